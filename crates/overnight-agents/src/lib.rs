@@ -1,0 +1,1 @@
+//! Agent backends as sans-IO drivers: request to command, bytes to events.

@@ -1,0 +1,1 @@
+//! Vocabulary and decisions: no IO, no clock, no environment, no async runtime.

@@ -1,0 +1,1 @@
+//! The spine: job task, stages, heartbeat, recovery.

@@ -1,0 +1,1 @@
+//! Code movement: one git command builder, mirror, workspace, bundle import, push.

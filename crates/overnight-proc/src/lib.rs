@@ -1,0 +1,1 @@
+//! Starts, contains, bounds and ends processes. The only crate that does.

@@ -1,0 +1,1 @@
+//! Every SQL statement, row decoding and migration.

@@ -1,0 +1,1 @@
+//! Scripted model server and fake forge for tests. Never a normal dependency.

@@ -1,0 +1,1 @@
+//! Configuration, composition root and command line of Overnight.
