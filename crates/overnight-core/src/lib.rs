@@ -1,1 +1,19 @@
-//! Vocabulary and decisions: no IO, no clock, no environment, no async runtime.
+//! Vocabulary and decisions of Overnight: ids, job states, the one transition function, policies,
+//! events, and what a command or an agent turn is.
+//!
+//! Everything here is a pure function of its arguments. No IO, no clock, no environment, no async runtime:
+//! whoever needs the time passes `now`.
+
+#![forbid(unsafe_code)]
+
+pub mod agent;
+pub mod command;
+pub mod failure;
+pub mod git;
+pub mod id;
+pub mod job;
+pub mod policy;
+pub mod prompt;
+pub mod text;
+pub mod units;
+pub mod verdict;

@@ -1,1 +1,4 @@
 //! Scripted model server and fake forge for tests. Never a normal dependency.
+
+pub mod model;
+pub mod tools;

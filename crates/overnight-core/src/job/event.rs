@@ -1,0 +1,74 @@
+//! Persisted facts about a job, numbered without gaps: the source of every view, stream and notification.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::agent::{BackendId, SessionStart, TurnOutcome, Usage};
+use crate::command::ProcessIdentity;
+use crate::git::{BranchName, CommitId};
+use crate::id::{Fence, WorkerId};
+use crate::units::{Timestamp, millis};
+use crate::verdict::{CheckReport, CheckSource, DiffStat, Standing};
+
+use super::end::{End, ParkReason, PullRequestRef};
+use super::state::Stage;
+use super::CancelledBy;
+
+/// One fact. Its serialised form is public (`--events`, `show --json`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum JobEvent {
+    Queued { title: String },
+    /// `resumed`: somebody held it before.
+    Claimed { worker: WorkerId, fence: Fence, resumed: bool },
+    StageStarted { stage: Stage },
+    StageFinished {
+        stage: Stage,
+        #[serde(with = "millis", rename = "elapsed_ms")]
+        elapsed: Duration,
+    },
+    Grounded { base: CommitId, base_branch: Option<String>, check_source: CheckSource, checks: Vec<String> },
+    Noticed { notice: Notice },
+    TurnAnnounced { attempt: u32, turn: u32, backend: BackendId, session: SessionStart },
+    TurnStarted { turn: u32, process: ProcessIdentity },
+    TurnEnded { turn: u32, result: TurnOutcome, usage: Usage },
+    /// The runner was killed while this turn ran; its tree is gone and it goes on in a later turn.
+    TurnInterrupted { turn: u32 },
+    Collected { tip: Option<CommitId>, diff: DiffStat },
+    Checked { report: CheckReport, on_base: bool },
+    Judged { check: String, standing: Standing },
+    AttemptFailed { attempt: u32, class: Option<String>, reason: String },
+    BranchTaken { branch: BranchName },
+    BranchPushed { branch: BranchName, commit: CommitId },
+    /// `adopted`: it was already there, made by an earlier holder of this job.
+    PullRequestOpened { pull_request: PullRequestRef, adopted: bool },
+    CancelAsked { by: CancelledBy },
+    Parked { reason: ParkReason, detail: String, wake: Option<Timestamp> },
+    Ended { end: End },
+}
+
+/// Something a person should know that changes nothing about the job's way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "code", content = "detail")]
+pub enum Notice {
+    /// Uncommitted changes in the person's own tree are not part of the base.
+    UncommittedChanges(u32),
+    SubmodulesNotFetched,
+    LfsPointersNotFetched,
+    ShallowSource,
+    /// Less containment than this system can give was achieved, and why.
+    WeakContainment(String),
+    /// The agent deleted or broke its `.git`; its files were saved all the same.
+    GitDirectorySalvaged,
+    /// The agent rewrote history; its tree was put on the base as one commit.
+    HistoryGrafted,
+    /// Uncommitted work of the agent was committed by the runner.
+    LeftoversCommitted(u32),
+    /// Processes were still there when a command had ended, and were killed.
+    ProcessesKilled(String),
+    OutputTruncated(u64),
+    /// The session to be resumed was lost; a fresh one goes on with the commits.
+    SessionLost,
+    NotVerified,
+}

@@ -1,0 +1,57 @@
+//! A job: what was asked ([`JobSpec`]), where it is ([`JobState`]), how it moves ([`transition`]), and what is told of it ([`JobEvent`]).
+
+mod end;
+mod event;
+mod spec;
+mod state;
+#[cfg(test)]
+pub(crate) mod tests_support;
+mod transition;
+
+pub use end::{End, EndReason, ExitCode, ParkReason, Published, PullRequestRef};
+pub use event::{JobEvent, Notice};
+pub use spec::{Base, JobLimits, JobSpec, Publication, VerifyRequest};
+pub use state::{FailedCheck, Feedback, Ground, JobState, Stage, Trail, Turn};
+pub use transition::{
+    EffectChange, EffectName, IllegalTransition, Input, Order, StageOutput, Step, Trouble, transition,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Fence, JobId, RepositoryId, TaskKey, WorkerId};
+use crate::units::Timestamp;
+
+/// A job as the store holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    pub id: JobId,
+    pub key: TaskKey,
+    pub repository: RepositoryId,
+    /// Name of the repository, for people.
+    pub repository_name: String,
+    pub spec: JobSpec,
+    pub state: JobState,
+    pub fence: Fence,
+    /// Who may act for it now.
+    pub holder: Option<Holder>,
+    pub cancel: Option<CancelledBy>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// The worker that holds a job's lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    pub worker: WorkerId,
+    pub lease_until: Timestamp,
+}
+
+/// Who asked for a cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelledBy {
+    /// `overnight cancel`, from anywhere.
+    Command,
+    /// Ctrl-C at the terminal that runs the job.
+    Interrupt,
+}

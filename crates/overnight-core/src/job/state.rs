@@ -1,0 +1,243 @@
+//! Where a job is. Each variant carries what is valid there and nothing else.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::agent::{SessionStart, TurnReport, Usage};
+use crate::command::ProcessIdentity;
+use crate::git::{BranchName, CommitId};
+use crate::id::SessionId;
+use crate::units::{Timestamp, millis};
+use crate::verdict::{Check, CheckSource, CheckedPair, DiffStat};
+
+use super::end::{End, ParkReason};
+
+/// The state of a job; stored as it is, and the only status there is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum JobState {
+    Queued,
+    Preparing {
+        trail: Trail,
+    },
+    /// The agent's stage. `turn` is there from just before its CLI is started until its end is recorded.
+    Working {
+        trail: Trail,
+        ground: Ground,
+        turn: Option<Turn>,
+    },
+    Collecting {
+        trail: Trail,
+        ground: Ground,
+        report: TurnReport,
+    },
+    Verifying {
+        trail: Trail,
+        ground: Ground,
+        tip: CommitId,
+        diff: DiffStat,
+    },
+    Publishing {
+        trail: Trail,
+        ground: Ground,
+        tip: CommitId,
+        diff: DiffStat,
+        pairs: Vec<CheckedPair>,
+        /// The name under which the work is, or is about to be, pushed.
+        branch: BranchName,
+        /// How many names were found taken by work that is not ours.
+        taken: u32,
+        pushed: bool,
+    },
+    Cleaning {
+        trail: Trail,
+        end: End,
+    },
+    /// Waits with no process, no slot and no lease; goes on in `then`.
+    Parked {
+        reason: ParkReason,
+        detail: String,
+        wake: Option<Timestamp>,
+        then: Box<JobState>,
+    },
+    Ended {
+        trail: Trail,
+        end: End,
+    },
+}
+
+/// Where in its way a job is, as people see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    Prepare,
+    Agent,
+    Collect,
+    Verify,
+    Publish,
+    Cleanup,
+}
+
+impl Stage {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Agent => "agent",
+            Self::Collect => "collect",
+            Self::Verify => "verify",
+            Self::Publish => "publish",
+            Self::Cleanup => "cleanup",
+        }
+    }
+}
+
+/// What a job has behind it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Trail {
+    /// The paid try it is at, from 1; 0 before the first.
+    pub attempt: u32,
+    /// How often an agent CLI was started.
+    pub turns: u32,
+    /// The conversation to go on with.
+    pub session: Option<SessionId>,
+    /// Used by all finished turns.
+    pub used: Usage,
+    /// Some finished turn used an unknown amount of money.
+    pub cost_unknown: bool,
+    /// Time spent in finished agent turns and checks.
+    #[serde(with = "millis")]
+    pub active: Duration,
+    /// What to tell the agent next, besides the task.
+    pub feedback: Option<Feedback>,
+    /// Class of the last failed verification.
+    pub last_class: Option<String>,
+    /// The last commit brought home from the workspace.
+    pub preserved: Option<CommitId>,
+    /// The agent's last words.
+    pub final_text: Option<String>,
+}
+
+/// What the job stands on, fixed by the first prepare stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ground {
+    pub base: CommitId,
+    /// The branch that the base was found on: the target of a pull request.
+    pub base_branch: Option<String>,
+    pub check_source: CheckSource,
+    pub checks: Vec<Check>,
+}
+
+/// A turn that was announced, and perhaps started, but whose end is not recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    pub session: SessionStart,
+    /// `None`: announced, and perhaps never started.
+    pub process: Option<ProcessIdentity>,
+}
+
+/// What the agent is told at the start of its next turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Feedback {
+    ChecksFailed { failures: Vec<FailedCheck> },
+    /// It ended without a commit or a change.
+    NoChanges,
+    /// Its last turn ended without a result.
+    Crashed { detail: String },
+    TimedOut,
+    /// The runner was interrupted; nothing is wrong with the work.
+    Interrupted,
+}
+
+/// A failed check as the agent is told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedCheck {
+    pub check: String,
+    pub command: String,
+    pub class: Option<String>,
+    pub hint: Option<String>,
+    pub evidence: String,
+    pub output_tail: String,
+    pub failed_on_base: bool,
+}
+
+impl JobState {
+    /// The stage whose work is due, or `None` when nothing is to be done.
+    #[must_use]
+    pub fn stage(&self) -> Option<Stage> {
+        match self {
+            Self::Queued | Self::Preparing { .. } => Some(Stage::Prepare),
+            Self::Working { .. } => Some(Stage::Agent),
+            Self::Collecting { .. } => Some(Stage::Collect),
+            Self::Verifying { .. } => Some(Stage::Verify),
+            Self::Publishing { .. } => Some(Stage::Publish),
+            Self::Cleaning { .. } => Some(Stage::Cleanup),
+            Self::Parked { then, .. } => then.stage(),
+            Self::Ended { .. } => None,
+        }
+    }
+
+    /// One word for lists and filters.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Preparing { .. } => "preparing",
+            Self::Working { .. } => "working",
+            Self::Collecting { .. } => "collecting",
+            Self::Verifying { .. } => "verifying",
+            Self::Publishing { .. } => "publishing",
+            Self::Cleaning { .. } => "cleaning",
+            Self::Parked { .. } => "parked",
+            Self::Ended { .. } => "ended",
+        }
+    }
+
+    #[must_use]
+    pub fn end(&self) -> Option<&End> {
+        match self {
+            Self::Cleaning { end, .. } | Self::Ended { end, .. } => Some(end),
+            Self::Parked { then, .. } => then.end(),
+            Self::Queued
+            | Self::Preparing { .. }
+            | Self::Working { .. }
+            | Self::Collecting { .. }
+            | Self::Verifying { .. }
+            | Self::Publishing { .. } => None,
+        }
+    }
+
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        matches!(self, Self::Ended { .. })
+    }
+
+    #[must_use]
+    pub fn trail(&self) -> Option<&Trail> {
+        match self {
+            Self::Queued => None,
+            Self::Preparing { trail }
+            | Self::Working { trail, .. }
+            | Self::Collecting { trail, .. }
+            | Self::Verifying { trail, .. }
+            | Self::Publishing { trail, .. }
+            | Self::Cleaning { trail, .. }
+            | Self::Ended { trail, .. } => Some(trail),
+            Self::Parked { then, .. } => then.trail(),
+        }
+    }
+
+    #[must_use]
+    pub fn ground(&self) -> Option<&Ground> {
+        match self {
+            Self::Working { ground, .. }
+            | Self::Collecting { ground, .. }
+            | Self::Verifying { ground, .. }
+            | Self::Publishing { ground, .. } => Some(ground),
+            Self::Parked { then, .. } => then.ground(),
+            Self::Queued | Self::Preparing { .. } | Self::Cleaning { .. } | Self::Ended { .. } => None,
+        }
+    }
+}

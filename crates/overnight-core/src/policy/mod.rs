@@ -1,0 +1,4 @@
+//! Decisions as pure functions: what a verification means for the job, and what its limits still allow.
+
+pub mod budget;
+pub mod gate;
