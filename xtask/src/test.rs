@@ -34,7 +34,11 @@ struct Summary {
 pub fn run(arguments: &[String]) -> Result<ExitCode, String> {
     tools::install_missing()?;
     let path = workspace::target_dir().join("test-output.txt");
-    let (summary, status) = run_cargo(arguments, &path)?;
+    let (mut summary, status) = run_cargo(arguments, &path)?;
+    if !status.success() && summary.failed == 0 {
+        println!("\ncargo failed without a failed test, as when something does not compile: {status}");
+        summary.failed = 1;
+    }
     report(&summary, &path);
     Ok(exit_code(status))
 }
@@ -63,7 +67,8 @@ fn spawn(arguments: &[String]) -> Result<Child, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     Command::new(cargo)
         .current_dir(workspace::root())
-        .args(["test", "--workspace", "--no-fail-fast"])
+        .args(["test", "--no-fail-fast"])
+        .args(whole_workspace(cargo_arguments))
         .args(cargo_arguments)
         .args(["--", "--show-output"])
         .args(test_arguments)
@@ -80,6 +85,13 @@ fn split(arguments: &[String]) -> (&[String], &[String]) {
         Some(at) => (&arguments[..at], &arguments[at + 1..]),
         None => (arguments, &[]),
     }
+}
+
+/// Cargo lets `--workspace` win over `-p`, so it is left out when packages are named.
+fn whole_workspace(arguments: &[String]) -> Option<&'static str> {
+    let names_packages =
+        arguments.iter().any(|argument| argument == "-p" || argument.starts_with("--package"));
+    (!names_packages).then_some("--workspace")
 }
 
 /// The lines of both outputs, as they come.
@@ -170,13 +182,13 @@ fn is_failed_test(line: &str) -> bool {
 fn report(summary: &Summary, path: &Path) {
     println!("\nwhole output: {}", path.display());
     if !summary.skipped.is_empty() {
-        println!("{} tests could not run here:", summary.skipped.len());
+        println!("tests that could not run here: {}", summary.skipped.len());
         for skip in &summary.skipped {
             println!("  skipped: {skip}");
         }
     }
     if summary.ignored > 0 {
-        println!("{} tests are ignored unless asked for by name", summary.ignored);
+        println!("tests that are ignored unless asked for: {}", summary.ignored);
     }
     println!("{}", summary.closing_line());
 }
@@ -241,5 +253,7 @@ mod tests {
         let arguments = ["-p", "xtask", "--", "name"].map(str::to_owned);
         let (cargo, tests) = split(&arguments);
         assert_eq!((cargo, tests), (&arguments[..2], &arguments[3..]));
+        assert_eq!(whole_workspace(cargo), None);
+        assert_eq!(whole_workspace(tests), Some("--workspace"));
     }
 }

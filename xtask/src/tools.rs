@@ -75,7 +75,14 @@ pub fn install_missing() -> Result<(), String> {
         report_missing(&missing);
         return Ok(());
     }
-    missing.into_iter().try_for_each(install)
+    missing.into_iter().try_for_each(install)?;
+    // A pinned package is fetched once; keeping npm's copies would double what `.tools/` takes.
+    remove_if_there(&npm_home())
+}
+
+/// What npm takes for the user's home folder, and keeps its cache in.
+fn npm_home() -> PathBuf {
+    workspace::tools_dir().join("npm-home")
 }
 
 fn npm_is_there() -> Result<bool, String> {
@@ -124,7 +131,7 @@ fn remove_if_there(dir: &Path) -> Result<(), String> {
 /// The user's npm configuration stays readable, since it may name the registry that this machine must use;
 /// everything npm writes goes below `.tools/`.
 fn npm_install(package: &Package, dir: &Path) -> Result<(), String> {
-    let npm_home = workspace::tools_dir().join("npm-home");
+    let npm_home = npm_home();
     let user_config = std::env::var_os("NPM_CONFIG_USERCONFIG")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".npmrc")));

@@ -8,12 +8,15 @@
 
 pub mod agent;
 pub mod command;
+pub mod detect;
 pub mod failure;
 pub mod git;
 pub mod id;
 pub mod job;
 pub mod policy;
+pub mod price;
 pub mod prompt;
+pub mod redact;
 pub mod text;
 pub mod units;
 pub mod verdict;

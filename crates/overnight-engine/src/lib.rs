@@ -2,8 +2,28 @@
 //!
 //! Owns the running of stages, the heartbeat and the recovery of what a dead runner left. Decides nothing itself: every
 //! move of a job is [`overnight_core::job::transition`], and every write goes through `overnight-store` under a lease.
+//!
+//! ```text
+//! Engine::work ─► Seat (lease + job) ─► stages::run ─► Input ─► transition ─► store.apply ─► next stage
+//!                   ▲                        │
+//!                   └── Signals: cancel, lease lost (heartbeat, Ctrl-C) stop whatever the stage runs
+//! ```
 
 #![forbid(unsafe_code)]
 
+pub mod credentials;
 pub mod dirs;
+mod engine;
+mod guard;
+mod heartbeat;
+mod masks;
+pub mod program;
 pub mod progress;
+pub mod repo_file;
+mod seat;
+mod signals;
+mod stages;
+mod trouble;
+
+pub use engine::{Engine, EngineParts, EngineSettings, Host, WorkError};
+pub use signals::Stop;

@@ -64,7 +64,13 @@ pub enum Notice {
     /// The agent rewrote history; its tree was put on the base as one commit.
     HistoryGrafted,
     /// Uncommitted work of the agent was committed by the runner.
-    LeftoversCommitted(u32),
+    LeftoversCommitted,
+    /// Repositories inside the agent's tree are not part of the result.
+    NestedRepositoriesLeftOut,
+    /// Files that could not be read are not part of the result.
+    UnreadableFilesLeftOut,
+    /// The agent removed its whole work tree.
+    WorkspaceGone,
     /// Processes were still there when a command had ended, and were killed.
     ProcessesKilled(String),
     OutputTruncated(u64),

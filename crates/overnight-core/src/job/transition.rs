@@ -51,7 +51,7 @@ pub enum Input {
     /// The branch name belongs to work that is not ours.
     BranchTaken,
     /// The branch is on the other side, at our commit.
-    BranchPushed,
+    BranchPushed { elapsed: Duration },
     Noticed { notice: Notice },
     Cancel { by: CancelledBy },
     /// Somebody else holds the job now: nothing may be written any more.
@@ -142,7 +142,7 @@ pub fn transition(
             | Input::Done { .. }
             | Input::Failed { .. }
             | Input::BranchTaken
-            | Input::BranchPushed
+            | Input::BranchPushed { .. }
             | Input::Noticed { .. }
             | Input::Cancel { .. } => Err(illegal),
         };
@@ -157,7 +157,7 @@ pub fn transition(
         Input::TurnStarted { process } => started(state, process).ok_or(illegal),
         Input::TurnInterrupted => interrupted(state).ok_or(illegal),
         Input::BranchTaken => branch_taken(state, order).ok_or(illegal),
-        Input::BranchPushed => branch_pushed(state, order).ok_or(illegal),
+        Input::BranchPushed { elapsed } => branch_pushed(state, elapsed, order).ok_or(illegal),
         Input::Done { output, elapsed } => done(state, output, elapsed, now, order).ok_or(illegal),
     }
 }
@@ -172,7 +172,7 @@ impl Input {
             Self::Done { output, .. } => output.name(),
             Self::Failed { .. } => "failed",
             Self::BranchTaken => "branch taken",
-            Self::BranchPushed => "branch pushed",
+            Self::BranchPushed { .. } => "branch pushed",
             Self::Noticed { .. } => "noticed",
             Self::Cancel { .. } => "cancel",
             Self::LeaseLost => "lease lost",
@@ -204,6 +204,11 @@ impl Step {
 
     fn event(mut self, event: JobEvent) -> Self {
         self.events.push(event);
+        self
+    }
+
+    fn event_first(mut self, event: JobEvent) -> Self {
+        self.events.insert(0, event);
         self
     }
 
@@ -381,21 +386,23 @@ fn branch_taken(state: &JobState, order: Order<'_>) -> Option<Step> {
     Some(Step::to(next).event(event).effect(reserve))
 }
 
-fn branch_pushed(state: &JobState, order: Order<'_>) -> Option<Step> {
+fn branch_pushed(state: &JobState, elapsed: Duration, order: Order<'_>) -> Option<Step> {
     let JobState::Publishing { trail, tip, branch, pushed: false, .. } = state else { return None };
     let event = JobEvent::BranchPushed { branch: branch.clone(), commit: tip.clone() };
-    let result = format!("{branch} {tip}");
-    let step = match &order.spec.publication {
-        Publication::LocalBranch { .. } => published(trail, branch, tip, None),
+    let effect = EffectChange::Done { name: EffectName::PushBranch, result: format!("{branch} {tip}") };
+    Some(match &order.spec.publication {
+        Publication::LocalBranch { .. } => {
+            let step = published(trail, branch, tip, None).after(Stage::Publish, elapsed);
+            step.effect(effect).event_first(event)
+        }
         Publication::PullRequest { .. } => {
             let mut next = state.clone();
             if let JobState::Publishing { pushed, .. } = &mut next {
                 *pushed = true;
             }
-            Step::to(next)
+            Step::to(next).effect(effect).event(event)
         }
-    };
-    Some(step.event(event).effect(EffectChange::Done { name: EffectName::PushBranch, result }))
+    })
 }
 
 fn published(trail: &Trail, branch: &BranchName, tip: &CommitId, pull_request: Option<PullRequestRef>) -> Step {

@@ -34,7 +34,7 @@ pub(super) fn model(body: &Value) -> &str {
 
 /// One answer as a JSON document. `id` is unique among the answers of all servers that a session meets.
 pub(super) fn whole(message: &Message, model: &str, id: &str) -> Value {
-    let mut document = envelope(model, id, usage(message.usage, message.usage.output_tokens));
+    let mut document = envelope(model, id, &usage(message.usage, message.usage.output_tokens));
     document["content"] = json!([block(&message.content, id)]);
     document["stop_reason"] = json!(stop_reason(&message.content));
     document
@@ -43,7 +43,7 @@ pub(super) fn whole(message: &Message, model: &str, id: &str) -> Value {
 /// One answer as server-sent events, in order. The first three make a beginning that promises more.
 pub(super) fn events(message: &Message, model: &str, id: &str) -> Vec<String> {
     // The vendor reports one output token at the start and the sum at the end.
-    let start = envelope(model, id, usage(message.usage, 1));
+    let start = envelope(model, id, &usage(message.usage, 1));
     let mut events = vec![
         event("message_start", json!({"message": start})),
         event("content_block_start", json!({"index": 0, "content_block": empty_block(&message.content, id)})),
@@ -92,7 +92,7 @@ fn error_type(status: u16) -> &'static str {
     }
 }
 
-fn envelope(model: &str, id: &str, usage: Value) -> Value {
+fn envelope(model: &str, id: &str, usage: &Value) -> Value {
     json!({"id": format!("msg_{id}"), "type": "message", "role": "assistant", "model": model, "content": [],
         "stop_reason": null, "stop_sequence": null, "usage": usage})
 }

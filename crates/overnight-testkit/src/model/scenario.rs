@@ -181,11 +181,11 @@ impl Scenario {
         self.then(Action::Http { status: 429, retry_after, reset_at: None, message: None })
     }
 
-    /// The step that answers main request number `taken` (from 0), and the number of the request after it.
-    pub(super) fn step(&self, taken: usize) -> Option<&Step> {
+    /// The step that answers main request number `number` (from 0) of a session.
+    pub(super) fn step(&self, number: usize) -> Option<&Step> {
         let last = self.steps.len().checked_sub(1)?;
         let endless = self.steps.iter().position(|step| step.action == Action::Loop).unwrap_or(last);
-        self.steps.get(taken.min(last).min(endless))
+        self.steps.get(number.min(last).min(endless))
     }
 }
 

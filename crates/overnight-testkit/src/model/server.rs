@@ -5,12 +5,12 @@
 
 use super::anthropic;
 use super::record::{RecordedRequest, RequestKind};
-use super::reply::{Ending, Message, Reply};
+use super::reply::{Ending, Message, Refusal, Reply};
 use super::scenario::Scenario;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
@@ -180,18 +180,7 @@ async fn answer(State(hub): State<Arc<Hub>>, request: Request) -> Response {
     let closing = hub.closing.clone();
     match reply {
         None => not_found(),
-        Some(Reply::Refusal(refusal)) => {
-            let (headers, error) = anthropic::refusal(&refusal);
-            let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let headers: Vec<(&str, String)> = headers;
-            let headers: HeaderMap = headers
-                .into_iter()
-                .filter_map(|(name, value)| {
-                    Some((header::HeaderName::from_static(name), value.parse().ok()?))
-                })
-                .collect();
-            (status, headers, json_body(&error)).into_response()
-        }
+        Some(Reply::Refusal(refusal)) => refused(&refusal),
         Some(Reply::Silence) => {
             closed(closing).await;
             StatusCode::SERVICE_UNAVAILABLE.into_response()
@@ -207,7 +196,7 @@ async fn read(request: Request) -> Result<RecordedRequest, axum::Error> {
     let bytes = axum::body::to_bytes(body, MAX_BODY_BYTES).await?;
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let (session, path) = split_session(path);
-    let text = |value: &header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
     Ok(RecordedRequest {
         session,
@@ -231,6 +220,19 @@ fn split_session(path: &str) -> ((String, String), String) {
 
 fn path_only(path: &str) -> &str {
     path.split_once('?').map_or(path, |(path, _)| path)
+}
+
+fn refused(refusal: &Refusal) -> Response {
+    let (headers, error) = anthropic::refusal(refusal);
+    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, json_body(&error)).into_response();
+    for (name, value) in headers {
+        // Rendered numbers and fixed words are always valid header values.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
 }
 
 fn whole(message: &Message, body: &Value, id: &str) -> Response {

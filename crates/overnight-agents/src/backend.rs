@@ -1,0 +1,172 @@
+//! The registry of backends: what each can do, whether settings fit it, and the command that starts a turn.
+//!
+//! Owns no state. Must not know how a vendor's output is read; that is each backend's own module.
+
+use std::path::PathBuf;
+
+use overnight_core::agent::{AgentSettings, BackendId, Capabilities, SessionStart, TurnRequest};
+use overnight_core::command::{CommandSpec, FileGuard, Limits};
+
+use crate::environment::Environment;
+use crate::{claude, command, rehearsal};
+
+/// What a plan needs to know about the machine. Gathered by the caller, so that planning stays pure.
+#[derive(Debug, Clone)]
+pub struct HostFacts {
+    /// The runner's whole environment; an allow-list is taken from it.
+    pub env: Environment,
+    /// The vendor's program, absolute. Not used by `command` (its settings name the program) and `rehearsal`.
+    pub program: PathBuf,
+    /// Whether the agent will run as root.
+    pub root: bool,
+    /// Paths the agent must not write or see.
+    pub guard: FileGuard,
+    /// The runner's own executable, which performs rehearsals.
+    pub self_exe: PathBuf,
+}
+
+/// Why a turn cannot be started with these settings. Trying again does not help; changing the settings does.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    #[error("permission mode {mode:?} is refused by the claude CLI for root")]
+    UnguardedAsRoot { mode: String },
+    #[error("permission mode {mode:?} waits for approvals that nobody gives")]
+    WaitsForApproval { mode: String },
+    #[error("{setting} cannot be {value:?}: it would not reach the agent's program as one value")]
+    BadValue { setting: &'static str, value: String },
+    #[error("session {session:?} is not a UUID, which the claude CLI demands of a new session")]
+    SessionNotUuid { session: String },
+    #[error("the {backend} backend has no setting for {setting}")]
+    Unsupported { backend: BackendId, setting: &'static str },
+    #[error("the {backend} backend cannot go on with a session")]
+    CannotResume { backend: BackendId },
+    #[error("no command is set for the command backend")]
+    NoCommand,
+    #[error("no script is set for the rehearsal backend")]
+    NoScript,
+}
+
+impl PlanError {
+    /// What to do about it, as one sentence.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::UnguardedAsRoot { .. } => {
+                "use permission mode acceptEdits, whose allowed tools suffice, or run as another user"
+            }
+            Self::WaitsForApproval { .. } => "use acceptEdits, dontAsk or, not as root, bypassPermissions",
+            Self::BadValue { .. } => "remove a leading '-' and control characters",
+            Self::SessionNotUuid { .. } => "start new sessions under a UUID",
+            Self::Unsupported { .. } => "remove the setting or choose another backend",
+            Self::CannotResume { .. } => "start a fresh session",
+            Self::NoCommand => "name the program and its arguments",
+            Self::NoScript => "name the script file",
+        }
+    }
+}
+
+/// What a backend can do.
+#[must_use]
+pub fn capabilities(backend: BackendId) -> Capabilities {
+    let none = Capabilities {
+        resume: false,
+        tokens: false,
+        turns: false,
+        cost: false,
+        model: false,
+        effort: false,
+        tool_lists: false,
+        permission_mode: false,
+    };
+    match backend {
+        BackendId::Claude => Capabilities {
+            resume: true,
+            tokens: true,
+            turns: true,
+            cost: true,
+            model: true,
+            effort: true,
+            tool_lists: true,
+            permission_mode: true,
+        },
+        BackendId::Command => none,
+        BackendId::Rehearsal => Capabilities { resume: true, tokens: true, turns: true, cost: true, ..none },
+    }
+}
+
+/// Whether the settings fit their backend, so that a job can be refused before it is accepted. `root`: the agent will
+/// run as root.
+///
+/// # Errors
+/// The first [`PlanError`] that [`plan`] would give for these settings.
+pub fn check(settings: &AgentSettings, root: bool) -> Result<(), PlanError> {
+    check_supported(settings)?;
+    match settings.backend {
+        BackendId::Claude => claude::check(settings, root),
+        BackendId::Command => command::check(settings),
+        BackendId::Rehearsal => rehearsal::check(settings),
+    }
+}
+
+fn check_supported(settings: &AgentSettings) -> Result<(), PlanError> {
+    let can = capabilities(settings.backend);
+    let asked = [
+        ("model", settings.model.is_some(), can.model),
+        ("effort", settings.effort.is_some(), can.effort),
+        ("permission mode", settings.permission_mode.is_some(), can.permission_mode),
+        ("allowed tools", !settings.allowed_tools.is_empty(), can.tool_lists),
+        ("disallowed tools", !settings.disallowed_tools.is_empty(), can.tool_lists),
+    ];
+    match asked.into_iter().find(|(_, asked, can)| *asked && !can) {
+        Some((setting, ..)) => Err(PlanError::Unsupported { backend: settings.backend, setting }),
+        None => Ok(()),
+    }
+}
+
+/// The command that starts this turn.
+///
+/// # Errors
+/// [`PlanError`] when the settings or the session do not fit the backend.
+pub fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpec, PlanError> {
+    let settings = &request.settings;
+    check(settings, host.root)?;
+    let backend = settings.backend;
+    if matches!(request.session, SessionStart::Resume(_)) && !capabilities(backend).resume {
+        return Err(PlanError::CannotResume { backend });
+    }
+    match backend {
+        BackendId::Claude => claude::plan(request, host),
+        BackendId::Command => command::plan(request, host),
+        BackendId::Rehearsal => rehearsal::plan(request, host),
+    }
+}
+
+/// The bounds that every backend puts on its turn; logs and lines as the defaults say.
+pub(crate) fn turn_limits(request: &TurnRequest) -> Limits {
+    Limits {
+        wall: request.remaining.wall,
+        silence: Some(request.settings.silence),
+        grace: request.settings.grace,
+        ..Limits::default()
+    }
+}
+
+/// How to log in, as one sentence for people. Empty when a backend knows no login.
+#[must_use]
+pub fn login_hint(backend: BackendId) -> &'static str {
+    match backend {
+        BackendId::Claude => {
+            "run `claude` once and log in, or set CLAUDE_CODE_OAUTH_TOKEN from `claude setup-token`; with key billing set ANTHROPIC_API_KEY"
+        }
+        BackendId::Command | BackendId::Rehearsal => "",
+    }
+}
+
+/// The names under which the vendor's program is looked up in `PATH`, best first.
+#[must_use]
+pub fn usual_programs(backend: BackendId) -> &'static [&'static str] {
+    match backend {
+        BackendId::Claude => &["claude"],
+        BackendId::Command | BackendId::Rehearsal => &[],
+    }
+}

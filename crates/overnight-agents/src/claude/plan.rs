@@ -1,0 +1,147 @@
+//! The command line of a Claude turn.
+//!
+//! Must not put the prompt into an argument: one argument is limited to 128 KiB, and several flags take every word that
+//! follows them.
+
+use overnight_core::agent::{AgentSettings, SessionStart, TurnRequest};
+use overnight_core::command::{CommandSpec, Isolation, Limits, Stdin};
+use overnight_core::units::MicroDollars;
+
+use crate::backend::{HostFacts, PlanError, turn_limits};
+use crate::environment::claude_environment;
+
+/// What the agent may use without being asked: everything that works on the workspace, nothing that reaches the web.
+/// Some names exist in some versions only; naming an unknown tool does no harm, and naming `Glob` and `Grep` switches
+/// them on where they are not there by default.
+const ALLOWED: &[&str] = &[
+    "Bash",
+    "Edit",
+    "Glob",
+    "Grep",
+    "MultiEdit",
+    "NotebookEdit",
+    "Read",
+    "Skill",
+    "Task",
+    "TaskCreate",
+    "TaskGet",
+    "TaskList",
+    "TaskStop",
+    "TaskUpdate",
+    "TodoWrite",
+    "Write",
+];
+
+/// What is taken away unless it is allowed by name: tools that leave the workspace for another one, or that put work off
+/// to a time when nobody runs the CLI any more.
+const WITHHELD: &[&str] =
+    &["CronCreate", "CronDelete", "CronList", "EnterWorktree", "ExitWorktree", "ScheduleWakeup"];
+
+const DEFAULT_MODE: &str = "acceptEdits";
+/// Modes in which a headless run waits for a human or is refused everything: the old and the new name of the
+/// interactive mode, and the mode that ends with a plan to be approved.
+const WAITING_MODES: &[&str] = &["default", "manual", "plan"];
+const UNGUARDED_MODE: &str = "bypassPermissions";
+
+/// Longest line: the final text of a turn comes as one line, and a cut line would lose the result. 3 MB were seen.
+const LINE_BYTES: usize = 32 << 20;
+/// Log of one turn: with partial messages, some 15 bytes per byte the model writes. The result stands at its end, and
+/// a turn whose result is not in the log is paid for again after a crash of the runner.
+const LOG_BYTES: u64 = 512 << 20;
+
+pub(crate) fn check(settings: &AgentSettings, root: bool) -> Result<(), PlanError> {
+    if let Some(mode) = &settings.permission_mode {
+        check_value("permission mode", mode)?;
+        if WAITING_MODES.contains(&mode.as_str()) {
+            return Err(PlanError::WaitsForApproval { mode: mode.clone() });
+        }
+        if root && mode == UNGUARDED_MODE {
+            return Err(PlanError::UnguardedAsRoot { mode: mode.clone() });
+        }
+    }
+    if let Some(model) = &settings.model {
+        check_value("model", model)?;
+    }
+    let tools = [("allowed tools", &settings.allowed_tools), ("disallowed tools", &settings.disallowed_tools)];
+    for (setting, list) in tools {
+        list.iter().try_for_each(|tool| check_value(setting, tool))?;
+    }
+    Ok(())
+}
+
+/// A value that begins with `-` would be read as a flag.
+fn check_value(setting: &'static str, value: &str) -> Result<(), PlanError> {
+    if value.trim().is_empty() || value.starts_with('-') || value.chars().any(char::is_control) {
+        return Err(PlanError::BadValue { setting, value: value.to_owned() });
+    }
+    Ok(())
+}
+
+pub(crate) fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpec, PlanError> {
+    let mut spec = CommandSpec::new(&host.program, &request.workspace).args(arguments(request)?);
+    spec.env = claude_environment(&host.env, &request.tmp, request.settings.billing);
+    spec.stdin = Stdin::Bytes(request.prompt.clone().into_bytes());
+    spec.limits = Limits { line_bytes: LINE_BYTES, log_bytes: LOG_BYTES, ..turn_limits(request) };
+    spec.isolation = Isolation::Contained(host.guard.clone());
+    Ok(spec)
+}
+
+fn arguments(request: &TurnRequest) -> Result<Vec<String>, PlanError> {
+    let settings = &request.settings;
+    let mut args: Vec<String> =
+        ["-p", "--output-format", "stream-json", "--verbose", "--include-partial-messages"].map(String::from).into();
+    let mut flag = |name: &str, value: String| args.extend([name.to_owned(), value]);
+    match &request.session {
+        SessionStart::Fresh(id) if !is_uuid(id.as_str()) => {
+            return Err(PlanError::SessionNotUuid { session: id.to_string() });
+        }
+        SessionStart::Fresh(id) => flag("--session-id", id.to_string()),
+        SessionStart::Resume(id) => flag("--resume", id.to_string()),
+    }
+    if let Some(model) = &settings.model {
+        flag("--model", model.clone());
+    }
+    if let Some(effort) = settings.effort {
+        flag("--effort", effort.as_str().to_owned());
+    }
+    flag("--permission-mode", settings.permission_mode.clone().unwrap_or_else(|| DEFAULT_MODE.to_owned()));
+    flag("--allowedTools", allowed(settings).join(","));
+    flag("--disallowedTools", disallowed(settings).join(","));
+    if let Some(turns) = request.remaining.turns {
+        flag("--max-turns", turns.max(1).to_string());
+    }
+    // Counted by the CLI from the start of this run, not of the session: seen with 2.1.328.
+    if let Some(cost) = request.remaining.cost {
+        flag("--max-budget-usd", dollars(cost));
+    }
+    // The repository's own settings could run hooks and point the CLI at another server.
+    flag("--setting-sources", "user".to_owned());
+    args.push("--strict-mcp-config".to_owned());
+    Ok(args)
+}
+
+fn allowed(settings: &AgentSettings) -> Vec<&str> {
+    if settings.allowed_tools.is_empty() {
+        return ALLOWED.to_vec();
+    }
+    settings.allowed_tools.iter().map(String::as_str).collect()
+}
+
+fn disallowed(settings: &AgentSettings) -> Vec<&str> {
+    let asked = |tool: &&&str| settings.allowed_tools.iter().any(|allowed| allowed == **tool);
+    let mut list: Vec<&str> = WITHHELD.iter().filter(|tool| !asked(tool)).copied().collect();
+    list.extend(settings.disallowed_tools.iter().map(String::as_str));
+    list
+}
+
+/// A plain decimal amount; at least a millionth, because the CLI refuses zero.
+fn dollars(amount: MicroDollars) -> String {
+    let micros = amount.0.max(1);
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+fn is_uuid(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()))
+}

@@ -1,0 +1,110 @@
+//! The `command` backend: any program that edits the tree. Prompt on standard input and in a file, exit status as result.
+//!
+//! Must not read meaning into what the program prints.
+
+use std::path::{Path, PathBuf};
+
+use overnight_core::agent::{AgentEvent, AgentSettings, RemainingLimits, TurnOutcome, TurnReport, TurnRequest, Usage};
+use overnight_core::command::{CommandSpec, Exit, Isolation, Stdin, StopReason, Stream};
+use overnight_core::text;
+
+use crate::backend::{HostFacts, PlanError, turn_limits};
+use crate::driver::DriverOutput;
+use crate::ending::{self, EVENT_CHARS, ErrorTail};
+use crate::environment::base_environment;
+
+/// `EX_TEMPFAIL` of sysexits.h: "try again later".
+const TEMPORARY_FAILURE: i32 = 75;
+/// Lines of output that become events; what follows is only in the log.
+const EVENT_LINES: u32 = 1_000;
+
+pub(crate) fn check(settings: &AgentSettings) -> Result<(), PlanError> {
+    match settings.command.first() {
+        Some(program) if !program.is_empty() => {}
+        Some(_) | None => return Err(PlanError::NoCommand),
+    }
+    match settings.command.iter().find(|part| part.contains('\0')) {
+        Some(part) => Err(PlanError::BadValue { setting: "command", value: part.clone() }),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpec, PlanError> {
+    let (program, arguments) = request.settings.command.split_first().ok_or(PlanError::NoCommand)?;
+    let mut spec = CommandSpec::new(program_path(program, &request.workspace), &request.workspace)
+        .args(arguments.iter().map(String::as_str));
+    spec.env = base_environment(&host.env, &request.tmp);
+    spec.stdin = Stdin::Bytes(request.prompt.clone().into_bytes());
+    spec.limits = turn_limits(request);
+    spec.isolation = Isolation::Contained(host.guard.clone());
+    Ok(spec
+        .env("OVERNIGHT_PROMPT_FILE", &request.prompt_file)
+        .env("OVERNIGHT_ATTEMPT", request.attempt.to_string())
+        .env("OVERNIGHT_TURN", request.turn.to_string())
+        .env("OVERNIGHT_WORKSPACE", &request.workspace))
+}
+
+/// A bare name is looked up in `PATH`; a relative path is one in the workspace.
+fn program_path(program: &str, workspace: &Path) -> PathBuf {
+    if program.contains('/') { workspace.join(program) } else { PathBuf::from(program) }
+}
+
+/// Reader of a turn whose program speaks no protocol.
+#[derive(Debug)]
+pub(crate) struct CommandDriver {
+    errors: ErrorTail,
+    remaining: RemainingLimits,
+    lines: u32,
+    last_words: String,
+}
+
+impl CommandDriver {
+    pub(crate) fn new(request: &TurnRequest) -> Self {
+        Self { errors: ErrorTail::default(), remaining: request.remaining, lines: 0, last_words: String::new() }
+    }
+
+    pub(crate) fn on_line(&mut self, stream: Stream, line: &[u8]) -> DriverOutput {
+        match stream {
+            Stream::Stderr => DriverOutput::events(self.errors.push(line)),
+            Stream::Stdout => DriverOutput::events(self.said(line)),
+        }
+    }
+
+    fn said(&mut self, line: &[u8]) -> Option<AgentEvent> {
+        let line = text::cut_chars(&text::lossy_line(line), EVENT_CHARS);
+        self.remember(&line);
+        self.lines = self.lines.saturating_add(1);
+        if self.lines <= EVENT_LINES {
+            return Some(AgentEvent::Message { text: line });
+        }
+        let text = format!("more than {EVENT_LINES} lines of output: the rest is only in the log");
+        (self.lines == EVENT_LINES + 1).then_some(AgentEvent::Warning { text })
+    }
+
+    fn remember(&mut self, line: &str) {
+        if !self.last_words.is_empty() {
+            self.last_words.push('\n');
+        }
+        self.last_words.push_str(line);
+        // Four bytes per character at most: cutting only at twice that keeps the cost per line constant.
+        if self.last_words.len() > 8 * EVENT_CHARS {
+            self.last_words = text::tail_chars(&self.last_words, EVENT_CHARS).to_owned();
+        }
+    }
+
+    pub(crate) fn conclude(self, exit: Exit, stop: Option<StopReason>) -> TurnReport {
+        let usage = Usage::default();
+        let outcome =
+            ending::stopped(stop, &usage, &self.remaining).unwrap_or_else(|| outcome(exit, &self.errors));
+        let words = text::tail_chars(self.last_words.trim(), EVENT_CHARS);
+        TurnReport { outcome, session: None, usage, final_text: (!words.is_empty()).then(|| words.to_owned()) }
+    }
+}
+
+fn outcome(exit: Exit, errors: &ErrorTail) -> TurnOutcome {
+    match exit {
+        Exit::Code(0) => TurnOutcome::Completed,
+        Exit::Code(TEMPORARY_FAILURE) => TurnOutcome::Overloaded { detail: errors.explain(exit) },
+        Exit::Code(_) | Exit::Signal(_) | Exit::Unknown => TurnOutcome::Crashed { detail: errors.explain(exit) },
+    }
+}

@@ -1,0 +1,96 @@
+//! One turn's reader: takes the lines of a running agent, gives events, and concludes with a report.
+//!
+//! Owns what the chosen backend remembers of the turn. Must not decide what happens after the turn.
+
+use overnight_core::agent::{AgentEvent, BackendId, TurnReport, TurnRequest};
+use overnight_core::command::{Exit, ExitReport, StopReason, Stream};
+
+use crate::claude::ClaudeDriver;
+use crate::command::CommandDriver;
+use crate::rehearsal::RehearsalDriver;
+
+/// What follows from one line.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct DriverOutput {
+    pub events: Vec<AgentEvent>,
+    /// Bytes to write to the agent.
+    pub stdin: Vec<u8>,
+    /// Close the agent's input after writing.
+    pub close_stdin: bool,
+    /// The agent said that its turn is over. It gets some time to leave and is then ended.
+    pub finished: bool,
+}
+
+impl DriverOutput {
+    pub(crate) fn events(events: impl IntoIterator<Item = AgentEvent>) -> Self {
+        Self { events: events.into_iter().collect(), ..Self::default() }
+    }
+}
+
+/// The reader of one turn.
+#[derive(Debug)]
+pub struct Driver(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Claude(Box<ClaudeDriver>),
+    Command(CommandDriver),
+    Rehearsal(RehearsalDriver),
+}
+
+/// The reader for the turn that [`crate::plan`] planned.
+#[must_use]
+pub fn driver(request: &TurnRequest) -> Driver {
+    Driver(match request.settings.backend {
+        BackendId::Claude => Kind::Claude(Box::new(ClaudeDriver::new(request))),
+        BackendId::Command => Kind::Command(CommandDriver::new(request)),
+        BackendId::Rehearsal => Kind::Rehearsal(RehearsalDriver::new(request)),
+    })
+}
+
+impl Driver {
+    /// Takes one line, with or without its line ending. A line that cannot be understood is never a failure.
+    pub fn on_line(&mut self, stream: Stream, line: &[u8]) -> DriverOutput {
+        match &mut self.0 {
+            Kind::Claude(driver) => driver.on_line(stream, line),
+            Kind::Command(driver) => driver.on_line(stream, line),
+            Kind::Rehearsal(driver) => driver.on_line(stream, line),
+        }
+    }
+
+    /// What the turn amounts to. A result that the agent's program gave wins over the way the program ended: the work is
+    /// done and paid for, even when a stop came while the program was leaving.
+    #[must_use]
+    pub fn finish(self, exit: &ExitReport) -> TurnReport {
+        self.conclude(exit.exit, exit.stopped)
+    }
+
+    fn conclude(self, exit: Exit, stop: Option<StopReason>) -> TurnReport {
+        match self.0 {
+            Kind::Claude(driver) => driver.conclude(exit, stop),
+            Kind::Command(driver) => driver.conclude(exit, stop),
+            Kind::Rehearsal(driver) => driver.conclude(exit, stop),
+        }
+    }
+
+    /// Whether the turn is known to be over, given how its program ended.
+    fn is_over(&self, exit: Exit) -> bool {
+        match &self.0 {
+            Kind::Claude(driver) => driver.is_over(),
+            Kind::Command(_) => matches!(exit, Exit::Code(_)),
+            Kind::Rehearsal(driver) => driver.is_over(),
+        }
+    }
+}
+
+/// Reads the standard output of a turn again after the runner was killed. `Some` when the turn had come to its end, so
+/// that it is not paid for twice; `None` when it must be resumed or started again. A backend without a result line has
+/// ended when its exit status is on record.
+#[must_use]
+pub fn replay(request: &TurnRequest, stdout_log: &[u8], exit: Exit) -> Option<TurnReport> {
+    let mut driver = driver(request);
+    for line in stdout_log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        driver.on_line(Stream::Stdout, line);
+    }
+    driver.is_over(exit).then(|| driver.conclude(exit, None))
+}

@@ -1,0 +1,66 @@
+//! A job that we hold: its lease, its state as last written, and the only way to move it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use overnight_core::job::{Input, Job, JobState, Notice, Order, transition};
+use overnight_store::Lease;
+
+use crate::dirs::JobDirs;
+use crate::engine::{Engine, WorkError};
+use crate::progress::{Progress, Watcher};
+use crate::signals::Signals;
+
+pub(crate) struct Seat<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) job: Job,
+    pub(crate) dirs: JobDirs,
+    pub(crate) watcher: &'a Watcher,
+    pub(crate) signals: Arc<Signals>,
+    lease: Arc<Lease>,
+    /// When the stage at hand was begun by this runner.
+    pub(crate) stage_began: Instant,
+}
+
+impl<'a> Seat<'a> {
+    pub(crate) fn new(
+        engine: &'a Engine,
+        job: Job,
+        lease: Arc<Lease>,
+        watcher: &'a Watcher,
+        signals: Arc<Signals>,
+    ) -> Self {
+        let dirs = engine.dirs().job(&job.id);
+        Self { engine, job, dirs, watcher, signals, lease, stage_began: Instant::now() }
+    }
+
+    /// Decides and writes one step, and tells the watcher what was written.
+    pub(crate) async fn input(&mut self, input: Input) -> Result<(), WorkError> {
+        let now = self.engine.store().now().await?;
+        let order = Order { key: &self.job.key, spec: &self.job.spec };
+        let step = transition(&self.job.state, input, now, order)?;
+        let next = step.next.clone();
+        let applied = self.engine.store().apply(&self.lease, &self.job.state, step).await?;
+        self.job.state = next;
+        for record in applied.events {
+            self.watcher.tell(Progress::Event { number: record.number, at: record.at, event: record.event });
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn notice(&mut self, notice: Notice) -> Result<(), WorkError> {
+        self.input(Input::Noticed { notice }).await
+    }
+
+    pub(crate) fn state(&self) -> &JobState {
+        &self.job.state
+    }
+
+    pub(crate) fn tell(&self, progress: Progress) {
+        self.watcher.tell(progress);
+    }
+
+    pub(crate) fn waiting(&self, what: impl Into<String>) {
+        self.watcher.tell(Progress::Waiting { what: what.into() });
+    }
+}

@@ -1,0 +1,165 @@
+//! Agent: one turn of the agent CLI in the workspace. A turn whose end a dead runner left in the logs is read, not run
+//! again; one that had no end is taken up again.
+
+use overnight_agents::HostFacts;
+use overnight_core::agent::{SessionStart, TurnOutcome, TurnReport, TurnRequest};
+use overnight_core::command::{Containment, Exit, ExitReport};
+use overnight_core::git::CommitId;
+use overnight_core::id::SessionId;
+use overnight_core::job::{EndReason, Ground, Input, JobState, Notice, StageOutput, Trail, Turn};
+use overnight_core::policy::budget;
+use overnight_core::prompt;
+use overnight_proc::Capture;
+
+use crate::guard;
+use crate::seat::Seat;
+use crate::stages::agent_turn::TurnWatch;
+use crate::stages::{StageError, prepare};
+use crate::trouble;
+
+pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> {
+    if let JobState::Working { turn: Some(turn), trail, .. } = seat.state().clone() {
+        if let Some(report) = left_by_a_dead_runner(seat, &turn, &trail).await? {
+            return Ok(StageOutput::Turn { report });
+        }
+        seat.input(Input::TurnInterrupted).await?;
+    }
+    let JobState::Working { trail, ground, turn: None } = seat.state().clone() else {
+        return Err(trouble::bug("agent outside its state"));
+    };
+    ensure_workspace(seat, &ground, &trail).await?;
+    let session = session(seat, &trail);
+    let resumed = matches!(session, SessionStart::Resume(_));
+    let text = prompt::assemble(&seat.job.spec, &ground, &trail, resumed);
+    seat.input(Input::TurnAnnounced { session: session.clone() }).await?;
+    let number = trail.turns + 1;
+    let request = request(seat, session, text, number, &trail);
+    write_prompt(seat, &request).await?;
+    let report = take_turn(seat, &request, &trail).await?;
+    Ok(StageOutput::Turn { report })
+}
+
+/// What a turn of a dead runner came to, if it had come to its end; otherwise its tree is gone afterwards.
+async fn left_by_a_dead_runner(
+    seat: &Seat<'_>,
+    turn: &Turn,
+    trail: &Trail,
+) -> Result<Option<TurnReport>, StageError> {
+    if let Some(process) = &turn.process {
+        seat.waiting("ending what an interrupted runner left");
+        overnight_proc::kill_tree(process, seat.job.spec.agent.grace).await;
+    }
+    let stdout = seat.dirs.turn_stdout(trail.turns);
+    let record = seat.dirs.turn_exit(trail.turns);
+    let request = request(seat, turn.session.clone(), String::new(), trail.turns, trail);
+    trouble::blocking(move || {
+        let mut output = std::fs::read(&stdout).unwrap_or_default();
+        output.extend(overnight_proc::read_tail(&stdout).unwrap_or_default());
+        let exit = overnight_proc::read_exit_record(&record).ok().flatten().unwrap_or(Exit::Unknown);
+        overnight_agents::replay(&request, &output, exit)
+    })
+    .await
+}
+
+/// The workspace as the last turn left it, or a new one on the last commits that were brought home.
+async fn ensure_workspace(seat: &Seat<'_>, ground: &Ground, trail: &Trail) -> Result<(), StageError> {
+    let mirror = prepare::open_mirror(seat).await?;
+    if overnight_git::workspace::made_for(&mirror, &seat.dirs.workspace()).is_some() {
+        return Ok(());
+    }
+    let commit: &CommitId = trail.preserved.as_ref().unwrap_or(&ground.base);
+    prepare::make_workspace(seat, &mirror, commit).await
+}
+
+fn session(seat: &Seat<'_>, trail: &Trail) -> SessionStart {
+    let known = trail.session.clone().filter(|_| overnight_agents::capabilities(seat.job.spec.agent.backend).resume);
+    known.map_or_else(|| SessionStart::Fresh(fresh_session()), SessionStart::Resume)
+}
+
+/// Claude wants a UUID; any other backend takes what it gets.
+fn fresh_session() -> SessionId {
+    let uuid = uuid::Uuid::now_v7().to_string();
+    match SessionId::parse(&uuid) {
+        Ok(id) => id,
+        Err(_) => unreachable!("a UUID is a valid id"),
+    }
+}
+
+fn request(seat: &Seat<'_>, session: SessionStart, prompt: String, turn: u32, trail: &Trail) -> TurnRequest {
+    TurnRequest {
+        settings: seat.job.spec.agent.clone(),
+        prompt,
+        prompt_file: seat.dirs.tmp().join("prompt.md"),
+        workspace: seat.dirs.workspace(),
+        tmp: seat.dirs.tmp(),
+        session,
+        remaining: budget::remaining(&seat.job.spec.limits, trail),
+        turn,
+        attempt: trail.attempt,
+    }
+}
+
+/// One copy for the agent, one that the agent cannot change for people.
+async fn write_prompt(seat: &Seat<'_>, request: &TurnRequest) -> Result<(), StageError> {
+    let (kept, given, text) = (seat.dirs.prompt(request.turn), request.prompt_file.clone(), request.prompt.clone());
+    trouble::blocking(move || std::fs::write(kept, &text).and_then(|()| std::fs::write(given, &text)))
+        .await?
+        .map_err(trouble::io)
+}
+
+async fn take_turn(seat: &mut Seat<'_>, request: &TurnRequest, trail: &Trail) -> Result<TurnReport, StageError> {
+    let host = host_facts(seat)?;
+    let mut spec = overnight_agents::plan(request, &host)
+        .map_err(|error| trouble::config(format!("{error}; {}", error.hint())))?;
+    spec.limits.log_bytes = seat.engine.settings().log_bytes;
+    let capture = Capture {
+        stdout: seat.dirs.turn_stdout(request.turn),
+        stderr: seat.dirs.turn_stderr(request.turn),
+        exit_record: Some(seat.dirs.turn_exit(request.turn)),
+    };
+    let running = overnight_proc::spawn(&spec, &capture, seat.engine.redactor()).map_err(trouble::spawn)?;
+    let process = running.identity().clone();
+    let containment = process.containment;
+    seat.input(Input::TurnStarted { process }).await?;
+    if containment != Containment::PidNamespace {
+        let why = "namespaces are not permitted here: files are not guarded; see overnight doctor";
+        seat.notice(Notice::WeakContainment(why.to_owned())).await?;
+    }
+    let mut watch = TurnWatch::new(request, trail, &seat.job.spec, seat.watcher);
+    let exit = running.drive(&mut watch, seat.signals.token()).await;
+    notices(seat, &exit).await?;
+    let report = watch.finish(&exit);
+    if report.outcome == TurnOutcome::Stopped && seat.signals.cause().is_some() {
+        return Err(StageError::Stopped);
+    }
+    Ok(report)
+}
+
+fn host_facts(seat: &Seat<'_>) -> Result<HostFacts, StageError> {
+    let host = seat.engine.host();
+    let settings = &seat.job.spec.agent;
+    let program = crate::program::find(settings, host).ok_or_else(|| {
+        let backend = settings.backend;
+        let usual = overnight_agents::usual_programs(backend).join(", ");
+        let hint = overnight_agents::login_hint(backend);
+        let detail = format!("no program for the {backend} agent was found (looked for {usual} in PATH); {hint}");
+        trouble::end(EndReason::AgentMissing, detail)
+    })?;
+    Ok(HostFacts {
+        env: host.env.clone(),
+        program,
+        root: host.root,
+        guard: guard::for_job(seat.engine, &seat.job),
+        self_exe: host.self_exe.clone(),
+    })
+}
+
+async fn notices(seat: &mut Seat<'_>, exit: &ExitReport) -> Result<(), StageError> {
+    if exit.left_processes {
+        seat.notice(Notice::ProcessesKilled("the agent".to_owned())).await?;
+    }
+    if exit.dropped_bytes > 0 {
+        seat.notice(Notice::OutputTruncated(exit.dropped_bytes)).await?;
+    }
+    Ok(())
+}

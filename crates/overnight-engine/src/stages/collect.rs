@@ -1,0 +1,89 @@
+//! Collect: the agent's work comes home. Everything that reads the agent's tree or its `.git` runs inside the job's
+//! containment and leaves a bundle; the host only imports that bundle into the mirror, checked.
+
+use overnight_core::command::Isolation;
+use overnight_core::git::CommitId;
+use overnight_core::job::{Ground, JobState, Notice, StageOutput};
+use overnight_core::verdict::DiffStat;
+use overnight_git::Mirror;
+use overnight_git::collect::{self, Facts};
+use overnight_git::workspace::Workspace;
+
+use crate::guard;
+use crate::seat::Seat;
+use crate::stages::{StageError, prepare};
+use crate::trouble;
+
+/// Output of the collecting script that is kept: it has nothing to say.
+const OUTPUT: usize = 64 << 10;
+
+pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> {
+    let JobState::Collecting { trail, ground, .. } = seat.state().clone() else {
+        return Err(trouble::bug("collect outside its state"));
+    };
+    let mirror = prepare::open_mirror(seat).await?;
+    collect::prepare_out(&seat.dirs.out()).await.map_err(trouble::git)?;
+    run_contained(seat, &mirror, &ground).await?;
+    let job = seat.job.id.clone();
+    let collected =
+        collect::finish_collect(&mirror, &seat.dirs.out(), &job, trail.turns).await.map_err(trouble::git)?;
+    notices(seat, collected.facts).await?;
+    // Where a workspace had to be made again on earlier commits, an agent that changed nothing leaves those.
+    let tip = collected.tip.or_else(|| made_on_earlier_work(seat, &mirror, &ground));
+    let Some(tip) = tip else {
+        return Ok(StageOutput::Collected { tip: None, diff: DiffStat::default() });
+    };
+    let grafted = mirror.graft(&ground.base, &tip).await.map_err(trouble::git)?;
+    if grafted != tip {
+        seat.notice(Notice::HistoryGrafted).await?;
+    }
+    let diff = mirror.diff_stat(&ground.base, &grafted).await.map_err(trouble::git)?;
+    Ok(StageOutput::Collected { tip: Some(grafted), diff })
+}
+
+async fn run_contained(seat: &Seat<'_>, mirror: &Mirror, ground: &Ground) -> Result<(), StageError> {
+    let path = seat.dirs.workspace();
+    let workspace = Workspace {
+        index: overnight_git::workspace::index_of(&path),
+        path,
+        base: ground.base.clone(),
+        mirror: mirror.path().to_owned(),
+        fresh: false,
+    };
+    let spec = &seat.job.spec;
+    let message = format!("{}\n\nOvernight-Job: {}", spec.title, seat.job.key);
+    let identity = prepare::identity(&spec.author);
+    let env = seat.engine.git_env();
+    let mut command = collect::plan(&workspace, &seat.dirs.out(), &message, &identity, env);
+    command.isolation = Isolation::Contained(guard::for_job(seat.engine, &seat.job));
+    command.limits.wall = Some(seat.engine.settings().collect_timeout);
+    let output = overnight_proc::output(&command, OUTPUT).await.map_err(trouble::spawn)?;
+    if output.report.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(trouble::wait_unavailable(format!(
+        "the agent's work could not be collected ({:?}, {}); it is still in the workspace",
+        output.report.exit,
+        overnight_core::text::one_line(&said, 300)
+    )))
+}
+
+fn made_on_earlier_work(seat: &Seat<'_>, mirror: &Mirror, ground: &Ground) -> Option<CommitId> {
+    overnight_git::workspace::made_for(mirror, &seat.dirs.workspace()).filter(|commit| *commit != ground.base)
+}
+
+async fn notices(seat: &mut Seat<'_>, facts: Facts) -> Result<(), StageError> {
+    let told = [
+        (facts.salvaged, Notice::GitDirectorySalvaged),
+        (facts.dirty && !facts.salvaged, Notice::LeftoversCommitted),
+        (facts.rewound, Notice::HistoryGrafted),
+        (facts.nested, Notice::NestedRepositoriesLeftOut),
+        (facts.incomplete, Notice::UnreadableFilesLeftOut),
+        (facts.missing, Notice::WorkspaceGone),
+    ];
+    for (_, notice) in told.into_iter().filter(|(is, _)| *is) {
+        seat.notice(notice).await?;
+    }
+    Ok(())
+}

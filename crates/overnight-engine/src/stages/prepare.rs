@@ -1,0 +1,117 @@
+//! Prepare: the mirror has the base commit, the checks are known, and the agent's private clone stands at the base.
+
+use std::path::Path;
+
+use overnight_core::git::CommitId;
+use overnight_core::job::{Base, Ground, JobState, Notice, Publication, StageOutput};
+use overnight_git::workspace::{self, Setup};
+use overnight_git::{Credentials, Endpoint, Identity, LockWait, Mirror, Remote, Secret, Wanted};
+
+use crate::progress::Progress;
+use crate::seat::Seat;
+use crate::stages::{StageError, ground};
+use crate::trouble;
+
+pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> {
+    let JobState::Preparing { .. } = seat.state() else {
+        return Err(trouble::bug("prepare outside its state"));
+    };
+    make_directories(seat).await?;
+    let mirror = open_mirror(seat).await?;
+    let (base, base_branch) = base(seat, &mirror).await?;
+    let (check_source, checks) = ground::checks(&seat.job.spec.verify, &mirror, &base).await?;
+    for notice in left_out(&mirror, &base).await? {
+        seat.notice(notice).await?;
+    }
+    make_workspace(seat, &mirror, &base).await?;
+    Ok(StageOutput::Prepared { ground: Ground { base, base_branch, check_source, checks } })
+}
+
+/// The mirror of the job's source, made or repaired if need be.
+pub(crate) async fn open_mirror(seat: &Seat<'_>) -> Result<Mirror, StageError> {
+    let endpoint = remote_endpoint(seat, &seat.job.spec.source).await?;
+    let watcher = seat.watcher.clone();
+    let progress = move |_| {
+        watcher.tell(Progress::Waiting { what: "another job is using the mirror of this repository".to_owned() });
+    };
+    let wait = LockWait { timeout: seat.engine.settings().git_timeout, progress: &progress };
+    let opening = seat.engine.mirrors().open_or_create(&endpoint, &wait);
+    super::unless_stopped(seat, async { opening.await.map_err(trouble::git) }).await
+}
+
+/// The agent's private clone at `commit`, with the job's identity for commits.
+pub(crate) async fn make_workspace(seat: &Seat<'_>, mirror: &Mirror, commit: &CommitId) -> Result<(), StageError> {
+    let path = seat.dirs.workspace();
+    let setup = Setup { branch: None, identity: Some(identity(&seat.job.spec.author)) };
+    let making = workspace::ready(mirror, commit, &path, &setup);
+    super::unless_stopped(seat, async { making.await.map_err(trouble::git) }).await?;
+    Ok(())
+}
+
+/// `Name <address>` taken apart; a text of another form is the name.
+pub(crate) fn identity(author: &str) -> Identity {
+    match author.rsplit_once('<').map(|(name, rest)| (name.trim(), rest.trim_end_matches('>').trim())) {
+        Some((name, email)) if !name.is_empty() => Identity { name: name.to_owned(), email: email.to_owned() },
+        Some(_) | None => Identity { name: author.trim().to_owned(), email: String::new() },
+    }
+}
+
+/// A remote with the token for its host, where there is one.
+pub(crate) async fn remote_endpoint(seat: &Seat<'_>, remote: &str) -> Result<Endpoint, StageError> {
+    let parsed = parse_remote(remote)?;
+    let token = seat.engine.forges().token(remote, seat.engine.host()).await.map_err(trouble::token)?;
+    let credentials = match token {
+        // What GitHub documents for tokens; Gitea and Forgejo take any name.
+        Some(token) => {
+            Credentials::Token { user: "x-access-token".to_owned(), token: Secret::new(token.expose()) }
+        }
+        None => Credentials::None,
+    };
+    Ok(Endpoint { remote: parsed, credentials })
+}
+
+fn parse_remote(text: &str) -> Result<Remote, StageError> {
+    Remote::parse(text, Path::new("/")).map_err(|error| trouble::config(error.to_string()))
+}
+
+async fn make_directories(seat: &Seat<'_>) -> Result<(), StageError> {
+    let dirs = [seat.dirs.log(), seat.dirs.tmp(), seat.dirs.out()];
+    trouble::blocking(move || dirs.iter().try_for_each(|dir| trouble::private_dir(dir))).await?.map_err(trouble::io)
+}
+
+async fn base(seat: &Seat<'_>, mirror: &Mirror) -> Result<(CommitId, Option<String>), StageError> {
+    let spec = &seat.job.spec;
+    seat.waiting("fetching");
+    let (source, wanted, branch) = match &spec.base {
+        Base::Commit { commit, branch } => (&spec.source, Wanted::Commit(commit.clone()), branch.clone()),
+        Base::RemoteDefault => (remote(&spec.publication), Wanted::DefaultBranch, None),
+        Base::RemoteBranch { branch } => (remote(&spec.publication), Wanted::Branch(branch.clone()), None),
+    };
+    let endpoint = remote_endpoint(seat, source).await?;
+    let fetching = mirror.fetch_commit(&endpoint, &wanted);
+    let fetched = super::unless_stopped(seat, async { fetching.await.map_err(trouble::git) }).await?;
+    Ok((fetched.commit, fetched.branch.or(branch)))
+}
+
+fn remote(publication: &Publication) -> &String {
+    match publication {
+        Publication::PullRequest { remote, .. } => remote,
+        Publication::LocalBranch { repository } => repository,
+    }
+}
+
+/// What a plain clone does not bring: said, because a check may stumble over it.
+async fn left_out(mirror: &Mirror, base: &CommitId) -> Result<Vec<Notice>, StageError> {
+    let mut notices = Vec::new();
+    let root = mirror.list_root(base).await.map_err(trouble::git)?;
+    if root.iter().any(|name| name == b".gitmodules") {
+        notices.push(Notice::SubmodulesNotFetched);
+    }
+    if root.iter().any(|name| name == b".gitattributes") {
+        let attributes = mirror.read_file(base, b".gitattributes", 1 << 20).await.map_err(trouble::git)?;
+        if attributes.is_some_and(|bytes| String::from_utf8_lossy(&bytes).contains("filter=lfs")) {
+            notices.push(Notice::LfsPointersNotFetched);
+        }
+    }
+    Ok(notices)
+}

@@ -1,0 +1,126 @@
+//! Publish: the verified commit goes out from the mirror, and a pull request is opened where one was asked for. Both were
+//! reserved in the store before; each first asks the other side whether it is done already.
+
+use overnight_core::git::{BranchName, CommitId};
+use overnight_core::job::{EndReason, Input, JobEvent, JobState, Publication, PullRequestRef, StageOutput};
+use overnight_core::verdict::DiffStat;
+use overnight_forge::body::{self, PullRequestFacts};
+use overnight_forge::{Forge, NewPullRequest, PullRequestState};
+use overnight_git::{Endpoint, Expected, Mirror, PushOutcome, Remote};
+
+use crate::seat::Seat;
+use crate::stages::{StageError, prepare};
+use crate::trouble;
+
+pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<Option<StageOutput>, StageError> {
+    loop {
+        let JobState::Publishing { ground, tip, branch, pushed, diff, .. } = seat.state().clone() else {
+            return Ok(None);
+        };
+        if pushed {
+            return open_pull_request(seat, &branch, &tip, diff, ground.base_branch).await.map(Some);
+        }
+        let mirror = prepare::open_mirror(seat).await?;
+        push(seat, &mirror, &branch, &tip).await?;
+    }
+}
+
+/// Pushes to the reserved name, or finds that name taken. At the end the job has moved either way.
+async fn push(seat: &mut Seat<'_>, mirror: &Mirror, branch: &BranchName, tip: &CommitId) -> Result<(), StageError> {
+    let endpoint = endpoint(seat).await?;
+    let pushing = mirror.push(&endpoint, branch, tip, &Expected::Absent);
+    let outcome = super::unless_stopped(seat, async { pushing.await.map_err(trouble::git) }).await?;
+    match outcome {
+        PushOutcome::Pushed | PushOutcome::AlreadyThere => {
+            let elapsed = seat.stage_began.elapsed();
+            seat.input(Input::BranchPushed { elapsed }).await?;
+        }
+        PushOutcome::Rejected { .. } => seat.input(Input::BranchTaken).await?,
+    }
+    Ok(())
+}
+
+async fn endpoint(seat: &Seat<'_>) -> Result<Endpoint, StageError> {
+    match &seat.job.spec.publication {
+        Publication::LocalBranch { repository } => Ok(Endpoint::open(Remote::path(repository.as_ref()))),
+        Publication::PullRequest { remote, .. } => prepare::remote_endpoint(seat, remote).await,
+    }
+}
+
+async fn open_pull_request(
+    seat: &mut Seat<'_>,
+    branch: &BranchName,
+    tip: &CommitId,
+    diff: DiffStat,
+    base_branch: Option<String>,
+) -> Result<StageOutput, StageError> {
+    let Publication::PullRequest { remote, draft } = seat.job.spec.publication.clone() else {
+        return Err(trouble::bug("a pull request for a local branch"));
+    };
+    let forge = forge(seat, &remote).await?;
+    let base = match base_branch {
+        Some(base) => base,
+        None => forge.repository().await.map_err(trouble::forge)?.default_branch,
+    };
+    let facts = facts(seat, diff).await?;
+    let request = NewPullRequest {
+        job: seat.job.id.clone(),
+        title: body::title(&seat.job.spec.title),
+        body: body::render(&facts),
+        head: branch.clone(),
+        base,
+        tip: tip.clone(),
+        draft,
+    };
+    let opening = forge.open_pull_request(&request);
+    let opened = super::unless_stopped(seat, async { opening.await.map_err(trouble::forge) }).await?;
+    match opened.state {
+        PullRequestState::Open | PullRequestState::Merged => {}
+        PullRequestState::Closed => {
+            let detail = format!("{} was closed by somebody; it is not opened again", opened.url);
+            return Err(trouble::end(EndReason::BranchConflict, detail));
+        }
+    }
+    let pull_request = PullRequestRef { number: opened.number, url: opened.url };
+    Ok(StageOutput::PullRequest { pull_request, adopted: opened.adopted })
+}
+
+async fn forge(seat: &Seat<'_>, remote: &str) -> Result<Forge, StageError> {
+    let forges = seat.engine.forges();
+    let Some(address) = forges.address(remote) else {
+        let detail = format!(
+            "no forge is known for {remote}; name its kind in the configuration: [forge.hosts.\"HOST\"] kind = \"gitea\""
+        );
+        return Err(trouble::end(EndReason::ConfigInvalid, detail));
+    };
+    let token = forges.token(remote, seat.engine.host()).await.map_err(trouble::token)?;
+    let Some(token) = token else {
+        return Err(trouble::no_token(remote));
+    };
+    Forge::connect(address, token, forges.http.clone()).map_err(trouble::forge)
+}
+
+async fn facts(seat: &Seat<'_>, diff: DiffStat) -> Result<PullRequestFacts, StageError> {
+    let JobState::Publishing { trail, pairs, ground, tip, .. } = seat.state() else {
+        return Err(trouble::bug("publish outside its state"));
+    };
+    let mirror = prepare::open_mirror(seat).await?;
+    let commits = mirror.log_subjects(&ground.base, tip, 50).await.map_err(trouble::git)?;
+    let events = seat.engine.store().all_events(&seat.job.id).await?;
+    let started = events.iter().find(|record| matches!(record.event, JobEvent::Claimed { .. })).map(|record| record.at);
+    let now = seat.engine.store().now().await?;
+    Ok(PullRequestFacts {
+        job: seat.job.id.clone(),
+        key: seat.job.key.clone(),
+        prompt: seat.job.spec.prompt.clone(),
+        commits,
+        diff,
+        checks: pairs.clone(),
+        attempts: trail.attempt,
+        elapsed: started.map(|at| now.since(at)).unwrap_or_default(),
+        usage: trail.used,
+        cost_unknown: trail.cost_unknown,
+        backend: seat.job.spec.agent.backend,
+        final_text: trail.final_text.clone(),
+    })
+}

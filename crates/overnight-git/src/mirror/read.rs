@@ -1,0 +1,143 @@
+//! Questions to the mirror. Object readers only: no work tree, no attribute driver, no configuration but ours.
+//!
+//! Owns nothing. It must not write anything into the mirror.
+
+use overnight_core::git::CommitId;
+use overnight_core::verdict::DiffStat;
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use super::Mirror;
+use crate::error::GitError;
+use crate::git::unexpected;
+use crate::parse::{self, ChangedPath};
+
+/// Modes of regular files; everything else (links, submodules) has no content to read.
+const FILE_MODES: [u32; 2] = [0o100_644, 0o100_755];
+
+impl Mirror {
+    /// Names at the top of a commit's tree, as bytes.
+    ///
+    /// # Errors
+    /// The commit is not in the mirror.
+    pub async fn list_root(&self, commit: &CommitId) -> Result<Vec<Vec<u8>>, GitError> {
+        let call = self.call("list the files of a commit").about(commit);
+        Ok(parse::names(&call.args(["ls-tree", "-z", "--name-only", commit.as_str()]).output().await?))
+    }
+
+    /// The content of a regular file; `None` when there is none of that name.
+    ///
+    /// # Errors
+    /// [`GitError::TooLarge`] beyond `max_bytes`; the commit is not in the mirror.
+    pub async fn read_file(
+        &self,
+        commit: &CommitId,
+        path: &[u8],
+        max_bytes: u64,
+    ) -> Result<Option<Vec<u8>>, GitError> {
+        let operation = "read a file of a commit";
+        let name = String::from_utf8_lossy(path).into_owned();
+        let call = self.call(operation).about(commit).about(name.escape_debug());
+        let call = call.args(["ls-tree", "-z", "-l", "--full-tree", commit.as_str(), "--"]);
+        let listing = call.arg(OsStr::from_bytes(path)).output().await?;
+        let entries = parse::ls_tree(&listing).ok_or_else(|| unexpected(operation, &listing))?;
+        let file = entries.into_iter().find(|entry| entry.path == path && FILE_MODES.contains(&entry.mode));
+        let Some(file) = file else { return Ok(None) };
+        if file.size.is_none_or(|size| size > max_bytes) {
+            return Err(GitError::TooLarge { what: name, limit: max_bytes });
+        }
+        let call = self.call(operation).output_limit(max_bytes.saturating_add(1));
+        call.args(["cat-file", "blob", &file.id]).output().await.map(Some)
+    }
+
+    /// Size of the change between two commits.
+    ///
+    /// # Errors
+    /// A commit is not in the mirror.
+    pub async fn diff_stat(&self, base: &CommitId, tip: &CommitId) -> Result<DiffStat, GitError> {
+        let stdout = self.diff(base, tip, &["--numstat", "--no-renames", "-z"]).await?;
+        parse::numstat(&stdout).ok_or_else(|| unexpected("compare two commits", &stdout))
+    }
+
+    /// Every path that differs between two commits, with its modes; a rename is a deletion and an addition.
+    ///
+    /// # Errors
+    /// A commit is not in the mirror.
+    pub async fn changed_paths(&self, base: &CommitId, tip: &CommitId) -> Result<Vec<ChangedPath>, GitError> {
+        let stdout = self.diff(base, tip, &["--raw", "--no-renames", "--no-abbrev", "-z"]).await?;
+        parse::raw_diff(&stdout).ok_or_else(|| unexpected("compare two commits", &stdout))
+    }
+
+    /// The change as a patch, and whether it was cut at `max_bytes`.
+    ///
+    /// # Errors
+    /// A commit is not in the mirror.
+    pub async fn patch(
+        &self,
+        base: &CommitId,
+        tip: &CommitId,
+        max_bytes: u64,
+    ) -> Result<(Vec<u8>, bool), GitError> {
+        let options = ["--patch", "--find-renames", "--no-color", "--full-index"];
+        let call = self.diff_call(base, tip, &options).output_limit(max_bytes);
+        let ran = call.finish().await?;
+        // A git whose output is no longer read may end by a broken pipe: what was kept is still the patch.
+        if ran.status != 0 && !ran.truncated {
+            return Err(ran.failed("compare two commits", format!("{base}, {tip}")));
+        }
+        Ok((ran.stdout, ran.truncated))
+    }
+
+    async fn diff(&self, base: &CommitId, tip: &CommitId, options: &[&str]) -> Result<Vec<u8>, GitError> {
+        self.diff_call(base, tip, options).output().await
+    }
+
+    fn diff_call(&self, base: &CommitId, tip: &CommitId, options: &[&str]) -> crate::git::Call {
+        let call = self.call("compare two commits").about(base).about(tip);
+        let call = call.args(["diff-tree", "-r", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"]);
+        call.args(options).args([base.as_str(), tip.as_str(), "--"])
+    }
+
+    /// Whether `base` is `tip` or lies in its history.
+    ///
+    /// # Errors
+    /// A commit is not in the mirror.
+    pub async fn is_ancestor(&self, base: &CommitId, tip: &CommitId) -> Result<bool, GitError> {
+        let operation = "compare two histories";
+        let call = self.call(operation).args(["merge-base", "--is-ancestor", base.as_str(), tip.as_str()]);
+        let ran = call.finish().await?;
+        match ran.status {
+            0 => Ok(true),
+            1 => Ok(false),
+            _ => Err(ran.failed(operation, format!("{base}, {tip}"))),
+        }
+    }
+
+    /// First lines of the messages of the newest `max` commits of `tip` that `base` does not have, newest first.
+    ///
+    /// # Errors
+    /// A commit is not in the mirror.
+    pub async fn log_subjects(&self, base: &CommitId, tip: &CommitId, max: u32) -> Result<Vec<String>, GitError> {
+        let call = self.call("list commits").about(base).about(tip);
+        let call = call.args(["log", "-z", "--no-color", "--no-show-signature", "--encoding=UTF-8", "--format=%s"]);
+        let call = call.arg(format!("--max-count={max}")).args([format!("{base}..{tip}").as_str(), "--"]);
+        let stdout = call.output().await?;
+        let subjects = stdout.strip_suffix(b"\0").unwrap_or(&stdout);
+        if subjects.is_empty() && stdout.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(subjects.split(|b| *b == 0).map(|line| String::from_utf8_lossy(line).into_owned()).collect())
+    }
+
+    /// Number of commits of `tip` that `base` does not have.
+    ///
+    /// # Errors
+    /// A commit is not in the mirror.
+    pub async fn count_commits(&self, base: &CommitId, tip: &CommitId) -> Result<u64, GitError> {
+        let operation = "count commits";
+        let call = self.call(operation).about(base).about(tip);
+        let stdout = call.args(["rev-list", "--count", &format!("{base}..{tip}"), "--"]).output().await?;
+        crate::git::line(operation, &stdout)?.parse().map_err(|_| unexpected(operation, &stdout))
+    }
+}

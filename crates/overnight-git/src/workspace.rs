@@ -1,0 +1,185 @@
+//! Work trees for agents and for checks: private clones that borrow the mirror's objects.
+//!
+//! Owns the clone at a path and two files beside it, out of the agent's reach: `<path>.ready`, written last, says
+//! that the clone is whole; `<path>.index` is git's index as of then, which makes collecting fast. One contract:
+//! [`ready`]. Once an agent has been in a workspace, host-side git must not look into it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use overnight_core::git::{BranchName, CommitId};
+
+use crate::error::GitError;
+use crate::git::{quoted, with_prefix, write_private};
+use crate::mirror::{Identity, Mirror};
+use crate::remove::remove_tree;
+
+/// A clone at a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    pub path: PathBuf,
+    /// The commit that was checked out.
+    pub base: CommitId,
+    /// The mirror that its objects are borrowed from. Whoever works in it must be able to read this directory.
+    pub mirror: PathBuf,
+    /// git's index as of the check-out, outside the clone.
+    pub index: PathBuf,
+    /// Made by this call. `false`: it was there, with whatever was done in it since.
+    pub fresh: bool,
+}
+
+/// How a new workspace is set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setup {
+    /// Branch to check out; none for a detached HEAD.
+    pub branch: Option<BranchName>,
+    /// Name and address for commits made in it.
+    pub identity: Option<Identity>,
+}
+
+/// The workspace at `path`: as it is when it was made whole for this commit, and made anew in every other case.
+///
+/// # Errors
+/// [`GitError::PathRefused`] when `path` is a link or no directory; [`GitError::Io`] or what git says.
+pub async fn ready(
+    mirror: &Mirror,
+    commit: &CommitId,
+    path: &Path,
+    setup: &Setup,
+) -> Result<Workspace, GitError> {
+    let workspace = Workspace {
+        path: path.to_owned(),
+        base: commit.clone(),
+        mirror: mirror.path().to_owned(),
+        index: beside(path, ".index"),
+        fresh: false,
+    };
+    let is_dir = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
+    if is_dir && fs::read(beside(path, ".ready")).is_ok_and(|text| text == marker(&workspace)) {
+        return Ok(workspace);
+    }
+    remove(path).await?;
+    make(mirror, &workspace, setup).await?;
+    Ok(Workspace { fresh: true, ..workspace })
+}
+
+/// Where git's index as of the check-out of the workspace at `path` lies.
+#[must_use]
+pub fn index_of(path: &Path) -> PathBuf {
+    beside(path, ".index")
+}
+
+/// The commit for which a whole workspace was made at `path`; `None` when there is none, or only half of one.
+#[must_use]
+pub fn made_for(mirror: &Mirror, path: &Path) -> Option<CommitId> {
+    let is_dir = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
+    let text = fs::read_to_string(beside(path, ".ready")).ok().filter(|_| is_dir)?;
+    let (base, place) = text.split_once('\n')?;
+    let same_mirror = place.trim_end_matches('\n').as_bytes() == mirror.path().as_os_str().as_encoded_bytes();
+    CommitId::parse(base).ok().filter(|_| same_mirror)
+}
+
+/// Removes a workspace and the files beside it. Nothing there is no error.
+///
+/// # Errors
+/// [`GitError::PathRefused`] when `path` is a link or no directory; nothing is touched then.
+pub async fn remove(path: &Path) -> Result<(), GitError> {
+    // First the marker: what is half removed must not look whole.
+    remove_file(&beside(path, ".ready"))?;
+    remove_tree(path).await?;
+    remove_file(&beside(path, ".index"))
+}
+
+async fn make(mirror: &Mirror, workspace: &Workspace, setup: &Setup) -> Result<(), GitError> {
+    let (operation, path) = ("make a workspace", workspace.path.as_path());
+    let io = |error| GitError::io(operation, path)(error);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(io)?;
+    }
+    let format = format!("--object-format={}", mirror.format().name());
+    let call = mirror.git().without_repository(operation).about(path.display());
+    let call = call.args(["init", "--quiet", "--template=", "--initial-branch=none", &format, "--"]);
+    call.arg(path).output().await?;
+    borrow_objects(mirror, path).and_then(|()| configure(path, setup)).map_err(io)?;
+    check_out(mirror, workspace, setup).await?;
+    let git_dir = path.join(".git");
+    fs::copy(git_dir.join("index"), &workspace.index)
+        .map(drop)
+        .and_then(|()| write_marker(path, &marker(workspace)))
+        .map_err(io)
+}
+
+fn borrow_objects(mirror: &Mirror, path: &Path) -> io::Result<()> {
+    let mut objects = quoted_path(&mirror.path().join("objects"));
+    objects.push(b'\n');
+    let git_dir = path.join(".git");
+    fs::write(git_dir.join("objects/info/alternates"), objects)?;
+    match fs::copy(mirror.path().join("shallow"), git_dir.join("shallow")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// A path for `objects/info/alternates`, where a line feed would end it.
+fn quoted_path(path: &Path) -> Vec<u8> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    if !bytes.contains(&b'\n') && !bytes.starts_with(b"\"") && !bytes.starts_with(b"#") {
+        return bytes.to_vec();
+    }
+    let plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
+    let quoted: String =
+        bytes.iter().map(|b| if plain(*b) { char::from(*b).to_string() } else { format!("\\{b:03o}") }).collect();
+    format!("\"{quoted}\"").into_bytes()
+}
+
+fn configure(path: &Path, setup: &Setup) -> io::Result<()> {
+    let file = path.join(".git/config");
+    let mut text = fs::read_to_string(&file)?;
+    text += "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[submodule]\n\trecurse = false\n";
+    if let Some(Identity { name, email }) = &setup.identity {
+        text += &format!("[user]\n\tname = {}\n\temail = {}\n", quoted(name), quoted(email));
+    }
+    fs::write(file, text)
+}
+
+async fn check_out(mirror: &Mirror, workspace: &Workspace, setup: &Setup) -> Result<(), GitError> {
+    let call = mirror.git().on("check out a commit", &workspace.path.join(".git")).about(&workspace.base);
+    let call = call.arg(with_prefix("--work-tree=", &workspace.path)).about(workspace.path.display());
+    // As many writers as processors, from the first hundred files on.
+    let call = call.config("checkout.workers=0").config("core.fsync=none").args(["checkout", "--quiet", "--no-track"]);
+    let call = match &setup.branch {
+        Some(branch) => call.args(["-B", branch.as_str()]),
+        None => call.arg("--detach"),
+    };
+    call.args([workspace.base.as_str(), "--"]).output().await.map(drop)
+}
+
+fn marker(workspace: &Workspace) -> Vec<u8> {
+    let mut text = format!("{}\n", workspace.base).into_bytes();
+    text.extend_from_slice(workspace.mirror.as_os_str().as_encoded_bytes());
+    text.push(b'\n');
+    text
+}
+
+fn write_marker(path: &Path, text: &[u8]) -> io::Result<()> {
+    let new = beside(path, ".ready-new");
+    write_private(&new, text)?;
+    fs::rename(new, beside(path, ".ready"))
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+fn remove_file(path: &Path) -> Result<(), GitError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(GitError::io("remove a file", path)(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

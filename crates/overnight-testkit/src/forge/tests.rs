@@ -1,0 +1,3 @@
+//! The fake forge itself: real pushes over HTTP, tokens, refusals and cut connections.
+
+use super::*;

@@ -1,0 +1,279 @@
+//! The command line as data. Says what can be written; does nothing.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::run_args::{OutputArgs, RetryArgs, RunArgs};
+
+/// Runs coding agents unattended: from a sentence to a verified branch or pull request.
+#[derive(Debug, Parser)]
+#[command(
+    name = "overnight",
+    version,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Start with `overnight demo` (offline, no account), then `overnight run \"what you want\"` in a repository.\n\
+                  More: overnight help exit-codes | reasons | environment | config"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Where jobs, logs and mirrors are kept [env: OVERNIGHT_DATA_DIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Read this configuration file and no other [env: OVERNIGHT_CONFIG]
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_config")]
+    pub config: Option<PathBuf>,
+    /// Read no configuration file
+    #[arg(long, global = true)]
+    pub no_config: bool,
+    /// Colour the output
+    #[arg(long, global = true, value_enum, value_name = "WHEN")]
+    pub color: Option<ColorChoice>,
+    /// Say less: results and errors only
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more (-vv: still more) [env: OVERNIGHT_LOG, a tracing filter]
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run an agent on a repository until its work is verified
+    Run(Box<RunArgs>),
+    /// Show the whole way on a sample repository: offline, with a scripted agent
+    Demo(DemoArgs),
+    /// List jobs, unfinished ones first
+    #[command(visible_alias = "list")]
+    Ls(LsArgs),
+    /// Show what became of a job
+    Show(ShowArgs),
+    /// Show what the agent and the checks wrote
+    Logs(LogsArgs),
+    /// Show a job's change, published or not
+    Diff(DiffArgs),
+    /// Cancel a job
+    Cancel(CancelArgs),
+    /// Run a job's order again as a new job
+    Retry(Box<RetryArgs>),
+    /// Go on with jobs that were interrupted or wait
+    Resume(ResumeArgs),
+    /// Check this machine: git, agents, containment, data directory, logins
+    Doctor(DoctorArgs),
+    /// Show the configuration
+    Config(ConfigArgs),
+    /// Print a completion script
+    Completions(CompletionsArgs),
+    /// Explain a command or a topic
+    Help(HelpArgs),
+    /// Perform a rehearsal script
+    #[command(name = "__rehearse", hide = true)]
+    Rehearse(RehearseArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Keep the sample repository instead of removing it
+    #[arg(long)]
+    pub keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LsArgs {
+    /// Show at most this many jobs
+    #[arg(long, short = 'n', default_value_t = 20, value_name = "NUMBER")]
+    pub limit: u32,
+    /// Show every job
+    #[arg(long, short, conflicts_with = "limit")]
+    pub all: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Key (app-12), id or beginning of an id
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// Print the events, one line each (with --json: as NDJSON)
+    #[arg(long)]
+    pub events: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Key (app-12), id or beginning of an id
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Go on until the job ends or waits
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only this turn of the agent
+    #[arg(long, value_name = "NUMBER")]
+    pub turn: Option<u32>,
+    /// The agent's output as it was written
+    #[arg(long)]
+    pub raw: bool,
+    /// Only the output of the checks
+    #[arg(long, conflicts_with_all = ["turn", "follow", "raw"])]
+    pub checks: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// Key (app-12), id or beginning of an id
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Only a summary of files and lines
+    #[arg(long)]
+    pub stat: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CancelArgs {
+    /// Key (app-12), id or beginning of an id
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// Key (app-12), id or beginning of an id; without it the newest job that can go on
+    #[arg(value_name = "JOB", conflicts_with = "all")]
+    pub job: Option<String>,
+    /// Each job that can go on, in turn
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    pub action: Option<ConfigAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigAction {
+    /// Every setting and its value
+    Show {
+        /// Where each value comes from
+        #[arg(long)]
+        origin: bool,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// The files that are read, in order of precedence
+    Path,
+    /// The value of one setting
+    Get {
+        /// As in limits.cost
+        #[arg(value_name = "KEY")]
+        key: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct HelpArgs {
+    /// A command, or exit-codes, reasons, environment, config
+    #[arg(value_name = "TOPIC")]
+    pub topic: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RehearseArgs {
+    /// The encoded script and turn
+    #[arg(value_name = "ARG", num_args = 0.., trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<std::ffi::OsString>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    /// Every `--help` in one snapshot: no flag comes, goes or changes its meaning unseen.
+    #[test]
+    fn help_texts() {
+        let mut root = Cli::command().term_width(100);
+        root.build();
+        let mut text = root.render_help().to_string();
+        let names: Vec<String> = root.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+        for name in names {
+            let sub = root.find_subcommand_mut(&name).unwrap();
+            let mut sub = sub.clone().term_width(100);
+            text.push_str(&format!("\n===== overnight {name} =====\n{}", sub.render_long_help()));
+        }
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn global_options_may_stand_behind_the_command() {
+        let cli = Cli::try_parse_from(["overnight", "ls", "--data-dir", "/d", "-q"]).unwrap();
+        assert_eq!(cli.global.data_dir, Some(PathBuf::from("/d")));
+        assert!(cli.global.quiet);
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        for line in [
+            "overnight run --json --events x",
+            "overnight run --verify a --no-verify x",
+            "overnight run --draft x",
+            "overnight resume --all app-1",
+            "overnight ls --config a --no-config",
+            "overnight run -C a -C b x",
+            "overnight run --attempts 0 x",
+            "overnight run --max-cost free x",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

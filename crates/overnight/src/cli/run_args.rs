@@ -1,0 +1,169 @@
+//! Arguments that order a job: those of `run`, and those with which `retry` changes an order.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use overnight_core::agent::{BackendId, Billing, Effort};
+use overnight_core::units::MicroDollars;
+
+use super::values;
+
+/// `overnight run`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunArgs {
+    /// What you want, in your own words; `-` or a pipe: from standard input
+    #[arg(value_name = "PROMPT", conflicts_with = "prompt_file")]
+    pub prompt: Vec<String>,
+    /// Take the prompt from a file
+    #[arg(long, value_name = "FILE")]
+    pub prompt_file: Option<PathBuf>,
+    /// The repository, or a directory in it
+    #[arg(long, short = 'C', value_name = "DIR", default_value = ".")]
+    pub repo: PathBuf,
+    /// Start from this commit or branch instead of the current one (with --pr: from this branch of the remote)
+    #[arg(long, value_name = "REF")]
+    pub base: Option<String>,
+    /// A name for the job instead of the prompt's first line
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    #[command(flatten)]
+    pub publish: PublishArgs,
+    #[command(flatten)]
+    pub order: OrderArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `overnight retry`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RetryArgs {
+    /// Key (app-12), id or beginning of an id
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    #[command(flatten)]
+    pub order: OrderArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Where the result goes.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Result")]
+pub struct PublishArgs {
+    /// Push the branch and open a pull request
+    #[arg(long)]
+    pub pr: bool,
+    /// Open the pull request as a draft
+    #[arg(long, requires = "pr")]
+    pub draft: bool,
+    /// The remote to push to [default: the current branch's remote, else origin, else the only one]
+    #[arg(long, value_name = "NAME", requires = "pr")]
+    pub remote: Option<String>,
+}
+
+/// What is asked of the agent, the checks and the limits. `None` and empty: as configured.
+#[derive(Debug, Clone, Default, Args)]
+pub struct OrderArgs {
+    #[command(flatten)]
+    pub agent: AgentArgs,
+    #[command(flatten)]
+    pub verify: VerifyArgs,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Agent")]
+pub struct AgentArgs {
+    /// Which agent works [default: as configured, else the first one installed]
+    #[arg(long, value_name = "NAME", value_parser = backends())]
+    pub agent: Option<BackendId>,
+    /// A program that edits the tree, with its arguments; it gets the prompt on standard input (implies --agent command)
+    #[arg(long, value_name = "ARGV")]
+    pub command: Option<String>,
+    /// A rehearsal script (implies --agent rehearsal)
+    #[arg(long, value_name = "FILE", conflicts_with = "command")]
+    pub script: Option<PathBuf>,
+    /// The model, by the vendor's name
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// How hard the model should think
+    #[arg(long, value_name = "LEVEL", value_parser = efforts())]
+    pub effort: Option<Effort>,
+    /// The vendor's own word for its permission mode
+    #[arg(long, value_name = "MODE")]
+    pub permission_mode: Option<String>,
+    /// Let the agent use this tool (repeatable; replaces the configured list)
+    #[arg(long, value_name = "TOOL")]
+    pub allow_tool: Vec<String>,
+    /// Keep the agent from using this tool (repeatable; replaces the configured list)
+    #[arg(long, value_name = "TOOL")]
+    pub deny_tool: Vec<String>,
+    /// Who pays: the agent's own login, or an API key from the environment
+    #[arg(long, value_name = "MODE", value_parser = billings())]
+    pub billing: Option<Billing>,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Verification")]
+pub struct VerifyArgs {
+    /// A command that must succeed on the result (repeatable) [default: overnight.toml, else detected]
+    #[arg(long, value_name = "CMD", conflicts_with = "no_verify")]
+    pub verify: Vec<String>,
+    /// Check nothing, and say so in the result
+    #[arg(long)]
+    pub no_verify: bool,
+    /// Longest run of one check, like 15m
+    #[arg(long, value_name = "TIME", value_parser = values::span)]
+    pub check_timeout: Option<Duration>,
+    /// Publish even when no check passes, as long as each failed before the change too
+    #[arg(long)]
+    pub accept_base_failures: bool,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArgs {
+    /// Paid tries
+    #[arg(long, value_name = "NUMBER", value_parser = values::count)]
+    pub attempts: Option<u32>,
+    /// Money for the whole job, in US dollars, like 5.00
+    #[arg(long, value_name = "DOLLARS", value_parser = values::money)]
+    pub max_cost: Option<MicroDollars>,
+    /// Tokens for the whole job, like 500k
+    #[arg(long, value_name = "NUMBER", value_parser = values::tokens)]
+    pub max_tokens: Option<u64>,
+    /// Agent and check time for the whole job, like 2h
+    #[arg(long, value_name = "TIME", value_parser = values::span)]
+    pub max_time: Option<Duration>,
+    /// Answers of the model for the whole job
+    #[arg(long, value_name = "NUMBER", value_parser = values::count)]
+    pub max_turns: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// End with one JSON document on standard output
+    #[arg(long, conflicts_with = "events")]
+    pub json: bool,
+    /// Stream the events as NDJSON on standard output
+    #[arg(long)]
+    pub events: bool,
+}
+
+// Closed sets are given to clap as such, so that it completes them and offers the nearest.
+
+fn backends() -> impl TypedValueParser<Value = BackendId> {
+    PossibleValuesParser::new(BackendId::ALL.map(BackendId::as_str)).try_map(|text| values::backend(&text))
+}
+
+fn efforts() -> impl TypedValueParser<Value = Effort> {
+    PossibleValuesParser::new(Effort::ALL.map(Effort::as_str)).try_map(|text| values::effort(&text))
+}
+
+fn billings() -> impl TypedValueParser<Value = Billing> {
+    PossibleValuesParser::new(["subscription", "key"]).try_map(|text| values::billing(&text))
+}

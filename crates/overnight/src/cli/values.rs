@@ -1,0 +1,189 @@
+//! Values as people write them (`15m`, `$5.00`, `500k`) turned into units. Shared by flags, environment and files, so that
+//! a value means the same wherever it stands.
+
+use std::time::Duration;
+
+use overnight_core::agent::{BackendId, Billing, Effort};
+use overnight_core::units::MicroDollars;
+use overnight_engine::repo_file;
+
+/// `90s`, `15m`, `2h`, `1h30m`.
+///
+/// # Errors
+/// A sentence about what is expected.
+pub fn span(text: &str) -> Result<Duration, String> {
+    repo_file::duration(text).ok_or_else(|| "expected a time like 90s, 15m, 2h or 1h30m".to_owned())
+}
+
+/// `5`, `5.25`, `$5.25`: at most six decimal places, more than zero.
+///
+/// # Errors
+/// A sentence about what is expected.
+pub fn money(text: &str) -> Result<MicroDollars, String> {
+    exact_money(text).ok_or_else(|| "expected an amount in US dollars like 5, 2.50 or $0.75".to_owned())
+}
+
+fn exact_money(text: &str) -> Option<MicroDollars> {
+    let text = text.trim();
+    let text = text.strip_prefix('$').unwrap_or(text);
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || part.len() > 6 || !digits(whole) || !digits(part) || text.ends_with('.') {
+        return None;
+    }
+    let part: i64 = format!("{part:0<6}").parse().ok()?;
+    let micros = whole.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(part)?;
+    (micros > 0).then_some(MicroDollars(micros))
+}
+
+/// `200000`, `200k`, `1.5M`.
+///
+/// # Errors
+/// A sentence about what is expected.
+pub fn tokens(text: &str) -> Result<u64, String> {
+    exact_tokens(text).ok_or_else(|| "expected a number of tokens like 200000, 200k or 1.5M".to_owned())
+}
+
+fn exact_tokens(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (number, zeros) = match text.chars().last()? {
+        'k' | 'K' => (&text[..text.len() - 1], 3),
+        'm' | 'M' => (&text[..text.len() - 1], 6),
+        _ => (text, 0),
+    };
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || part.len() > zeros || !digits(whole) || !digits(part) || number.ends_with('.') {
+        return None;
+    }
+    format!("{whole}{part:0<zeros$}").parse().ok().filter(|tokens| *tokens > 0)
+}
+
+/// A whole number above zero.
+///
+/// # Errors
+/// A sentence about what is expected.
+pub fn count(text: &str) -> Result<u32, String> {
+    let number = text.trim().parse::<u32>().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "expected a whole number above zero".to_owned())
+}
+
+/// # Errors
+/// The list of backends.
+pub fn backend(text: &str) -> Result<BackendId, String> {
+    let found = BackendId::ALL.into_iter().find(|id| id.as_str() == text);
+    found.ok_or_else(|| format!("expected one of {}", list(&BackendId::ALL.map(BackendId::as_str))))
+}
+
+/// # Errors
+/// The list of efforts.
+pub fn effort(text: &str) -> Result<Effort, String> {
+    let found = Effort::ALL.into_iter().find(|effort| effort.as_str() == text);
+    found.ok_or_else(|| format!("expected one of {}", list(&Effort::ALL.map(Effort::as_str))))
+}
+
+/// # Errors
+/// The two ways to pay.
+pub fn billing(text: &str) -> Result<Billing, String> {
+    match text {
+        "subscription" => Ok(Billing::Subscription),
+        "key" => Ok(Billing::Key),
+        _ => Err("expected subscription or key".to_owned()),
+    }
+}
+
+/// The word for a way to pay.
+#[must_use]
+pub fn billing_word(billing: Billing) -> &'static str {
+    match billing {
+        Billing::Subscription => "subscription",
+        Billing::Key => "key",
+    }
+}
+
+/// `Name <address>` as git wants it: no line breaks and exactly one pair of angle brackets.
+///
+/// # Errors
+/// A sentence about what is expected.
+pub fn author(text: &str) -> Result<String, String> {
+    let wrong = || "expected an author like 'Ada Lovelace <ada@example.org>'".to_owned();
+    let (name, rest) = text.trim().split_once('<').ok_or_else(wrong)?;
+    let address = rest.strip_suffix('>').ok_or_else(wrong)?;
+    let clean = |text: &str| !text.is_empty() && !text.contains(['<', '>', '\n', '\r', '\0']);
+    if clean(name.trim()) && clean(address) && !address.contains(char::is_whitespace) {
+        Ok(format!("{} <{address}>", name.trim()))
+    } else {
+        Err(wrong())
+    }
+}
+
+/// A time span as [`span`] reads it.
+#[must_use]
+pub fn show_span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+    let mut text = String::new();
+    let mut rest = seconds;
+    for (size, unit) in units {
+        if rest >= size {
+            text.push_str(&(rest / size).to_string());
+            text.push_str(unit);
+            rest %= size;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+fn list(words: &[&str]) -> String {
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_read_exactly() {
+        let table = [("5", 5_000_000), ("$5.00", 5_000_000), ("0.000001", 1), ("12.34", 12_340_000)];
+        for (text, micros) in table {
+            assert_eq!(money(text), Ok(MicroDollars(micros)), "{text}");
+        }
+        for bad in ["", "$", "0", "-1", "5.", ".5", "1e3", "5 dollars", "1.0000001", "99999999999999999999", "5€"] {
+            assert!(money(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_read_with_their_thousands() {
+        let table = [("200000", 200_000), ("200k", 200_000), ("1.5M", 1_500_000), ("2m", 2_000_000)];
+        for (text, number) in table {
+            assert_eq!(tokens(text), Ok(number), "{text}");
+        }
+        for bad in ["", "k", "0", "-1", "1.5", "1.2345k", "5.k", "many", "99999999999999999999M"] {
+            assert!(tokens(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_shown_span_is_read_back_as_the_same() {
+        for seconds in [1, 59, 60, 90, 3600, 5400, 86_400, 90_061] {
+            let span_ = Duration::from_secs(seconds);
+            assert_eq!(span(&show_span(span_)), Ok(span_), "{}", show_span(span_));
+        }
+    }
+
+    #[test]
+    fn an_author_cannot_smuggle_a_header() {
+        assert_eq!(author(" Ada L <ada@x.org> ").as_deref(), Ok("Ada L <ada@x.org>"));
+        for bad in ["Ada", "<a@b>", "Ada <>", "Ada <a b>", "A\nB <a@b>", "A <a@b> <c@d>", "Ada <a@b>x"] {
+            assert!(author(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn closed_sets_name_their_members() {
+        assert_eq!(backend("cluade").unwrap_err(), "expected one of claude, command, rehearsal");
+        assert_eq!(effort("huge").unwrap_err(), "expected one of low, medium, high, xhigh, max");
+        assert_eq!(billing("key"), Ok(Billing::Key));
+    }
+}

@@ -1,0 +1,112 @@
+//! Configuration: from the environment, files and built-in values to one typed [`Config`].
+//!
+//! The only module that reads the environment, and it does so once. Knows every setting ([`settings::SETTINGS`]) and
+//! where each value came from. Must not read a repository's own file: whoever can change a repository must not change
+//! what its agent may do.
+
+pub mod environment;
+pub mod file;
+pub mod load;
+pub mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use overnight_core::agent::{BackendId, Billing, Effort};
+use overnight_core::job::JobLimits;
+use overnight_forge::ForgeKind;
+
+use crate::cli::args::ColorChoice;
+
+pub use environment::Environment;
+pub use load::{ConfigError, Loaded, Origin, load};
+
+/// Every setting, resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub agent: AgentConfig,
+    /// Longest run of one check.
+    pub check_timeout: Duration,
+    pub limits: JobLimits,
+    /// By `host` or `host:port`.
+    pub hosts: BTreeMap<String, HostConfig>,
+    /// Author of commits that the runner makes, `Name <address>`; `None`: the repository's own user.
+    pub author: Option<String>,
+    pub worker: WorkerConfig,
+    pub color: ColorChoice,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentConfig {
+    pub default: Option<BackendId>,
+    /// The Claude Code CLI, when it is not `claude` in `PATH`.
+    pub program_claude: Option<PathBuf>,
+    pub model: Option<String>,
+    pub effort: Option<Effort>,
+    pub permission_mode: Option<String>,
+    pub allowed_tools: Vec<String>,
+    pub disallowed_tools: Vec<String>,
+    pub billing: Billing,
+    /// Longest time without output before a turn counts as hung.
+    pub silence: Duration,
+    /// Time between TERM and KILL.
+    pub grace: Duration,
+}
+
+/// One forge's host.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HostConfig {
+    pub kind: Option<ForgeKind>,
+    pub api: Option<String>,
+    pub token_env: Option<String>,
+    pub token_file: Option<PathBuf>,
+    pub token_command: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WorkerConfig {
+    /// How long a job stays with a worker that is not heard of.
+    pub lease: Duration,
+    pub heartbeat: Duration,
+    /// Bytes kept of one turn's or check's output.
+    pub log_bytes: u64,
+    /// Longest fetch, clone or push.
+    pub git_timeout: Duration,
+    /// Longest collect.
+    pub collect_timeout: Duration,
+}
+
+impl Default for Config {
+    /// The built-in values; [`settings::SETTINGS`] documents each of them, and a test holds the two together.
+    fn default() -> Self {
+        Self {
+            agent: AgentConfig {
+                default: None,
+                program_claude: None,
+                model: None,
+                effort: None,
+                permission_mode: None,
+                allowed_tools: Vec::new(),
+                disallowed_tools: Vec::new(),
+                billing: Billing::Subscription,
+                silence: Duration::from_secs(15 * 60),
+                grace: Duration::from_secs(10),
+            },
+            check_timeout: Duration::from_secs(30 * 60),
+            limits: JobLimits::default(),
+            hosts: BTreeMap::new(),
+            author: None,
+            worker: WorkerConfig {
+                lease: Duration::from_secs(60),
+                heartbeat: Duration::from_secs(10),
+                log_bytes: 64 << 20,
+                git_timeout: Duration::from_secs(15 * 60),
+                collect_timeout: Duration::from_secs(10 * 60),
+            },
+            color: ColorChoice::Auto,
+        }
+    }
+}

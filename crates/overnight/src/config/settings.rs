@@ -1,0 +1,382 @@
+//! The table of settings: the one place where a key, its meaning and its effect stand together. Files, environment, help,
+//! `config show` and the documentation are all made from it.
+
+use std::path::PathBuf;
+
+use overnight_core::job::JobLimits;
+use overnight_forge::ForgeKind;
+
+use super::{Config, HostConfig};
+use crate::cli::args::ColorChoice;
+use crate::cli::values;
+
+/// A value as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A text, or a number as its digits.
+    Text(String),
+    List(Vec<String>),
+}
+
+/// Why a value does not fit: completes "it must be …" or stands alone.
+type Wrong = String;
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// As in a file: `section.name`.
+    pub key: &'static str,
+    /// What kind of value it takes, for people.
+    pub kind: &'static str,
+    /// What holds when nobody sets it, as it would be written.
+    pub default: &'static str,
+    pub about: &'static str,
+    pub set: fn(&mut Config, &Input) -> Result<(), Wrong>,
+    pub get: fn(&Config) -> Option<String>,
+}
+
+/// One setting of a forge's host, below `forge.hosts.<host>`.
+#[derive(Debug, Clone, Copy)]
+pub struct HostSetting {
+    pub key: &'static str,
+    pub kind: &'static str,
+    pub about: &'static str,
+    pub set: fn(&mut HostConfig, &Input) -> Result<(), Wrong>,
+    pub get: fn(&HostConfig) -> Option<String>,
+}
+
+impl Setting {
+    /// The environment variable that sets it.
+    #[must_use]
+    pub fn env(&self) -> String {
+        format!("OVERNIGHT_{}", self.key.replace('.', "_").to_uppercase())
+    }
+
+    /// The setting of this key.
+    #[must_use]
+    pub fn find(key: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+}
+
+impl Input {
+    fn text(&self) -> Result<&str, Wrong> {
+        match self {
+            Self::Text(text) if !text.trim().is_empty() => Ok(text.trim()),
+            Self::Text(_) => Err("expected a text that is not empty".to_owned()),
+            Self::List(_) => Err("expected one value, not a list".to_owned()),
+        }
+    }
+
+    fn path(&self) -> Result<PathBuf, Wrong> {
+        let path = PathBuf::from(self.text()?);
+        if path.is_absolute() { Ok(path) } else { Err("expected an absolute path".to_owned()) }
+    }
+
+    /// From the environment: separated by commas.
+    fn list(&self) -> Vec<String> {
+        let clean = |item: &str| Some(item.trim().to_owned()).filter(|item| !item.is_empty());
+        match self {
+            Self::Text(text) => text.split(',').filter_map(clean).collect(),
+            Self::List(items) => items.iter().filter_map(|item| clean(item)).collect(),
+        }
+    }
+
+    /// A limit that `none` takes away.
+    fn limit<T>(&self, read: fn(&str) -> Result<T, Wrong>) -> Result<Option<T>, Wrong> {
+        match self.text()? {
+            "none" => Ok(None),
+            text => read(text).map(Some).map_err(|why| format!("{why}, or none")),
+        }
+    }
+}
+
+/// Every setting outside `forge.hosts`, in the order of the documentation.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "agent.default",
+        kind: "claude, command or rehearsal",
+        default: "the first one installed",
+        about: "which agent works when none is named",
+        set: |config, input| put(&mut config.agent.default, values::backend(input.text()?)?),
+        get: |config| config.agent.default.map(|id| id.to_string()),
+    },
+    Setting {
+        key: "agent.program.claude",
+        kind: "absolute path",
+        default: "claude in PATH",
+        about: "the Claude Code CLI's program",
+        set: |config, input| put(&mut config.agent.program_claude, input.path()?),
+        get: |config| config.agent.program_claude.as_ref().map(|path| path.display().to_string()),
+    },
+    Setting {
+        key: "agent.model",
+        kind: "text",
+        default: "the vendor's choice",
+        about: "the model, by the vendor's name",
+        set: |config, input| put(&mut config.agent.model, input.text()?.to_owned()),
+        get: |config| config.agent.model.clone(),
+    },
+    Setting {
+        key: "agent.effort",
+        kind: "low, medium, high, xhigh or max",
+        default: "the vendor's choice",
+        about: "how hard the model should think",
+        set: |config, input| put(&mut config.agent.effort, values::effort(input.text()?)?),
+        get: |config| config.agent.effort.map(|effort| effort.as_str().to_owned()),
+    },
+    Setting {
+        key: "agent.permission_mode",
+        kind: "text",
+        default: "the backend's choice",
+        about: "the vendor's own word for its permission mode",
+        set: |config, input| put(&mut config.agent.permission_mode, input.text()?.to_owned()),
+        get: |config| config.agent.permission_mode.clone(),
+    },
+    Setting {
+        key: "agent.allowed_tools",
+        kind: "list of texts",
+        default: "the backend's choice",
+        about: "tools the agent may use",
+        set: |config, input| assign(&mut config.agent.allowed_tools, input.list()),
+        get: |config| shown_list(&config.agent.allowed_tools),
+    },
+    Setting {
+        key: "agent.disallowed_tools",
+        kind: "list of texts",
+        default: "the backend's choice",
+        about: "tools the agent may not use",
+        set: |config, input| assign(&mut config.agent.disallowed_tools, input.list()),
+        get: |config| shown_list(&config.agent.disallowed_tools),
+    },
+    Setting {
+        key: "agent.billing",
+        kind: "subscription or key",
+        default: "subscription",
+        about: "who pays: the agent's own login, or an API key from the environment",
+        set: |config, input| assign(&mut config.agent.billing, values::billing(input.text()?)?),
+        get: |config| Some(values::billing_word(config.agent.billing).to_owned()),
+    },
+    Setting {
+        key: "agent.silence",
+        kind: "time",
+        default: "15m",
+        about: "longest time without output before a turn counts as hung",
+        set: |config, input| assign(&mut config.agent.silence, values::span(input.text()?)?),
+        get: |config| Some(values::show_span(config.agent.silence)),
+    },
+    Setting {
+        key: "agent.grace",
+        kind: "time",
+        default: "10s",
+        about: "time between asking an agent to end and killing it",
+        set: |config, input| assign(&mut config.agent.grace, values::span(input.text()?)?),
+        get: |config| Some(values::show_span(config.agent.grace)),
+    },
+    Setting {
+        key: "verify.timeout",
+        kind: "time",
+        default: "30m",
+        about: "longest run of one check",
+        set: |config, input| assign(&mut config.check_timeout, values::span(input.text()?)?),
+        get: |config| Some(values::show_span(config.check_timeout)),
+    },
+    Setting {
+        key: "limits.attempts",
+        kind: "number",
+        default: "3",
+        about: "paid tries of one job",
+        set: |config, input| assign(&mut config.limits.attempts, values::count(input.text()?)?),
+        get: |config| Some(config.limits.attempts.to_string()),
+    },
+    Setting {
+        key: "limits.cost",
+        kind: "US dollars, or none",
+        default: "none",
+        about: "money for one job",
+        set: |config, input| assign(&mut config.limits.cost, input.limit(values::money)?),
+        get: |config| Some(or_none(exact_cost(&config.limits))),
+    },
+    Setting {
+        key: "limits.tokens",
+        kind: "number, or none",
+        default: "none",
+        about: "input, output and cache-write tokens of one job",
+        set: |config, input| assign(&mut config.limits.tokens, input.limit(values::tokens)?),
+        get: |config| Some(or_none(config.limits.tokens.map(|tokens| tokens.to_string()))),
+    },
+    Setting {
+        key: "limits.turns",
+        kind: "number, or none",
+        default: "none",
+        about: "answers of the model for one job",
+        set: |config, input| assign(&mut config.limits.turns, input.limit(values::count)?),
+        get: |config| Some(or_none(config.limits.turns.map(|turns| turns.to_string()))),
+    },
+    Setting {
+        key: "limits.time",
+        kind: "time, or none",
+        default: "none",
+        about: "agent and check time of one job",
+        set: |config, input| {
+            let span = input.limit(values::span)?;
+            assign(&mut config.limits.time_ms, span.map(crate::order::whole_millis))
+        },
+        get: |config| {
+            let span = config.limits.time_ms.map(std::time::Duration::from_millis);
+            Some(or_none(span.map(values::show_span)))
+        },
+    },
+    Setting {
+        key: "git.author",
+        kind: "name and address",
+        default: "the repository's own user",
+        about: "author of the commits that the runner makes",
+        set: |config, input| put(&mut config.author, values::author(input.text()?)?),
+        get: |config| config.author.clone(),
+    },
+    Setting {
+        key: "worker.lease",
+        kind: "time",
+        default: "1m",
+        about: "how long a job stays with a worker that is not heard of",
+        set: |config, input| assign(&mut config.worker.lease, values::span(input.text()?)?),
+        get: |config| Some(values::show_span(config.worker.lease)),
+    },
+    Setting {
+        key: "worker.heartbeat",
+        kind: "time",
+        default: "10s",
+        about: "how often a worker says that it is there; at most a third of the lease",
+        set: |config, input| assign(&mut config.worker.heartbeat, values::span(input.text()?)?),
+        get: |config| Some(values::show_span(config.worker.heartbeat)),
+    },
+    Setting {
+        key: "worker.log_bytes",
+        kind: "number of bytes",
+        default: "67108864",
+        about: "bytes kept of one turn's or check's output",
+        set: |config, input| assign(&mut config.worker.log_bytes, values::count(input.text()?)?.into()),
+        get: |config| Some(config.worker.log_bytes.to_string()),
+    },
+    Setting {
+        key: "worker.git_timeout",
+        kind: "time",
+        default: "15m",
+        about: "longest fetch, clone or push",
+        set: |config, input| assign(&mut config.worker.git_timeout, values::span(input.text()?)?),
+        get: |config| Some(values::show_span(config.worker.git_timeout)),
+    },
+    Setting {
+        key: "worker.collect_timeout",
+        kind: "time",
+        default: "10m",
+        about: "longest time to bring an agent's commits home",
+        set: |config, input| assign(&mut config.worker.collect_timeout, values::span(input.text()?)?),
+        get: |config| Some(values::show_span(config.worker.collect_timeout)),
+    },
+    Setting {
+        key: "ui.color",
+        kind: "auto, always or never",
+        default: "auto",
+        about: "when to colour the output",
+        set: |config, input| assign(&mut config.color, color(input.text()?)?),
+        get: |config| Some(color_word(config.color).to_owned()),
+    },
+];
+
+/// Every setting below `forge.hosts.<host>`.
+pub const HOST_SETTINGS: &[HostSetting] = &[
+    HostSetting {
+        key: "kind",
+        kind: "github, gitea or forgejo",
+        about: "what speaks there",
+        set: |host, input| put(&mut host.kind, forge_kind(input.text()?)?),
+        get: |host| host.kind.map(|kind| kind_word(kind).to_owned()),
+    },
+    HostSetting {
+        key: "api",
+        kind: "URL",
+        about: "the API, where it is not at the usual place",
+        set: |host, input| put(&mut host.api, input.text()?.to_owned()),
+        get: |host| host.api.clone(),
+    },
+    HostSetting {
+        key: "token_env",
+        kind: "name",
+        about: "environment variable that holds the token",
+        set: |host, input| put(&mut host.token_env, input.text()?.to_owned()),
+        get: |host| host.token_env.clone(),
+    },
+    HostSetting {
+        key: "token_file",
+        kind: "absolute path",
+        about: "file that holds the token",
+        set: |host, input| put(&mut host.token_file, input.path()?),
+        get: |host| host.token_file.as_ref().map(|path| path.display().to_string()),
+    },
+    HostSetting {
+        key: "token_command",
+        kind: "list: program and arguments",
+        about: "program whose first line of output is the token; no shell",
+        set: |host, input| match input {
+            Input::List(argv) if !argv.is_empty() => assign(&mut host.token_command, argv.clone()),
+            Input::List(_) | Input::Text(_) => Err("expected a list of a program and its arguments".to_owned()),
+        },
+        get: |host| shown_list(&host.token_command),
+    },
+];
+
+fn put<T>(place: &mut Option<T>, value: T) -> Result<(), Wrong> {
+    *place = Some(value);
+    Ok(())
+}
+
+fn assign<T>(place: &mut T, value: T) -> Result<(), Wrong> {
+    *place = value;
+    Ok(())
+}
+
+fn or_none(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "none".to_owned())
+}
+
+fn shown_list(items: &[String]) -> Option<String> {
+    (!items.is_empty()).then(|| items.join(", "))
+}
+
+fn exact_cost(limits: &JobLimits) -> Option<String> {
+    limits.cost.map(|cost| {
+        let text = format!("{}.{:06}", cost.0 / 1_000_000, cost.0 % 1_000_000);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    })
+}
+
+fn color(text: &str) -> Result<ColorChoice, Wrong> {
+    let all = [ColorChoice::Auto, ColorChoice::Always, ColorChoice::Never];
+    let found = all.into_iter().find(|choice| color_word(*choice) == text);
+    found.ok_or_else(|| "expected auto, always or never".to_owned())
+}
+
+fn color_word(choice: ColorChoice) -> &'static str {
+    match choice {
+        ColorChoice::Auto => "auto",
+        ColorChoice::Always => "always",
+        ColorChoice::Never => "never",
+    }
+}
+
+fn forge_kind(text: &str) -> Result<ForgeKind, Wrong> {
+    match text {
+        "github" => Ok(ForgeKind::GitHub),
+        "gitea" | "forgejo" => Ok(ForgeKind::Gitea),
+        _ => Err("expected github, gitea or forgejo".to_owned()),
+    }
+}
+
+fn kind_word(kind: ForgeKind) -> &'static str {
+    match kind {
+        ForgeKind::GitHub => "github",
+        ForgeKind::Gitea => "gitea",
+    }
+}
