@@ -2,8 +2,9 @@
 //!
 //! Owns what the chosen backend remembers of the turn. Must not decide what happens after the turn.
 
-use overnight_core::agent::{AgentEvent, BackendId, TurnReport, TurnRequest};
+use overnight_core::agent::{AgentEvent, BackendId, TurnReport, TurnRequest, Usage};
 use overnight_core::command::{Exit, ExitReport, StopReason, Stream};
+use overnight_core::id::SessionId;
 
 use crate::claude::ClaudeDriver;
 use crate::command::CommandDriver;
@@ -83,14 +84,36 @@ impl Driver {
     }
 }
 
+/// What is left of a turn that was cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Salvage {
+    /// The session to resume; `None`: the next turn must start afresh, under a new session id.
+    pub session: Option<SessionId>,
+    /// What the turn had used when it was cut.
+    pub usage: Usage,
+}
+
 /// Reads the standard output of a turn again after the runner was killed. `Some` when the turn had come to its end, so
 /// that it is not paid for twice; `None` when it must be resumed or started again. A backend without a result line has
 /// ended when its exit status is on record.
 #[must_use]
 pub fn replay(request: &TurnRequest, stdout_log: &[u8], exit: Exit) -> Option<TurnReport> {
+    let driver = read_log(request, stdout_log);
+    driver.is_over(exit).then(|| driver.conclude(exit, None))
+}
+
+/// What a turn left behind that [`replay`] did not find finished: the session to go on with, if it was opened, and the
+/// usage that must be charged all the same.
+#[must_use]
+pub fn salvage(request: &TurnRequest, stdout_log: &[u8]) -> Salvage {
+    let report = read_log(request, stdout_log).conclude(Exit::Unknown, None);
+    Salvage { session: report.session, usage: report.usage }
+}
+
+fn read_log(request: &TurnRequest, stdout_log: &[u8]) -> Driver {
     let mut driver = driver(request);
     for line in stdout_log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         driver.on_line(Stream::Stdout, line);
     }
-    driver.is_over(exit).then(|| driver.conclude(exit, None))
+    driver
 }

@@ -53,7 +53,11 @@ impl ErrorTail {
             Exit::Unknown => "ended unseen".to_owned(),
         };
         let tail = self.text();
-        if tail.is_empty() { how } else { detail(&format!("{how}: {}", text::tail_chars(&tail, DETAIL_CHARS - 40))) }
+        if tail.is_empty() {
+            how
+        } else {
+            detail(&format!("{how}: {}", text::tail_chars(&tail, DETAIL_CHARS - 40)))
+        }
     }
 }
 
@@ -119,7 +123,10 @@ mod tests {
         }
         let _ = tail.push(b"the reason");
         let explained = tail.explain(Exit::Signal(11));
-        assert!(explained.chars().count() <= DETAIL_CHARS && explained.ends_with("the reason"), "{explained}");
+        assert!(
+            explained.chars().count() <= DETAIL_CHARS && explained.ends_with("the reason"),
+            "{explained}"
+        );
     }
 
     #[test]
@@ -127,8 +134,14 @@ mod tests {
         let usage = Usage { output_tokens: 50, turns: 2, ..Usage::default() };
         let limits = |tokens, turns| RemainingLimits { tokens, turns, ..RemainingLimits::default() };
         let outcome = |remaining| stopped(Some(StopReason::Driver), &usage, &remaining);
-        assert_eq!(outcome(limits(Some(50), None)), Some(TurnOutcome::BudgetStop { limit: LimitKind::Tokens }));
-        assert_eq!(outcome(limits(Some(51), Some(2))), Some(TurnOutcome::BudgetStop { limit: LimitKind::Turns }));
+        assert_eq!(
+            outcome(limits(Some(50), None)),
+            Some(TurnOutcome::BudgetStop { limit: LimitKind::Tokens })
+        );
+        assert_eq!(
+            outcome(limits(Some(51), Some(2))),
+            Some(TurnOutcome::BudgetStop { limit: LimitKind::Turns })
+        );
         assert_eq!(outcome(limits(Some(51), None)), Some(TurnOutcome::Stopped));
     }
 }

@@ -114,7 +114,8 @@ const NETWORK: &[&str] = &[
 ];
 
 /// Proxy addresses: a user name and password in them are taken out.
-const PROXIES: &[&str] = &["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "http_proxy", "https_proxy"];
+const PROXIES: &[&str] =
+    &["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "http_proxy", "https_proxy"];
 
 /// Settings of the Claude CLI that carry no key.
 const CLAUDE: &[&str] = &["API_TIMEOUT_MS", "CLAUDE_CODE_MAX_RETRIES", "CLAUDE_CONFIG_DIR"];
@@ -205,7 +206,8 @@ fn without_userinfo(address: &OsStr) -> OsString {
 }
 
 fn absolute_entries(path: &OsStr) -> OsString {
-    let kept: Vec<&[u8]> = path.as_bytes().split(|b| *b == b':').filter(|entry| entry.starts_with(b"/")).collect();
+    let kept: Vec<&[u8]> =
+        path.as_bytes().split(|b| *b == b':').filter(|entry| entry.starts_with(b"/")).collect();
     OsString::from_vec(kept.join(&b':'))
 }
 
@@ -272,7 +274,10 @@ mod tests {
     #[test]
     fn the_agent_gets_the_key_of_its_own_vendor_that_the_billing_names_and_no_other() {
         let tmp = Path::new("/job/tmp");
-        assert_eq!(holders(&claude_environment(&canary(), tmp, Billing::Subscription)), ["CLAUDE_CODE_OAUTH_TOKEN"]);
+        assert_eq!(
+            holders(&claude_environment(&canary(), tmp, Billing::Subscription)),
+            ["CLAUDE_CODE_OAUTH_TOKEN"]
+        );
         assert_eq!(
             holders(&claude_environment(&canary(), tmp, Billing::Key)),
             ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"]
@@ -296,6 +301,22 @@ mod tests {
         let host = environment(&[("TERM", "xterm-256color"), ("TMPDIR", "/home/me/tmp")]);
         let env = base_environment(&host, Path::new("/job/tmp"));
         assert_eq!(env, environment(&[("TERM", "dumb"), ("TMPDIR", "/job/tmp")]));
+    }
+
+    #[test]
+    fn what_a_build_needs_to_find_its_way_reaches_it_unchanged() {
+        let host = environment(&[
+            ("CARGO_HOME", "/home/me/.cargo"),
+            ("JAVA_HOME", "/opt/java"),
+            ("LANG", "de_DE.UTF-8"),
+            ("LC_TIME", "C"),
+            ("NO_PROXY", "localhost,@x"),
+            ("SSL_CERT_FILE", "/etc/ca.pem"),
+            ("TZ", "UTC"),
+            ("XDG_CACHE_HOME", "/home/me/.cache"),
+        ]);
+        let env = check_environment(&host, Path::new("/job/tmp"));
+        assert!(host.iter().all(|(name, value)| env.get(name) == Some(value)), "{env:?}");
     }
 
     #[test]

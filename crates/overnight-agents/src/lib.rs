@@ -13,6 +13,8 @@ mod driver;
 mod ending;
 pub mod environment;
 pub mod rehearsal;
+#[cfg(test)]
+mod testing;
 
 pub use backend::{HostFacts, PlanError, capabilities, check, login_hint, plan, usual_programs};
-pub use driver::{Driver, DriverOutput, driver, replay};
+pub use driver::{Driver, DriverOutput, Salvage, driver, replay, salvage};

@@ -148,6 +148,9 @@ pub struct TurnRequest {
     pub prompt: String,
     /// The prompt as a file, for programs that want one.
     pub prompt_file: PathBuf,
+    /// The repository's own instructions for agents, as of the base commit: a file of ours, because a CLI that is kept from
+    /// the repository's settings does not read them by itself.
+    pub instructions: Option<PathBuf>,
     pub workspace: PathBuf,
     /// Private temporary directory of the job.
     pub tmp: PathBuf,

@@ -90,7 +90,8 @@ pub fn cost_of(model: &str, usage: &Usage) -> Option<MicroDollars> {
 
 /// The name from `claude-` on, without marks of a context size, a platform version or a date.
 fn base_name(model: &str) -> Option<&str> {
-    let start = model.find("claude-").filter(|at| *at == 0 || matches!(model.as_bytes()[at - 1], b'.' | b'/'))?;
+    let start =
+        model.find("claude-").filter(|at| *at == 0 || matches!(model.as_bytes()[at - 1], b'.' | b'/'))?;
     let name = &model[start..];
     let name = name.strip_suffix("[1m]").unwrap_or(name);
     let name = name.split_once('@').map_or(name, |(before, _)| before);
@@ -154,7 +155,17 @@ mod tests {
     #[test]
     fn an_unknown_model_has_no_price_rather_than_none_to_pay() {
         let some = usage(1_000, 1_000, 0, 0);
-        for model in ["", "opus", "sonnet", "gpt-5", "claude-", "claude-opus-6", "claude-opus-4-55", "claude-opus-5-5-mini", "myclaude-opus-5"] {
+        for model in [
+            "",
+            "opus",
+            "sonnet",
+            "gpt-5",
+            "claude-",
+            "claude-opus-6",
+            "claude-opus-4-55",
+            "claude-opus-5-5-mini",
+            "myclaude-opus-5",
+        ] {
             assert_eq!(cost_of(model, &some), None, "{model}");
         }
     }
@@ -166,7 +177,10 @@ mod tests {
         assert_eq!(cost_of("claude-opus-5", &each), Some(MicroDollars(36_750_000)));
         assert_eq!(cost_of("claude-haiku-4-5", &usage(12, 345, 0, 0)), Some(MicroDollars(1_737)));
         assert_eq!(cost_of("claude-opus-5", &Usage::default()), Some(MicroDollars(0)));
-        assert_eq!(cost_of("claude-opus-5", &usage(u64::MAX, u64::MAX, u64::MAX, u64::MAX)), Some(MicroDollars(i64::MAX)));
+        assert_eq!(
+            cost_of("claude-opus-5", &usage(u64::MAX, u64::MAX, u64::MAX, u64::MAX)),
+            Some(MicroDollars(i64::MAX))
+        );
     }
 
     #[test]

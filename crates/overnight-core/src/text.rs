@@ -252,7 +252,9 @@ mod tests {
     #[test]
     fn typing_mistakes_find_their_word_and_strangers_find_none() {
         let words = ["status", "submit", "cancel", "logs"];
-        for (typed, meant) in [("stauts", "status"), ("sumbit", "submit"), ("CANCEL", "cancel"), ("log", "logs")] {
+        for (typed, meant) in
+            [("stauts", "status"), ("sumbit", "submit"), ("CANCEL", "cancel"), ("log", "logs")]
+        {
             assert_eq!(nearest(typed, words), Some(meant), "{typed}");
         }
         for typed in ["", "frobnicate", "xyz"] {

@@ -94,7 +94,7 @@ async fn command_token(argv: &[String], host: &Host) -> Result<Secret, TokenErro
     spec.env.clone_from(&host.env);
     spec.isolation = Isolation::Tethered;
     spec.limits.wall = Some(TOKEN_COMMAND);
-    let output = overnight_proc::output(&spec).await.map_err(|error| failed(error.to_string()))?;
+    let output = overnight_proc::output(&spec, 64 << 10).await.map_err(|error| failed(error.to_string()))?;
     if !output.report.success() {
         // Its stderr may hold anything; the exit tells enough.
         return Err(failed(format!("it ended with {:?}", output.report.exit)));

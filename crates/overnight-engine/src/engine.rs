@@ -11,13 +11,13 @@ use overnight_core::job::{IllegalTransition, Input, Job, JobState, Stage};
 use overnight_core::units::Timestamp;
 use overnight_git::{Git, HostEnv, Mirrors};
 use overnight_proc::Redact;
-use overnight_store::{Claim, Store, StoreError};
+use overnight_store::{Claim, Claimed, ErrorClass, Store, StoreError};
 
 use crate::credentials::ForgeSettings;
 use crate::dirs::Dirs;
 use crate::heartbeat::{self, Rhythm};
 use crate::masks::Masks;
-use crate::progress::Watcher;
+use crate::progress::{Progress, Watcher};
 use crate::seat::Seat;
 use crate::signals::{Cause, Stop};
 use crate::stages::{self, StageError};
@@ -101,7 +101,7 @@ pub enum WorkError {
 
 impl From<StoreError> for WorkError {
     fn from(error: StoreError) -> Self {
-        if error.is_lease_lost() { Self::LeaseLost } else { Self::Store(error) }
+        if error.class() == ErrorClass::LeaseLost { Self::LeaseLost } else { Self::Store(error) }
     }
 }
 
@@ -163,16 +163,19 @@ impl Engine {
     pub async fn work(&self, id: &JobId, watcher: &Watcher, stop: &Stop) -> Result<Job, WorkError> {
         let rhythm = Rhythm { lease: self.parts.settings.lease, heartbeat: self.parts.settings.heartbeat };
         let claim = self.store().job_claim(id, &self.parts.worker, rhythm.lease, &self.parts.dead_workers).await?;
-        let (lease, job, events) = match claim {
-            Claim::Taken { lease, job, events } => (Arc::new(lease), job, events),
+        let Claimed { lease, job, events } = match claim {
+            Claim::Taken(claimed) => *claimed,
             Claim::Held { by, until } => return Err(WorkError::Held { job: id.clone(), worker: by, until }),
             Claim::Ended => return Err(WorkError::Ended(id.clone())),
         };
+        let lease = Arc::new(lease);
         for record in events {
-            watcher.tell(crate::progress::Progress::Event { number: record.number, at: record.at, event: record.event });
+            if let Ok(event) = record.event {
+                watcher.tell(Progress::Event { number: record.number, at: record.at, event });
+            }
         }
         let (heartbeat, signals) = heartbeat::start(self.store().clone(), Arc::clone(&lease), rhythm, stop);
-        let mut seat = Seat::new(self, *job, Arc::clone(&lease), watcher, signals);
+        let mut seat = Seat::new(self, job, Arc::clone(&lease), watcher, signals);
         let result = go(&mut seat).await;
         let job = seat.job;
         drop(heartbeat);

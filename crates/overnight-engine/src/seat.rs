@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use overnight_core::job::{Input, Job, JobState, Notice, Order, transition};
+use overnight_core::id::EventNumber;
+use overnight_core::job::{Input, Job, JobEvent, JobState, Notice, Order, transition};
+use overnight_core::units::Timestamp;
 use overnight_store::Lease;
 
 use crate::dirs::JobDirs;
@@ -42,10 +44,16 @@ impl<'a> Seat<'a> {
         let next = step.next.clone();
         let applied = self.engine.store().apply(&self.lease, &self.job.state, step).await?;
         self.job.state = next;
-        for record in applied.events {
-            self.watcher.tell(Progress::Event { number: record.number, at: record.at, event: record.event });
+        for (number, at, event) in applied.events {
+            self.watcher.tell(Progress::Event { number, at, event });
         }
         Ok(())
+    }
+
+    /// Everything recorded of the job so far. An event that this version cannot read is left out.
+    pub(crate) async fn history(&self) -> Result<Vec<(Timestamp, JobEvent)>, WorkError> {
+        let records = self.engine.store().events(&self.job.id, EventNumber(0), u32::MAX).await?;
+        Ok(records.into_iter().filter_map(|record| Some((record.at, record.event.ok()?))).collect())
     }
 
     pub(crate) async fn notice(&mut self, notice: Notice) -> Result<(), WorkError> {

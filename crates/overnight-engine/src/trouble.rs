@@ -52,8 +52,8 @@ pub(crate) fn forge(error: ForgeError) -> StageError {
         ErrorClass::RateLimited | ErrorClass::Unavailable => wait(ParkReason::Unavailable, detail),
         ErrorClass::NotFound => wait(ParkReason::ForgeLogin, detail),
         ErrorClass::Conflict => end(EndReason::BranchConflict, detail),
-        ErrorClass::Validation | ErrorClass::Redirected | ErrorClass::Unexpected => {
-            end(EndReason::InternalError, detail)
+        ErrorClass::Validation | ErrorClass::Redirected | ErrorClass::Unexpected | ErrorClass::Unusable => {
+            end(EndReason::RepositoryUnusable, detail)
         }
     }
 }
@@ -72,7 +72,15 @@ pub(crate) fn no_token(remote: &str) -> StageError {
 
 pub(crate) fn spawn(error: SpawnError) -> StageError {
     let detail = chain(&error);
-    if error.is_no_space() { wait(ParkReason::DiskFull, detail) } else { wait(ParkReason::Unavailable, detail) }
+    match error {
+        SpawnError::NoSpace { .. } => wait(ParkReason::DiskFull, detail),
+        SpawnError::OutOfResources { .. } | SpawnError::CwdMissing { .. } | SpawnError::Log { .. } => {
+            wait(ParkReason::Unavailable, detail)
+        }
+        SpawnError::ProgramNotFound { .. } | SpawnError::NotExecutable { .. } => end(EndReason::AgentMissing, detail),
+        SpawnError::ArgumentsTooLong { .. } | SpawnError::NulByte { .. } => config(detail),
+        SpawnError::Guard { .. } | SpawnError::Setup { .. } => end(EndReason::InternalError, detail),
+    }
 }
 
 pub(crate) fn io(error: io::Error) -> StageError {

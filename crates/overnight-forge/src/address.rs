@@ -171,7 +171,8 @@ impl Remote {
         let (place, path) = text.split_once(':')?;
         let host = place.rsplit_once('@').map_or(place, |(_, host)| host);
         // One letter before a colon is a drive on another system, not a host.
-        let plain = host.len() > 1 && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+        let plain =
+            host.len() > 1 && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
         if !plain || host.starts_with('-') {
             return None;
         }
@@ -230,7 +231,8 @@ fn decoded(text: &str) -> Option<String> {
     while let Some((&first, tail)) = rest.split_first() {
         if first == b'%' {
             let (digits, after) = tail.split_at_checked(2)?;
-            let digits = std::str::from_utf8(digits).ok().filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
+            let digits =
+                std::str::from_utf8(digits).ok().filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
             bytes.push(u8::from_str_radix(digits, 16).ok()?);
             rest = after;
         } else {
@@ -243,7 +245,11 @@ fn decoded(text: &str) -> Option<String> {
 
 fn plain_url(text: &str) -> Result<Url, InvalidAddress> {
     // The text itself may hold credentials, so only a harmless part of it is shown.
-    let refuse = |why| InvalidAddress { text: shortened(text.rsplit('@').next().unwrap_or("")), what: "a forge's URL", why };
+    let refuse = |why| InvalidAddress {
+        text: shortened(text.rsplit('@').next().unwrap_or("")),
+        what: "a forge's URL",
+        why,
+    };
     let url = Url::parse(text).map_err(|_| refuse("it is not a URL"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(refuse("it must begin with https:// or http://"));
@@ -311,7 +317,10 @@ mod tests {
         assert_eq!(shown("https://git.example.com:8443/o/r.git"), None, "the sub-path is missing");
         assert_eq!(shown("https://git.example.com/gitea/o/r.git"), None, "another port is another server");
         assert_eq!(shown("http://nas:3000/o/r").as_deref(), Some("Gitea http://nas:3000/api/v1 o/r"));
-        assert_eq!(shown("https://ghe.example.com/o/r").as_deref(), Some("GitHub https://ghe.example.com/api/v3 o/r"));
+        assert_eq!(
+            shown("https://ghe.example.com/o/r").as_deref(),
+            Some("GitHub https://ghe.example.com/api/v3 o/r")
+        );
     }
 
     #[test]
@@ -343,7 +352,10 @@ mod tests {
     #[test]
     fn an_endpoint_stays_below_the_api_base() {
         let address = ForgeAddress::new(ForgeKind::Gitea, "http://h:3000/sub/api/v1/", "o", "r").unwrap();
-        assert_eq!(address.repository_endpoint(&["pulls", "a/b c"]).as_str(), "http://h:3000/sub/api/v1/repos/o/r/pulls/a%2Fb%20c");
+        assert_eq!(
+            address.repository_endpoint(&["pulls", "a/b c"]).as_str(),
+            "http://h:3000/sub/api/v1/repos/o/r/pulls/a%2Fb%20c"
+        );
         for bad in ["ftp://h", "https://t0ken@h/api", "https://h/api?x", "h"] {
             let error = ForgeAddress::new(ForgeKind::Gitea, bad, "o", "r").unwrap_err();
             assert!(!error.to_string().contains("t0ken"), "{error}");

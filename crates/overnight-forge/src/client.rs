@@ -55,7 +55,11 @@ impl Forge {
     ///
     /// # Errors
     /// Any [`ForgeError`] except those of writing.
-    pub async fn find_pull_requests(&self, head: &BranchName, base: &str) -> Result<Vec<PullRequest>, ForgeError> {
+    pub async fn find_pull_requests(
+        &self,
+        head: &BranchName,
+        base: &str,
+    ) -> Result<Vec<PullRequest>, ForgeError> {
         let found = self.find(head, &mut self.budget()).await?;
         Ok(found.iter().filter(|pull| pull.base == base).map(|pull| pull.report(true)).collect())
     }
@@ -91,7 +95,11 @@ impl Forge {
 
     /// The pull requests from `head` in this very repository: those of forks with a branch of the same name, and those
     /// that a filter let through, are left out.
-    pub(crate) async fn find(&self, head: &BranchName, budget: &mut Budget<'_>) -> Result<Vec<Found>, ForgeError> {
+    pub(crate) async fn find(
+        &self,
+        head: &BranchName,
+        budget: &mut Budget<'_>,
+    ) -> Result<Vec<Found>, ForgeError> {
         let mut found = match self {
             Self::GitHub(forge) => forge.find(head, budget).await?,
             Self::Gitea(forge) => forge.find(head, budget).await?,
@@ -102,7 +110,11 @@ impl Forge {
         Ok(found)
     }
 
-    pub(crate) async fn create(&self, request: &NewPullRequest, budget: &Budget<'_>) -> Result<Found, ForgeError> {
+    pub(crate) async fn create(
+        &self,
+        request: &NewPullRequest,
+        budget: &Budget<'_>,
+    ) -> Result<Found, ForgeError> {
         match self {
             Self::GitHub(forge) => forge.create(request, budget).await,
             Self::Gitea(forge) => forge.create(request, budget).await,

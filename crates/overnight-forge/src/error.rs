@@ -161,21 +161,33 @@ impl ErrorClass {
     #[must_use]
     pub fn hint(self) -> &'static str {
         match self {
-            Self::Auth => "The token is wrong, expired or revoked. Make a new one and set it where this forge's token is configured.",
+            Self::Auth => {
+                "The token is wrong, expired or revoked. Make a new one and set it where this forge's token is configured."
+            }
             Self::Permission => {
                 "Give the token write access to this repository's contents and pull requests. An archived repository takes no pull request from anybody."
             }
             Self::NotFound => {
                 "Check owner and repository name. Forges also say \"not found\" when the token must not see a private repository."
             }
-            Self::RateLimited => "Wait until the forge's limit is reset; a token of its own for Overnight has a limit of its own.",
-            Self::Conflict => "Look at the open pull requests of this branch; the forge says that there is one, but does not show it.",
-            Self::Validation => "Read the forge's message: the branch may be gone, equal to its target, or forbidden by a rule of the repository.",
-            Self::Unavailable => "Check the network and the forge's status page. Nothing is lost: the same request can be repeated safely.",
+            Self::RateLimited => {
+                "Wait until the forge's limit is reset; a token of its own for Overnight has a limit of its own."
+            }
+            Self::Conflict => {
+                "Look at the open pull requests of this branch; the forge says that there is one, but does not show it."
+            }
+            Self::Validation => {
+                "Read the forge's message: the branch may be gone, equal to its target, or forbidden by a rule of the repository."
+            }
+            Self::Unavailable => {
+                "Check the network and the forge's status page. Nothing is lost: the same request can be repeated safely."
+            }
             Self::Redirected => {
                 "The repository was moved, or the address is not the API's. Set the new address; a token is never sent to a host that was not configured."
             }
-            Self::Unexpected => "Check that the API address belongs to the configured kind of forge, and that no proxy or login page answers instead.",
+            Self::Unexpected => {
+                "Check that the API address belongs to the configured kind of forge, and that no proxy or login page answers instead."
+            }
             Self::Unusable => "Check the API address and the token's text in the configuration.",
         }
     }

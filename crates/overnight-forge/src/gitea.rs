@@ -31,7 +31,11 @@ pub struct Gitea {
 }
 
 impl Gitea {
-    pub(crate) fn connect(address: ForgeAddress, token: Secret, settings: Settings) -> Result<Self, ForgeError> {
+    pub(crate) fn connect(
+        address: ForgeAddress,
+        token: Secret,
+        settings: Settings,
+    ) -> Result<Self, ForgeError> {
         let http = Http::new(&DIALECT, token, settings, &address.to_string())?;
         Ok(Self { address, http })
     }
@@ -45,7 +49,11 @@ impl Gitea {
     }
 
     /// The pull requests from `head`: all open ones, and the closed ones of late.
-    pub(crate) async fn find(&self, head: &BranchName, budget: &mut Budget<'_>) -> Result<Vec<Found>, ForgeError> {
+    pub(crate) async fn find(
+        &self,
+        head: &BranchName,
+        budget: &mut Budget<'_>,
+    ) -> Result<Vec<Found>, ForgeError> {
         let mut found = self.list("open", MAX_OPEN_PAGES, head, budget).await?;
         found.extend(self.list("closed", MAX_CLOSED_PAGES, head, budget).await?);
         Ok(found)
@@ -69,7 +77,11 @@ impl Gitea {
                 .append_pair("limit", &PAGE.to_string())
                 .append_pair("page", &page.to_string());
             let answer = self.http.get(operation, url, budget).await?;
-            let more = answer.headers.get("link").and_then(|link| link.to_str().ok()).map(|link| link.contains("rel=\"next\""));
+            let more = answer
+                .headers
+                .get("link")
+                .and_then(|link| link.to_str().ok())
+                .map(|link| link.contains("rel=\"next\""));
             let pulls: Vec<Pull> = self.decode(operation, answer.json)?;
             let last = pulls.is_empty() || more == Some(false) || (more.is_none() && pulls.len() < PAGE);
             found.extend(pulls.into_iter().map(Pull::into_found).filter(|pull| pull.head == head.as_str()));
@@ -80,7 +92,11 @@ impl Gitea {
         Ok(found)
     }
 
-    pub(crate) async fn create(&self, new: &NewPullRequest, budget: &Budget<'_>) -> Result<Found, ForgeError> {
+    pub(crate) async fn create(
+        &self,
+        new: &NewPullRequest,
+        budget: &Budget<'_>,
+    ) -> Result<Found, ForgeError> {
         let operation = Operation::CreatePullRequest;
         let title = if new.draft { format!("WIP: {}", new.title) } else { new.title.clone() };
         let json = json!({ "title": title, "body": new.body, "head": new.head.as_str(), "base": new.base });
@@ -112,7 +128,11 @@ impl Gitea {
         Ok(Account { login: user.login, scopes: None })
     }
 
-    fn decode<T: for<'de> Deserialize<'de>>(&self, operation: Operation, json: Value) -> Result<T, ForgeError> {
+    fn decode<T: for<'de> Deserialize<'de>>(
+        &self,
+        operation: Operation,
+        json: Value,
+    ) -> Result<T, ForgeError> {
         serde_json::from_value(json).map_err(|error| self.http.unexpected(operation, error.to_string()))
     }
 }

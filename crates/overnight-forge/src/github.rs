@@ -30,7 +30,11 @@ pub struct GitHub {
 }
 
 impl GitHub {
-    pub(crate) fn connect(address: ForgeAddress, token: Secret, settings: Settings) -> Result<Self, ForgeError> {
+    pub(crate) fn connect(
+        address: ForgeAddress,
+        token: Secret,
+        settings: Settings,
+    ) -> Result<Self, ForgeError> {
         let http = Http::new(&DIALECT, token, settings, &address.to_string())?;
         Ok(Self { address, http })
     }
@@ -44,7 +48,11 @@ impl GitHub {
     }
 
     /// Every pull request from `head` of this repository, open or not.
-    pub(crate) async fn find(&self, head: &BranchName, budget: &mut Budget<'_>) -> Result<Vec<Found>, ForgeError> {
+    pub(crate) async fn find(
+        &self,
+        head: &BranchName,
+        budget: &mut Budget<'_>,
+    ) -> Result<Vec<Found>, ForgeError> {
         let operation = Operation::FindPullRequests;
         let mut found = Vec::new();
         for page in 1..=MAX_PAGES {
@@ -65,7 +73,11 @@ impl GitHub {
         Ok(found)
     }
 
-    pub(crate) async fn create(&self, new: &NewPullRequest, budget: &Budget<'_>) -> Result<Found, ForgeError> {
+    pub(crate) async fn create(
+        &self,
+        new: &NewPullRequest,
+        budget: &Budget<'_>,
+    ) -> Result<Found, ForgeError> {
         let operation = Operation::CreatePullRequest;
         let json = json!({
             "title": new.title, "body": new.body, "head": new.head.as_str(), "base": new.base, "draft": new.draft,
@@ -101,7 +113,11 @@ impl GitHub {
         Ok(Account { login: user.login, scopes })
     }
 
-    fn decode<T: for<'de> Deserialize<'de>>(&self, operation: Operation, json: Value) -> Result<T, ForgeError> {
+    fn decode<T: for<'de> Deserialize<'de>>(
+        &self,
+        operation: Operation,
+        json: Value,
+    ) -> Result<T, ForgeError> {
         serde_json::from_value(json).map_err(|error| self.http.unexpected(operation, error.to_string()))
     }
 }

@@ -59,7 +59,12 @@ pub(crate) struct Dialect {
 }
 
 impl Http {
-    pub(crate) fn new(dialect: &Dialect, token: Secret, settings: Settings, repository: &str) -> Result<Self, ForgeError> {
+    pub(crate) fn new(
+        dialect: &Dialect,
+        token: Secret,
+        settings: Settings,
+        repository: &str,
+    ) -> Result<Self, ForgeError> {
         // Another part of the program may have chosen a provider before us: any one will do.
         drop(rustls::crypto::ring::default_provider().install_default());
         let repository: Arc<str> = repository.into();
@@ -67,17 +72,20 @@ impl Http {
             let call = Call { operation: Operation::Connect, repository: Arc::clone(&repository) };
             ForgeError::Unusable { call, problem, source }
         };
-        let headers = headers(dialect, &token).ok_or_else(|| unusable("the token is empty or no header can hold it", None))?;
+        let headers = headers(dialect, &token)
+            .ok_or_else(|| unusable("the token is empty or no header can hold it", None))?;
         let mut builder = Client::builder()
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .no_proxy()
             .user_agent(concat!("overnight/", env!("CARGO_PKG_VERSION")));
         if let Some(proxy) = &settings.proxy {
-            let proxy = reqwest::Proxy::all(proxy).map_err(|_| unusable("the proxy's URL cannot be used", None))?;
+            let proxy =
+                reqwest::Proxy::all(proxy).map_err(|_| unusable("the proxy's URL cannot be used", None))?;
             builder = builder.proxy(proxy);
         }
-        let client = builder.build().map_err(|source| unusable("the HTTP client could not be made", Some(source)))?;
+        let client =
+            builder.build().map_err(|source| unusable("the HTTP client could not be made", Some(source)))?;
         Ok(Self { client, headers, token, settings, repository })
     }
 
@@ -90,7 +98,12 @@ impl Http {
     }
 
     /// Reads, and repeats while the budget lasts.
-    pub(crate) async fn get(&self, operation: Operation, url: Url, budget: &mut Budget<'_>) -> Result<Answer, ForgeError> {
+    pub(crate) async fn get(
+        &self,
+        operation: Operation,
+        url: Url,
+        budget: &mut Budget<'_>,
+    ) -> Result<Answer, ForgeError> {
         loop {
             let order = Order { operation, url: url.clone(), json: None };
             match self.send_once(order, budget.request_timeout()).await {
@@ -102,12 +115,18 @@ impl Http {
     }
 
     /// Sends one request, never a second time, and reads the whole answer.
-    pub(crate) async fn send_once(&self, mut order: Order<'_>, limit: Duration) -> Result<Answer, ForgeError> {
+    pub(crate) async fn send_once(
+        &self,
+        mut order: Order<'_>,
+        limit: Duration,
+    ) -> Result<Answer, ForgeError> {
         let call = self.call(order.operation);
         let exchange = async {
             for _ in 0..=MAX_REDIRECTS {
                 let response = self.exchange(&order).await?;
-                let Some(to) = redirect_of(&response) else { return self.answer(order.operation, response).await };
+                let Some(to) = redirect_of(&response) else {
+                    return self.answer(order.operation, response).await;
+                };
                 order.url = self.same_origin(&order, &to)?;
             }
             Err(self.unexpected(order.operation, "it redirects in a circle"))
@@ -120,7 +139,8 @@ impl Http {
 
     async fn exchange(&self, order: &Order<'_>) -> Result<Response, ForgeError> {
         let method = if order.json.is_some() { Method::POST } else { Method::GET };
-        let mut request = self.client.request(method.clone(), order.url.clone()).headers(self.headers.clone());
+        let mut request =
+            self.client.request(method.clone(), order.url.clone()).headers(self.headers.clone());
         if let Some(json) = order.json {
             request = request.json(json);
         }
@@ -131,7 +151,8 @@ impl Http {
 
     /// The token goes to the origin it was configured for and to no other.
     fn same_origin(&self, order: &Order<'_>, to: &str) -> Result<Url, ForgeError> {
-        let target = order.url.join(to).map_err(|_| self.unexpected(order.operation, "it redirects to no URL"))?;
+        let target =
+            order.url.join(to).map_err(|_| self.unexpected(order.operation, "it redirects to no URL"))?;
         if target.origin() == order.url.origin() {
             return Ok(target);
         }
@@ -170,7 +191,13 @@ impl Http {
         Ok(bytes)
     }
 
-    fn refusal(&self, operation: Operation, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ForgeError {
+    fn refusal(
+        &self,
+        operation: Operation,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> ForgeError {
         let call = self.call(operation);
         let said = Said::read(body);
         let message = self.clean(&said.text(status));
@@ -186,14 +213,17 @@ impl Http {
             409 => ForgeError::Conflict { call, message },
             422 if said.is_duplicate() => ForgeError::Conflict { call, message },
             400 | 422 => ForgeError::Validation { call, message },
-            408 | 500..=599 => ForgeError::Unavailable { call, why: Outage::Status(status.as_u16()), source: None },
+            408 | 500..=599 => {
+                ForgeError::Unavailable { call, why: Outage::Status(status.as_u16()), source: None }
+            }
             _ => ForgeError::Unexpected { call, problem: message },
         }
     }
 
     /// What a forge says, fit to be shown: one line, cut, without control characters and without our token.
     fn clean(&self, text: &str) -> String {
-        let line: String = crate::body::one_line(&self.token.redact(text)).chars().take(MAX_MESSAGE).collect();
+        let line: String =
+            crate::body::one_line(&self.token.redact(text)).chars().take(MAX_MESSAGE).collect();
         line
     }
 }
@@ -232,7 +262,9 @@ impl Said {
     }
 
     fn details(&self) -> impl Iterator<Item = &str> {
-        self.errors.iter().filter_map(|error| error.as_str().or_else(|| error.get("message").and_then(Value::as_str)))
+        self.errors
+            .iter()
+            .filter_map(|error| error.as_str().or_else(|| error.get("message").and_then(Value::as_str)))
     }
 
     fn text(&self, status: StatusCode) -> String {
@@ -255,7 +287,10 @@ impl Said {
     fn is_duplicate(&self) -> bool {
         let coded = |error: &Value| error.get("code").and_then(Value::as_str) == Some("already_exists");
         self.errors.iter().any(coded)
-            || self.details().chain([self.message.as_str()]).any(|text| text.to_ascii_lowercase().contains("already exists"))
+            || self
+                .details()
+                .chain([self.message.as_str()])
+                .any(|text| text.to_ascii_lowercase().contains("already exists"))
     }
 }
 

@@ -55,7 +55,9 @@ fn choose<'a>(found: &'a [Found], request: &NewPullRequest) -> Option<&'a Found>
     let is_marked = |pull: &&Found| body::job_in(&pull.body).as_ref() == Some(&request.job);
     let same_base = |pull: &&Found| pull.base == request.base;
     let same_tip = |pull: &&Found| pull.head_commit == request.tip.as_str();
-    let newest = |fits: &dyn Fn(&&Found) -> bool| found.iter().filter(|pull| fits(pull)).max_by_key(|pull| pull.number);
+    let newest = |fits: &dyn Fn(&&Found) -> bool| {
+        found.iter().filter(|pull| fits(pull)).max_by_key(|pull| pull.number)
+    };
     newest(&|pull| is_open(pull) && same_base(pull))
         .or_else(|| newest(&|pull| is_open(pull) && is_marked(pull)))
         .or_else(|| newest(&is_marked))
@@ -102,7 +104,10 @@ mod tests {
 
     #[test]
     fn an_open_pull_request_to_the_same_target_is_taken_whoever_made_it() {
-        assert_eq!(chosen(&[found(3, Merged, "main", Some("job-1"), 'a'), found(4, Open, "main", None, 'b')]), Some(4));
+        assert_eq!(
+            chosen(&[found(3, Merged, "main", Some("job-1"), 'a'), found(4, Open, "main", None, 'b')]),
+            Some(4)
+        );
     }
 
     #[test]
@@ -114,7 +119,10 @@ mod tests {
 
     #[test]
     fn an_older_story_of_the_same_branch_is_not_ours() {
-        assert_eq!(chosen(&[found(3, Merged, "main", Some("job-0"), 'b'), found(2, Closed, "main", None, 'c')]), None);
+        assert_eq!(
+            chosen(&[found(3, Merged, "main", Some("job-0"), 'b'), found(2, Closed, "main", None, 'c')]),
+            None
+        );
         assert_eq!(chosen(&[found(3, Open, "develop", Some("job-0"), 'a')]), None);
     }
 

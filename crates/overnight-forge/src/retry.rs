@@ -127,7 +127,9 @@ mod tests {
     #[test]
     fn a_short_limit_is_waited_for_and_a_long_one_reported() {
         let settings = Settings::default();
-        assert!(pause(&settings, &limited(Some(30)), 0, 0.0).is_some_and(|span| span >= Duration::from_secs(30)));
+        assert!(
+            pause(&settings, &limited(Some(30)), 0, 0.0).is_some_and(|span| span >= Duration::from_secs(30))
+        );
         assert_eq!(pause(&settings, &limited(Some(31)), 0, 0.0), None);
         assert_eq!(pause(&settings, &limited(None), 0, 0.0), None);
     }

@@ -147,9 +147,9 @@ async fn check_out(mirror: &Mirror, workspace: &Workspace, setup: &Setup) -> Res
     let call = mirror.git().on("check out a commit", &workspace.path.join(".git")).about(&workspace.base);
     let call = call.arg(with_prefix("--work-tree=", &workspace.path)).about(workspace.path.display());
     // As many writers as processors, from the first hundred files on.
-    let call = call.config("checkout.workers=0").config("core.fsync=none").args(["checkout", "--quiet", "--no-track"]);
+    let call = call.config("checkout.workers=0").config("core.fsync=none").args(["checkout", "--quiet"]);
     let call = match &setup.branch {
-        Some(branch) => call.args(["-B", branch.as_str()]),
+        Some(branch) => call.args(["--no-track", "-B", branch.as_str()]),
         None => call.arg("--detach"),
     };
     call.args([workspace.base.as_str(), "--"]).output().await.map(drop)

@@ -57,7 +57,7 @@ pub fn is_alive(identity: &ProcessIdentity) -> bool {
 /// only the process that was recorded.
 pub async fn kill_tree(identity: &ProcessIdentity, grace: Duration) -> KillOutcome {
     let stayed = |outcome| if kill_session(identity) { KillOutcome::Ended } else { outcome };
-    let Ok(keeper) = Pinned::open(identity) else { return stayed(KillOutcome::AlreadyGone) };
+    let Some(keeper) = Pinned::open(identity) else { return stayed(KillOutcome::AlreadyGone) };
     // USR1 tells the keeper to kill the tree, which as the sub-reaper only it can. KILL on the keeper itself comes last.
     let ladder = [
         (libc::SIGTERM, grace),
@@ -126,29 +126,64 @@ fn parse_stat(text: &[u8]) -> Option<Stat> {
     Some(Stat { dead: matches!(state, "Z" | "X"), session, start_ticks })
 }
 
-/// A recorded process held by a descriptor, so that its number cannot come to mean another.
-struct Pinned {
-    pidfd: OwnedFd,
+/// A recorded process, held so that its number cannot come to mean another.
+enum Pinned<'a> {
+    Descriptor(OwnedFd),
+    /// Kernels before 5.3: looked at again right before every signal.
+    Number(&'a ProcessIdentity),
 }
 
-impl Pinned {
-    /// Opens first and compares then: what was opened is what was compared.
-    fn open(identity: &ProcessIdentity) -> io::Result<Self> {
-        let pidfd = pidfd_open(identity.pid)?;
-        if is_alive(identity) { Ok(Self { pidfd }) } else { Err(io::Error::from(io::ErrorKind::NotFound)) }
+impl<'a> Pinned<'a> {
+    /// Opens first and compares then: what was opened is what was compared. `None` when it is gone.
+    fn open(identity: &'a ProcessIdentity) -> Option<Self> {
+        let pinned = match pidfd_open(identity.pid) {
+            Ok(pidfd) => Self::Descriptor(pidfd),
+            Err(_) => Self::Number(identity),
+        };
+        is_alive(identity).then_some(pinned)
     }
 
     fn signal(&self, signal: libc::c_int) {
-        let null = std::ptr::null::<libc::siginfo_t>();
-        // SAFETY: the descriptor is open; no information block is handed over.
-        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.pidfd.as_raw_fd(), signal, null, 0) };
+        match self {
+            Self::Descriptor(pidfd) => pidfd_signal(pidfd, signal),
+            Self::Number(identity) if is_alive(identity) => {
+                // SAFETY: takes two numbers.
+                unsafe { libc::kill(identity.pid.cast_signed(), signal) };
+            }
+            Self::Number(_) => {}
+        }
     }
 
     async fn gone_within(&self, patience: Duration) -> bool {
-        // SAFETY: the borrowed descriptor outlives the registration, which ends with this function.
-        let watched = unsafe { AsyncFd::register_with_interest(self.pidfd.as_fd(), Interest::READABLE) };
-        let Ok(watched) = watched else { return false };
-        timeout(patience, watched.readable()).await.is_ok_and(|ready| ready.is_ok())
+        match self {
+            Self::Descriptor(pidfd) => timeout(patience, exited(pidfd)).await.is_ok_and(|exited| exited),
+            Self::Number(identity) => {
+                let looks = async {
+                    while is_alive(identity) {
+                        tokio::time::sleep(LOOK_AGAIN).await;
+                    }
+                };
+                timeout(patience, looks).await.is_ok()
+            }
+        }
+    }
+}
+
+/// Between two looks at a process that cannot be waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+fn pidfd_signal(pidfd: &OwnedFd, signal: libc::c_int) {
+    let no_info = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: the descriptor is open; no information block is handed over.
+    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, no_info, 0) };
+}
+
+/// A process descriptor can be read from once the process has ended.
+async fn exited(pidfd: &OwnedFd) -> bool {
+    // SAFETY: the borrowed descriptor outlives the registration, which ends with this function.
+    match unsafe { AsyncFd::register_with_interest(pidfd.as_fd(), Interest::READABLE) } {
+        Ok(watched) => watched.readable().await.is_ok(),
+        Err(_) => false,
     }
 }
 
@@ -180,7 +215,7 @@ fn kill_session(identity: &ProcessIdentity) -> bool {
         let ours = stat(pid)
             .is_ok_and(|s| !s.dead && s.session == identity.pid && s.start_ticks >= identity.start_ticks);
         if ours {
-            Pinned { pidfd }.signal(libc::SIGKILL);
+            pidfd_signal(&pidfd, libc::SIGKILL);
             found = true;
         }
     }
@@ -197,6 +232,21 @@ mod tests {
         assert_eq!(parse_stat(text), Some(Stat { dead: false, session: 5, start_ticks: 4242 }));
         assert_eq!(parse_stat(b"7 (x) S 1"), None);
         assert_eq!(parse_stat(b""), None);
+    }
+
+    #[tokio::test]
+    async fn an_old_kernel_without_process_descriptors_can_still_end_a_tree() {
+        let mut spec = overnight_core::command::CommandSpec::new("/bin/sleep", "/").arg("600");
+        spec.isolation = overnight_core::command::Isolation::Tethered;
+        let started = crate::spawn::start(None, &spec, None, None).unwrap();
+        let identity = started.identity.clone();
+        let mut namesake = identity.clone();
+        namesake.start_ticks += 1;
+        Pinned::Number(&namesake).signal(libc::SIGKILL);
+        let pinned = Pinned::Number(&identity);
+        assert!(!pinned.gone_within(Duration::ZERO).await);
+        pinned.signal(libc::SIGUSR1);
+        assert!(pinned.gone_within(Duration::from_secs(10)).await);
     }
 
     #[test]

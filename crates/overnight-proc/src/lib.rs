@@ -33,6 +33,12 @@
 //! Neither level limits the network, path-named sockets, memory or the number of processes, and neither is a jail for
 //! code that holds root: root in a namespace still owns what root owns on the machine, except what the guard covers.
 //!
+//! # Numbers
+//!
+//! `elapsed` runs on the monotonic clock from before the fork. `peak_rss_kib` is the kernel's, and never below what the
+//! runner itself had resident at the fork: each process begins as its copy. A program that has ended gives its leftovers
+//! 200 ms to end by themselves before they count as left, then TERM, then 500 ms, then KILL.
+//!
 //! # Files
 //!
 //! Logs are redacted line by line, keep every other byte as it came, and stop at their cap with one marker line. The exit

@@ -52,7 +52,7 @@ pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<Schema,
         Schema::Version(_) | Schema::Foreign => return Ok(found),
     };
     for script in MIGRATIONS.iter().skip(usize::try_from(from).unwrap_or(usize::MAX)) {
-        sqlx::raw_sql(script).execute(&mut *tx).await?;
+        sqlx::raw_sql(*script).execute(&mut *tx).await?;
     }
     sqlx::query("UPDATE overnight_schema SET version = $1").bind(SCHEMA_VERSION).execute(&mut *tx).await?;
     tx.commit().await?;

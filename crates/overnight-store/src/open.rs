@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, Row};
 
 use crate::error::{ErrorClass, OpenError};
@@ -28,11 +28,16 @@ impl Store {
     /// # Errors
     /// [`OpenError`]; the file is left as it was.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        Self::open_waiting(path, BUSY).await
+    }
+
+    /// Opens it, and waits `busy` for other processes, now and with every later statement.
+    pub(crate) async fn open_waiting(path: &Path, busy: Duration) -> Result<Self, OpenError> {
         create(path)?;
         let name = |source| opening(path, source);
-        let options = options(path);
+        let options = options(path, busy);
         // A switch to WAL does not wait for other openers: SQLite reports "busy" at once.
-        let deadline = tokio::time::Instant::now() + BUSY;
+        let deadline = tokio::time::Instant::now() + busy;
         loop {
             match prepare(path, &options).await {
                 Err(OpenError::Locked { .. }) if tokio::time::Instant::now() < deadline => {
@@ -57,7 +62,7 @@ impl Store {
         if !path.exists() {
             return Err(OpenError::Missing { path: path.to_owned() });
         }
-        let options = options(path).read_only(true);
+        let options = options(path, BUSY).read_only(true);
         // Without a log, and without the right to make one, the file itself is all there is.
         let found = match peek_schema(&options).await {
             Ok(found) => (found, options),
@@ -77,12 +82,12 @@ impl Store {
     }
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+fn options(path: &Path, busy: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
         .foreign_keys(true)
-        .busy_timeout(BUSY)
+        .busy_timeout(busy)
         // An acknowledged commit is on the disk: FULL syncs the log with every commit.
         .synchronous(SqliteSynchronous::Full)
 }

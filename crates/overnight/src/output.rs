@@ -112,6 +112,12 @@ impl Out {
         let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
     }
 
+    /// Writes control sequences and text to a terminal; only for [`Self::live`].
+    pub fn terminal(&self, text: &str) {
+        let mut stream = std::io::stderr().lock();
+        let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+    }
+
     /// Writes an error, with its first word in colour.
     pub fn error(&self, error: &AppError) {
         let text = error.render();

@@ -152,7 +152,7 @@ impl ClaudeDriver {
         let Some(kind) = string(line, "error") else { return Vec::new() };
         if own {
             self.trouble.kind = Some(kind.to_owned());
-            self.note_reset(line);
+            self.note_reset(line.get("api_error_params"));
         }
         let text = blocks(message).filter_map(|block| string(block, "text")).collect::<Vec<_>>().join("\n");
         vec![AgentEvent::Warning { text: ending::detail(if text.is_empty() { kind } else { &text }) }]
@@ -180,7 +180,8 @@ impl ClaudeDriver {
         if let Some(id) = string(block, "id") {
             self.tools.insert(id.to_owned(), tool.clone());
         }
-        let summary = block.get("input").map(|input| summary::of_tool(input, &self.workspace)).unwrap_or_default();
+        let summary =
+            block.get("input").map(|input| summary::of_tool(input, &self.workspace)).unwrap_or_default();
         AgentEvent::ToolStarted { tool, summary }
     }
 
@@ -217,12 +218,12 @@ impl ClaudeDriver {
     }
 
     fn rate_limit(&mut self, line: &Value) -> Vec<AgentEvent> {
-        self.note_reset(line);
+        self.note_reset(Some(line));
         Vec::new()
     }
 
-    fn note_reset(&mut self, line: &Value) {
-        if let Some(reset) = line.get("rate_limit_info").and_then(reset_of) {
+    fn note_reset(&mut self, told: Option<&Value>) {
+        if let Some(reset) = told.and_then(|told| told.get("rate_limit_info")).and_then(reset_of) {
             self.trouble.reset = Some(reset);
         }
     }
@@ -231,7 +232,6 @@ impl ClaudeDriver {
     /// undoes a result.
     fn result(&mut self, line: &Value) -> DriverOutput {
         self.note_session(line);
-        self.note_reset(line);
         self.ledger.settle(line);
         let ruling = of_result(line, &self.trouble);
         if let (Ruling::Over(TurnOutcome::Completed), Some(text)) = (&ruling, string(line, "result")) {

@@ -199,8 +199,10 @@ mod tests {
 
     #[test]
     fn each_result_settles_what_came_since_the_last_and_counts_once() {
-        let result = |id: &str, output: u64| json!({"uuid": id, "total_cost_usd": 9.0, "model_usage_since_last_result":
-            {"m": {"inputTokens": 1, "outputTokens": output, "costUSD": 0.5}, "n": {"outputTokens": 1, "costUSD": 0.25}}});
+        let result = |id: &str, output: u64| {
+            json!({"uuid": id, "total_cost_usd": 9.0, "model_usage_since_last_result":
+            {"m": {"inputTokens": 1, "outputTokens": output, "costUSD": 0.5}, "n": {"outputTokens": 1, "costUSD": 0.25}}})
+        };
         let mut ledger = Ledger::new(price);
         ledger.message(&message("a", "m", 7, 7), None);
         ledger.settle(&result("r1", 3));

@@ -41,7 +41,9 @@ pub(crate) fn of_result(result: &Value, trouble: &Trouble) -> Ruling {
         Some("error_max_budget_usd") => TurnOutcome::BudgetStop { limit: LimitKind::Cost },
         _ if field("stop_reason") == Some("refusal") => TurnOutcome::Refused { detail: explanation(result) },
         Some("success") if !failed => TurnOutcome::Completed,
-        Some("error_during_execution") if trouble.resumed && session_is_lost(result) => TurnOutcome::SessionLost,
+        Some("error_during_execution") if trouble.resumed && session_is_lost(result) => {
+            TurnOutcome::SessionLost
+        }
         Some(_) | None => of_failure(result, trouble),
     })
 }
@@ -58,8 +60,12 @@ fn of_failure(result: &Value, trouble: &Trouble) -> TurnOutcome {
     match trouble.kind.as_deref() {
         // The account cannot be used until a human sees to it.
         Some(
-            "authentication_failed" | "oauth_org_not_allowed" | "account_on_hold" | "verification_required"
-            | "billing_error" | "cloud_credential_error",
+            "authentication_failed"
+            | "oauth_org_not_allowed"
+            | "account_on_hold"
+            | "verification_required"
+            | "billing_error"
+            | "cloud_credential_error",
         ) => return TurnOutcome::LoginExpired { detail },
         Some("rate_limit") => return TurnOutcome::RateLimited { reset: trouble.reset, detail },
         Some("overloaded" | "server_error") => return TurnOutcome::Overloaded { detail },
@@ -106,5 +112,5 @@ pub(crate) fn reset_of(info: &Value) -> Option<Timestamp> {
     }
     let seconds = info.get("resetsAt").and_then(Value::as_f64)?;
     // Up to the year 5138; above that the number is not in seconds.
-    (0.0..1e11).contains(&seconds).then(|| Timestamp((seconds * 1000.0) as i64))
+    (0.0..1e11).contains(&seconds).then_some(Timestamp((seconds * 1000.0) as i64))
 }

@@ -21,7 +21,6 @@ const ALLOWED: &[&str] = &[
     "MultiEdit",
     "NotebookEdit",
     "Read",
-    "Skill",
     "Task",
     "TaskCreate",
     "TaskGet",
@@ -62,7 +61,8 @@ pub(crate) fn check(settings: &AgentSettings, root: bool) -> Result<(), PlanErro
     if let Some(model) = &settings.model {
         check_value("model", model)?;
     }
-    let tools = [("allowed tools", &settings.allowed_tools), ("disallowed tools", &settings.disallowed_tools)];
+    let tools =
+        [("allowed tools", &settings.allowed_tools), ("disallowed tools", &settings.disallowed_tools)];
     for (setting, list) in tools {
         list.iter().try_for_each(|tool| check_value(setting, tool))?;
     }
@@ -89,7 +89,9 @@ pub(crate) fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpe
 fn arguments(request: &TurnRequest) -> Result<Vec<String>, PlanError> {
     let settings = &request.settings;
     let mut args: Vec<String> =
-        ["-p", "--output-format", "stream-json", "--verbose", "--include-partial-messages"].map(String::from).into();
+        ["-p", "--output-format", "stream-json", "--verbose", "--include-partial-messages"]
+            .map(String::from)
+            .into();
     let mut flag = |name: &str, value: String| args.extend([name.to_owned(), value]);
     match &request.session {
         SessionStart::Fresh(id) if !is_uuid(id.as_str()) => {
@@ -116,6 +118,10 @@ fn arguments(request: &TurnRequest) -> Result<Vec<String>, PlanError> {
     }
     // The repository's own settings could run hooks and point the CLI at another server.
     flag("--setting-sources", "user".to_owned());
+    // Which also keeps it from reading the repository's instructions; the runner hands them over.
+    if let Some(file) = &request.instructions {
+        flag("--append-system-prompt-file", file.to_string_lossy().into_owned());
+    }
     args.push("--strict-mcp-config".to_owned());
     Ok(args)
 }
@@ -144,4 +150,126 @@ fn is_uuid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
         && groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use overnight_core::agent::{BackendId, Billing, Effort, RemainingLimits};
+    use overnight_core::id::SessionId;
+
+    use super::*;
+    use crate::testing::{SESSION, host, request, session, words};
+
+    #[test]
+    fn a_fresh_turn_starts_with_safe_defaults_and_its_prompt_on_standard_input() {
+        let request = request(BackendId::Claude);
+        let spec = crate::plan(&request, &host()).expect("a plan");
+        assert_eq!(
+            words(&spec).join(" "),
+            "-p --output-format stream-json --verbose --include-partial-messages \
+             --session-id 7d7f6a52-6f0e-4d0c-9a53-2f4f6a1f0c11 --permission-mode acceptEdits \
+             --allowedTools Bash,Edit,Glob,Grep,MultiEdit,NotebookEdit,Read,Task,TaskCreate,TaskGet,TaskList,TaskStop,TaskUpdate,TodoWrite,Write \
+             --disallowedTools CronCreate,CronDelete,CronList,EnterWorktree,ExitWorktree,ScheduleWakeup \
+             --setting-sources user --strict-mcp-config"
+        );
+        assert_eq!(spec.stdin, Stdin::Bytes(request.prompt.into_bytes()));
+        assert_eq!(spec.isolation, Isolation::Contained(host().guard));
+        assert_eq!(spec.limits.silence, Some(request.settings.silence));
+        let names: Vec<_> = spec.env.keys().filter_map(|name| name.to_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
+                "DISABLE_AUTOUPDATER",
+                "DISABLE_ERROR_REPORTING",
+                "DISABLE_TELEMETRY",
+                "HOME",
+                "PATH",
+                "TERM",
+                "TMPDIR"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_resumed_turn_carries_the_settings_and_what_is_left_of_the_limits() {
+        let mut request = request(BackendId::Claude);
+        request.session = SessionStart::Resume(session());
+        request.remaining = RemainingLimits {
+            cost: Some(MicroDollars(1_500_000)),
+            turns: Some(7),
+            ..RemainingLimits::default()
+        };
+        let settings = &mut request.settings;
+        settings.model = Some("opus".into());
+        settings.effort = Some(Effort::Xhigh);
+        settings.permission_mode = Some("dontAsk".into());
+        settings.allowed_tools = vec!["Bash(git *)".into(), "CronList".into()];
+        settings.disallowed_tools = vec!["WebFetch".into()];
+        settings.billing = Billing::Key;
+        let spec = crate::plan(&request, &host()).expect("a plan");
+        assert_eq!(
+            words(&spec).join("|"),
+            "-p|--output-format|stream-json|--verbose|--include-partial-messages|\
+             --resume|7d7f6a52-6f0e-4d0c-9a53-2f4f6a1f0c11|--model|opus|--effort|xhigh|--permission-mode|dontAsk|\
+             --allowedTools|Bash(git *),CronList|\
+             --disallowedTools|CronCreate,CronDelete,EnterWorktree,ExitWorktree,ScheduleWakeup,WebFetch|\
+             --max-turns|7|--max-budget-usd|1.500000|--setting-sources|user|--strict-mcp-config"
+        );
+        assert!(spec.env.contains_key(OsStr::new("ANTHROPIC_API_KEY")));
+    }
+
+    #[test]
+    fn a_flag_that_takes_every_word_after_it_is_always_followed_by_a_flag() {
+        let spec = crate::plan(&request(BackendId::Claude), &host()).expect("a plan");
+        let words = words(&spec);
+        for variadic in ["--allowedTools", "--disallowedTools"] {
+            let at = words.iter().position(|word| *word == variadic).expect("the flag is there");
+            assert!(words[at + 2].starts_with("--"), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_work_unattended_are_refused_before_anything_starts() {
+        let refused = |change: &dyn Fn(&mut TurnRequest), root| {
+            let mut request = request(BackendId::Claude);
+            change(&mut request);
+            crate::plan(&request, &HostFacts { root, ..host() }).err()
+        };
+        let mode = |mode: &'static str| {
+            move |request: &mut TurnRequest| request.settings.permission_mode = Some(mode.into())
+        };
+        let unguarded = PlanError::UnguardedAsRoot { mode: "bypassPermissions".into() };
+        assert!(unguarded.hint().contains("acceptEdits"));
+        assert_eq!(refused(&mode("bypassPermissions"), true), Some(unguarded));
+        assert_eq!(refused(&mode("bypassPermissions"), false), None);
+        for waiting in ["plan", "default", "manual"] {
+            assert_eq!(
+                refused(&mode(waiting), false),
+                Some(PlanError::WaitsForApproval { mode: waiting.into() })
+            );
+        }
+        let flag_as_value = |request: &mut TurnRequest| request.settings.model = Some("--version".into());
+        assert!(matches!(refused(&flag_as_value, false), Some(PlanError::BadValue { setting: "model", .. })));
+        let flag_as_tool = |request: &mut TurnRequest| request.settings.allowed_tools = vec!["-x".into()];
+        assert!(matches!(
+            refused(&flag_as_tool, false),
+            Some(PlanError::BadValue { setting: "allowed tools", .. })
+        ));
+        let not_a_uuid = |request: &mut TurnRequest| {
+            request.session = SessionStart::Fresh(SessionId::parse("s1").expect("an id"));
+        };
+        assert_eq!(refused(&not_a_uuid, false), Some(PlanError::SessionNotUuid { session: "s1".into() }));
+    }
+
+    #[test]
+    fn amounts_are_exact_and_never_nothing() {
+        assert_eq!(
+            [0, 1, 1_500_000, 12_000_001].map(|micros| dollars(MicroDollars(micros))),
+            ["0.000001", "0.000001", "1.500000", "12.000001"]
+        );
+        assert!(is_uuid(SESSION) && !is_uuid("7d7f6a52"));
+    }
 }

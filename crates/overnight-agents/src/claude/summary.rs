@@ -23,7 +23,9 @@ const TELLING: &[&str] = &[
 
 /// The most telling field of a tool's input; paths below the workspace are shown relative to it. Empty when there is none.
 pub(crate) fn of_tool(input: &Value, workspace: &str) -> String {
-    let Some(told) = TELLING.iter().find_map(|field| input.get(field)?.as_str()) else { return String::new() };
+    let Some(told) = TELLING.iter().find_map(|field| input.get(field)?.as_str()) else {
+        return String::new();
+    };
     let inside = told.strip_prefix(workspace).and_then(|rest| rest.strip_prefix('/')).unwrap_or(told);
     // A whole file may stand in a command: only its start is worth cleaning up.
     text::one_line(&text::cut_chars(inside, SUMMARY_CHARS * 4), SUMMARY_CHARS)

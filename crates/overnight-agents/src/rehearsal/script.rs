@@ -37,17 +37,34 @@ pub enum Step {
     Say(String),
     Reason(String),
     /// Writes a file, with its directories.
-    Write { path: PathBuf, content: String },
+    Write {
+        path: PathBuf,
+        content: String,
+    },
     /// Replaces the first occurrence of a text; the player crashes when it is not there.
-    Edit { path: PathBuf, find: String, replace: String },
-    Delete { path: PathBuf },
+    Edit {
+        path: PathBuf,
+        find: String,
+        replace: String,
+    },
+    Delete {
+        path: PathBuf,
+    },
     /// `sh -c` in the workspace. Its failure is a failed tool call and ends nothing.
-    Run { command: String },
+    Run {
+        command: String,
+    },
     /// Commits everything in the workspace.
-    Commit { message: String },
-    Wait { ms: u64 },
+    Commit {
+        message: String,
+    },
+    Wait {
+        ms: u64,
+    },
     /// Waits until the file is there: lets a test hold a turn at a known place.
-    WaitForFile { path: PathBuf },
+    WaitForFile {
+        path: PathBuf,
+    },
     /// Adds to the usage of this turn: tokens, and dollars.
     Usage {
         #[serde(default)]
@@ -58,7 +75,9 @@ pub enum Step {
         cost: Option<f64>,
     },
     /// Writes about this many bytes of messages.
-    Flood { bytes: u64 },
+    Flood {
+        bytes: u64,
+    },
     /// Writes bytes that are no line of the protocol.
     Garbage(Garbage),
     /// Ignores TERM from here on.
@@ -66,7 +85,9 @@ pub enum Step {
     /// Does nothing any more, and does not end.
     Hang,
     /// Writes the result and ends with this status.
-    Exit { code: i32 },
+    Exit {
+        code: i32,
+    },
     /// Ends the turn with another outcome than "completed".
     Fail(Failure),
 }
@@ -118,7 +139,9 @@ pub enum Failure {
     },
     Overloaded,
     LoginExpired,
-    NeedsInput { question: String },
+    NeedsInput {
+        question: String,
+    },
     Refused,
     MaxTurns,
     /// The player ends itself without a result.
@@ -206,9 +229,10 @@ impl Entry {
 impl Step {
     fn path(&self) -> Option<&Path> {
         match self {
-            Self::Write { path, .. } | Self::Edit { path, .. } | Self::Delete { path } | Self::WaitForFile { path } => {
-                Some(path)
-            }
+            Self::Write { path, .. }
+            | Self::Edit { path, .. }
+            | Self::Delete { path }
+            | Self::WaitForFile { path } => Some(path),
             Self::Say(_)
             | Self::Reason(_)
             | Self::Run { .. }
@@ -310,7 +334,10 @@ mod tests {
         let script = parse(EVERYTHING).expect("the script parses");
         assert_eq!(script.steps(2, 9), [Step::Exit { code: 3 }]);
         assert_eq!(script.steps(9, 1), [Step::Fail(Failure::Crash)]);
-        let turns = Script { turns: vec![Entry { steps: vec![Step::Hang] }, Entry { steps: vec![] }], ..Script::default() };
+        let turns = Script {
+            turns: vec![Entry { steps: vec![Step::Hang] }, Entry { steps: vec![] }],
+            ..Script::default()
+        };
         assert_eq!(turns.steps(9, 1), [Step::Hang]);
         assert!(turns.steps(1, 2).is_empty());
     }
@@ -332,7 +359,8 @@ mod tests {
     #[test]
     fn a_failure_knows_its_reset_from_the_time_it_is_played() {
         let limited = Failure::RateLimited { reset_in_s: Some(60) };
-        let TurnOutcome::RateLimited { reset, .. } = limited.outcome(Timestamp(1_000)).expect("an outcome") else {
+        let TurnOutcome::RateLimited { reset, .. } = limited.outcome(Timestamp(1_000)).expect("an outcome")
+        else {
             panic!("another outcome");
         };
         assert_eq!(reset, Some(Timestamp(61_000)));

@@ -26,7 +26,8 @@ pub(super) fn node(root: &Root<'_>) -> Found {
     if !root.has("package.json") {
         return found;
     }
-    let Ok(package) = serde_json::from_str::<Value>(root.text("package.json").trim_start_matches('\u{feff}')) else {
+    let Ok(package) = serde_json::from_str::<Value>(root.text("package.json").trim_start_matches('\u{feff}'))
+    else {
         found.because("package.json cannot be read as JSON");
         return found;
     };
@@ -71,7 +72,12 @@ fn manager(root: &Root<'_>, package: &Value) -> Manager {
     let declared = package["packageManager"].as_str().unwrap_or_default();
     let (declared_name, version) = declared.split_once('@').unwrap_or((declared, ""));
     let lock = root.first_of(&[
-        "pnpm-lock.yaml", "bun.lock", "bun.lockb", "yarn.lock", "package-lock.json", "npm-shrinkwrap.json",
+        "pnpm-lock.yaml",
+        "bun.lock",
+        "bun.lockb",
+        "yarn.lock",
+        "package-lock.json",
+        "npm-shrinkwrap.json",
     ]);
     let program = match (lock, declared_name) {
         (Some("pnpm-lock.yaml"), _) | (None, "pnpm") => "pnpm",

@@ -10,7 +10,8 @@ use super::{Found, Root, shell_word};
 static WORKSPACE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?m)^\s*\[workspace[\].]").ok());
 
 static RAKE_TASK: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"(?m)Rake::TestTask|Minitest::TestTask|^\s*task\s*\(?\s*(?::test\b|test:|["']test["'])"#).ok()
+    Regex::new(r#"(?m)Rake::TestTask|Minitest::TestTask|^\s*task\s*\(?\s*(?::test\b|test:|["']test["'])"#)
+        .ok()
 });
 
 pub(super) fn cargo(root: &Root<'_>) -> Found {

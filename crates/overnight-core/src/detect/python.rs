@@ -8,7 +8,8 @@ use super::{Found, Root};
 
 static TOX_SECTION: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?m)^\[(?:tox|testenv)\b").ok());
 
-static PYTEST_WORD: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?im)(?:^|[\s\x22'\[,])pytest\b").ok());
+static PYTEST_WORD: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?im)(?:^|[\s\x22'\[,])pytest\b").ok());
 
 pub(super) fn python(root: &Root<'_>) -> Found {
     let mut found = Found::default();
@@ -40,8 +41,15 @@ pub(super) fn python(root: &Root<'_>) -> Found {
 
 fn is_python(root: &Root<'_>) -> bool {
     const MARKS: [&str; 9] = [
-        "pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "requirements-dev.txt", "tox.ini",
-        "pytest.ini", "conftest.py", "uv.lock",
+        "pyproject.toml",
+        "setup.py",
+        "setup.cfg",
+        "requirements.txt",
+        "requirements-dev.txt",
+        "tox.ini",
+        "pytest.ini",
+        "conftest.py",
+        "uv.lock",
     ];
     root.first_of(&MARKS).is_some() || !root.ending(&[".py"]).is_empty()
 }
@@ -51,7 +59,8 @@ fn pytest_evidence(root: &Root<'_>) -> Option<String> {
     if let Some(file) = root.first_of(&["pytest.ini", ".pytest.ini", "conftest.py"]) {
         return Some(format!("{file} belongs to pytest"));
     }
-    let sections = [("pyproject.toml", "[tool.pytest"), ("setup.cfg", "[tool:pytest]"), ("tox.ini", "[pytest]")];
+    let sections =
+        [("pyproject.toml", "[tool.pytest"), ("setup.cfg", "[tool:pytest]"), ("tox.ini", "[pytest]")];
     if let Some((file, _)) = sections.into_iter().find(|(file, section)| root.text(file).contains(section)) {
         return Some(format!("{file} configures pytest"));
     }

@@ -11,8 +11,9 @@ const MAKEFILES: [&str; 3] = ["GNUmakefile", "makefile", "Makefile"];
 const JUSTFILES: [&str; 3] = ["justfile", "Justfile", ".justfile"];
 
 /// A rule, possibly for several targets at once; not an assignment (`test := x`).
-static MAKE_RULE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?m)^([A-Za-z0-9_./-]+(?:[ \t]+[A-Za-z0-9_./-]+)*)[ \t]*::?(?:[^=:]|$)").ok());
+static MAKE_RULE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?m)^([A-Za-z0-9_./-]+(?:[ \t]+[A-Za-z0-9_./-]+)*)[ \t]*::?(?:[^=:]|$)").ok()
+});
 
 /// A recipe without parameters.
 static JUST_RECIPE: LazyLock<Option<Regex>> =
@@ -20,8 +21,12 @@ static JUST_RECIPE: LazyLock<Option<Regex>> =
 
 pub(super) fn runner(root: &Root<'_>, found_others: bool) -> Found {
     let mut found = Found::default();
-    let just = root.first_of(&JUSTFILES).and_then(|file| target(root, file, &JUST_RECIPE).map(|name| ("just", file, name)));
-    let make = root.first_of(&MAKEFILES).and_then(|file| target(root, file, &MAKE_RULE).map(|name| ("make", file, name)));
+    let just = root
+        .first_of(&JUSTFILES)
+        .and_then(|file| target(root, file, &JUST_RECIPE).map(|name| ("just", file, name)));
+    let make = root
+        .first_of(&MAKEFILES)
+        .and_then(|file| target(root, file, &MAKE_RULE).map(|name| ("make", file, name)));
     for (program, file, name) in just.into_iter().chain(make) {
         if found_others || !found.checks.is_empty() {
             found.because(format!("{file} has {name} too; left out, as it most likely runs the same tests"));

@@ -45,13 +45,27 @@ fn the_lock_file_chooses_the_package_manager() {
     let cases: [(&[&str], [&str; 2]); 8] = [
         (&[TEST, "package-lock.json"], ["install: npm ci", "npm test: CI=true npm test"]),
         (&[TEST], ["install: npm install --no-audit --no-fund", "npm test: CI=true npm test"]),
-        (&[TEST, "pnpm-lock.yaml"], ["install: pnpm install --frozen-lockfile", "pnpm test: CI=true pnpm test"]),
-        (&[TEST, "yarn.lock"], ["install: yarn install --frozen-lockfile", "yarn test: CI=true yarn test"]),
-        (&[TEST, "yarn.lock", ".yarnrc.yml"], ["install: yarn install --immutable", "yarn test: CI=true yarn test"]),
-        (&[TEST, "bun.lock"], ["install: bun install --frozen-lockfile", "bun run test: CI=true bun run test"]),
-        (&[TEST, "bun.lockb"], ["install: bun install --frozen-lockfile", "bun run test: CI=true bun run test"]),
         (
-            &[r#"package.json={"packageManager":"pnpm@9.1.0","scripts":{"test":"t"},"dependencies":{"a":"1"}}"#],
+            &[TEST, "pnpm-lock.yaml"],
+            ["install: pnpm install --frozen-lockfile", "pnpm test: CI=true pnpm test"],
+        ),
+        (&[TEST, "yarn.lock"], ["install: yarn install --frozen-lockfile", "yarn test: CI=true yarn test"]),
+        (
+            &[TEST, "yarn.lock", ".yarnrc.yml"],
+            ["install: yarn install --immutable", "yarn test: CI=true yarn test"],
+        ),
+        (
+            &[TEST, "bun.lock"],
+            ["install: bun install --frozen-lockfile", "bun run test: CI=true bun run test"],
+        ),
+        (
+            &[TEST, "bun.lockb"],
+            ["install: bun install --frozen-lockfile", "bun run test: CI=true bun run test"],
+        ),
+        (
+            &[
+                r#"package.json={"packageManager":"pnpm@9.1.0","scripts":{"test":"t"},"dependencies":{"a":"1"}}"#,
+            ],
             ["install: pnpm install", "pnpm test: CI=true pnpm test"],
         ),
     ];
@@ -65,7 +79,11 @@ fn scripts_are_run_cheap_ones_first_and_only_when_they_are_there() {
     let all = r#"package.json={"scripts":{"test":"jest","build":"tsc -b","typecheck":"tsc","lint":"eslint","dev":"vite"}}"#;
     assert_eq!(
         checks(&[all, "package-lock.json"]),
-        ["npm run typecheck: npm run typecheck", "npm run build: npm run build", "npm test: CI=true npm test"]
+        [
+            "npm run typecheck: npm run typecheck",
+            "npm run build: npm run build",
+            "npm test: CI=true npm test"
+        ]
     );
     let placeholder = r#"package.json={"scripts":{"test":"echo \"Error: no test specified\" && exit 1"},"dependencies":{"a":"1"}}"#;
     assert_eq!(checks(&[placeholder, "package-lock.json"]), [""; 0]);
@@ -112,7 +130,10 @@ fn python() {
 fn the_other_platforms() {
     let cases: [(&[&str], &[&str]); 13] = [
         (&["Gemfile", "spec/"], &["install: bundle install", "rspec: bundle exec rspec"]),
-        (&["Gemfile", "Rakefile=Rake::TestTask.new"], &["install: bundle install", "rake test: bundle exec rake test"]),
+        (
+            &["Gemfile", "Rakefile=Rake::TestTask.new"],
+            &["install: bundle install", "rake test: bundle exec rake test"],
+        ),
         (&["Gemfile", "Rakefile=task :deploy"], &[]),
         (
             &[r#"composer.json={"scripts":{"test":"phpunit"}}"#],

@@ -9,6 +9,7 @@ mod rules;
 #[cfg(test)]
 mod samples;
 mod signature;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -61,12 +62,18 @@ fn could_not_run(why: &CouldNotRun, output: &str) -> Classified {
     let last = last_lines(output);
     let or_last = |otherwise: String| if last.is_empty() { otherwise } else { last.clone() };
     let (id, evidence) = match why {
-        CouldNotRun::CommandMissing => ("shell.command_missing", or_last("the shell ended with status 127".to_owned())),
-        CouldNotRun::NotExecutable => ("shell.permission_denied", or_last("the shell ended with status 126".to_owned())),
+        CouldNotRun::CommandMissing => {
+            ("shell.command_missing", or_last("the shell ended with status 127".to_owned()))
+        }
+        CouldNotRun::NotExecutable => {
+            ("shell.permission_denied", or_last("the shell ended with status 126".to_owned()))
+        }
         CouldNotRun::TimedOut => ("check.timeout", or_last("no output before the time was up".to_owned())),
         CouldNotRun::Killed(9) => ("machine.out_of_memory", or_last("ended by signal 9".to_owned())),
         CouldNotRun::Killed(signal) => ("process.crashed", or_last(format!("ended by signal {signal}"))),
-        CouldNotRun::NotStarted(detail) => ("check.not_started", cut_chars(&for_terminal(detail), MAX_EVIDENCE)),
+        CouldNotRun::NotStarted(detail) => {
+            ("check.not_started", cut_chars(&for_terminal(detail), MAX_EVIDENCE))
+        }
     };
     // Whatever the shell says of a missing command is better evidence than the end of other output.
     let evidence = rules::matches_of(id, output).next().map_or(evidence, |at| evidence_at(output, &at));
@@ -91,11 +98,17 @@ fn failed(status: i32, output: &str) -> Classified {
 fn evidence_at(output: &str, at: &Range<usize>) -> String {
     let line_start = output[..at.start].rfind('\n').map_or(0, |newline| newline + 1);
     let too_long = at.end - line_start > MAX_EVIDENCE;
-    let start = if too_long { floor_char(output, at.start.saturating_sub(BEFORE).max(line_start)) } else { line_start };
+    let start = if too_long {
+        floor_char(output, at.start.saturating_sub(BEFORE).max(line_start))
+    } else {
+        line_start
+    };
     let lines: Vec<&str> = output[start..].lines().collect();
     let matched = output[start..at.end].lines().count().max(1);
     let most = (matched + 2).min(lines.len());
-    let shown = (matched..=most).rev().map(|count| for_terminal(lines[..count.min(lines.len())].join("\n").trim_end()));
+    let shown = (matched..=most)
+        .rev()
+        .map(|count| for_terminal(lines[..count.min(lines.len())].join("\n").trim_end()));
     let fitting = shown.into_iter().find(|text| text.chars().count() <= MAX_EVIDENCE);
     fitting.unwrap_or_else(|| cut_chars(&for_terminal(&output[start..]), MAX_EVIDENCE))
 }

@@ -39,12 +39,16 @@ pub fn signature(report: &CheckReport) -> String {
         None => Vec::new(),
     };
     if lines.is_empty() {
-        let last: Vec<&str> = output.lines().rev().filter(|line| !line.trim().is_empty()).take(MAX_LINES).collect();
+        let last: Vec<&str> =
+            output.lines().rev().filter(|line| !line.trim().is_empty()).take(MAX_LINES).collect();
         lines = last.into_iter().map(normal).collect();
     }
     lines.sort_unstable();
     lines.dedup();
-    lines.insert(0, format!("{} {}", verdict_word(&report.verdict), class.map_or("unknown", |class| class.id)));
+    lines.insert(
+        0,
+        format!("{} {}", verdict_word(&report.verdict), class.map_or("unknown", |class| class.id)),
+    );
     lines.join("\n")
 }
 

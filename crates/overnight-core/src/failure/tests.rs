@@ -45,7 +45,11 @@ fn every_class_is_reached_and_described_once() {
         let sampled = SAMPLES.iter().any(|(id, _)| *id == class.id);
         assert!(sampled || by_verdict.contains(&class.id), "{} has no sample", class.id);
         assert!(classes()[..index].iter().all(|other| other.id != class.id), "{} twice", class.id);
-        assert!(class.hint.ends_with('.') && class.hint.matches(". ").count() == 0, "{}: one sentence", class.id);
+        assert!(
+            class.hint.ends_with('.') && class.hint.matches(". ").count() == 0,
+            "{}: one sentence",
+            class.id
+        );
         let (family, kind) = class.id.split_once('.').unwrap();
         assert!([family, kind].iter().all(|part| part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
     }
@@ -93,8 +97,12 @@ fn the_verdict_decides_before_the_output_does() {
 #[test]
 fn evidence_is_the_matched_line_with_what_follows() {
     let output = "noise\n\u{1b}[1m\u{1b}[31merror[E0425]\u{1b}[0m: cannot find value `x`\n --> src/main.rs:2:20\n  |\nmore\n";
-    assert_eq!(classify(&fail(output)).evidence, "error[E0425]: cannot find value `x`\n --> src/main.rs:2:20\n  |");
-    let missing = could_not(CouldNotRun::CommandMissing, "a lot\nsh: 1: jest: not found\nand\nmore\nand more\n");
+    assert_eq!(
+        classify(&fail(output)).evidence,
+        "error[E0425]: cannot find value `x`\n --> src/main.rs:2:20\n  |"
+    );
+    let missing =
+        could_not(CouldNotRun::CommandMissing, "a lot\nsh: 1: jest: not found\nand\nmore\nand more\n");
     assert_eq!(classify(&missing).evidence, "sh: 1: jest: not found\nand\nmore");
     let unknown = fail("first\nsecond\u{7}\n");
     assert_eq!(classify(&unknown).evidence, "first\nsecond\\x07");

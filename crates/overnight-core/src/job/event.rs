@@ -34,7 +34,7 @@ pub enum JobEvent {
     TurnStarted { turn: u32, process: ProcessIdentity },
     TurnEnded { turn: u32, result: TurnOutcome, usage: Usage },
     /// The runner was killed while this turn ran; its tree is gone and it goes on in a later turn.
-    TurnInterrupted { turn: u32 },
+    TurnInterrupted { turn: u32, usage: Usage },
     Collected { tip: Option<CommitId>, diff: DiffStat },
     Checked { report: CheckReport, on_base: bool },
     Judged { check: String, standing: Standing },

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::{SessionStart, TurnOutcome, TurnReport};
+use crate::agent::{SessionStart, TurnOutcome, TurnReport, Usage};
 use crate::command::ProcessIdentity;
 use crate::git::{BranchName, CommitId};
-use crate::id::{Fence, TaskKey, WorkerId};
+use crate::id::{Fence, SessionId, TaskKey, WorkerId};
 use crate::policy::{budget, gate};
 use crate::units::Timestamp;
 use crate::verdict::{CheckedPair, DiffStat};
@@ -42,8 +42,9 @@ pub enum Input {
     TurnAnnounced { session: SessionStart },
     /// Its process tree exists; no byte of it was read.
     TurnStarted { process: ProcessIdentity },
-    /// A turn of a dead runner is known not to have finished, and its tree to be gone.
-    TurnInterrupted,
+    /// A turn of a dead runner is known not to have finished, and its tree to be gone. `session`: the conversation that
+    /// can be taken up again; `used`: what the turn's log says it used.
+    TurnInterrupted { session: Option<SessionId>, used: Usage },
     /// The stage did its work.
     Done { output: StageOutput, elapsed: Duration },
     /// The stage could not do its work.
@@ -138,7 +139,7 @@ pub fn transition(
             Input::Claimed { .. }
             | Input::TurnAnnounced { .. }
             | Input::TurnStarted { .. }
-            | Input::TurnInterrupted
+            | Input::TurnInterrupted { .. }
             | Input::Done { .. }
             | Input::Failed { .. }
             | Input::BranchTaken
@@ -155,7 +156,7 @@ pub fn transition(
         Input::Failed { trouble, detail, elapsed } => failed(state, trouble, detail, elapsed).ok_or(illegal),
         Input::TurnAnnounced { session } => announced(state, session, order).ok_or(illegal),
         Input::TurnStarted { process } => started(state, process).ok_or(illegal),
-        Input::TurnInterrupted => interrupted(state).ok_or(illegal),
+        Input::TurnInterrupted { session, used } => interrupted(state, session, &used).ok_or(illegal),
         Input::BranchTaken => branch_taken(state, order).ok_or(illegal),
         Input::BranchPushed { elapsed } => branch_pushed(state, elapsed, order).ok_or(illegal),
         Input::Done { output, elapsed } => done(state, output, elapsed, now, order).ok_or(illegal),
@@ -168,7 +169,7 @@ impl Input {
             Self::Claimed { .. } => "claimed",
             Self::TurnAnnounced { .. } => "turn announced",
             Self::TurnStarted { .. } => "turn started",
-            Self::TurnInterrupted => "turn interrupted",
+            Self::TurnInterrupted { .. } => "turn interrupted",
             Self::Done { output, .. } => output.name(),
             Self::Failed { .. } => "failed",
             Self::BranchTaken => "branch taken",
@@ -357,17 +358,18 @@ fn started(state: &JobState, process: ProcessIdentity) -> Option<Step> {
     Some(Step::to(JobState::Working { trail: trail.clone(), ground: ground.clone(), turn }).event(event))
 }
 
-fn interrupted(state: &JobState) -> Option<Step> {
+fn interrupted(state: &JobState, session: Option<SessionId>, used: &Usage) -> Option<Step> {
     let JobState::Working { trail, ground, turn: Some(turn) } = state else { return None };
     let mut trail = trail.clone();
-    let event = JobEvent::TurnInterrupted { turn: trail.turns };
-    if turn.process.is_none() {
-        // It may never have been started: its conversation does not exist, or holds nothing worth resuming.
-        if let SessionStart::Fresh(_) = turn.session {
-            trail.session = None;
-        }
-    } else if trail.feedback.is_none() {
-        trail.feedback = Some(Feedback::Interrupted);
+    let event = JobEvent::TurnInterrupted { turn: trail.turns, usage: *used };
+    trail.session = session.or_else(|| match &turn.session {
+        SessionStart::Resume(id) => Some(id.clone()),
+        // It may never have come to exist.
+        SessionStart::Fresh(_) => None,
+    });
+    trail.used = trail.used.plus(used);
+    if turn.process.is_some() {
+        trail.feedback.get_or_insert(Feedback::Interrupted);
     }
     Some(Step::to(JobState::Working { trail, ground: ground.clone(), turn: None }).event(event))
 }
@@ -429,7 +431,7 @@ fn done(
             turn_ended(trail, ground, report, elapsed)
         }
         (JobState::Collecting { trail, ground, report }, StageOutput::Collected { tip, diff }) => {
-            collected(trail, ground, report, tip, diff, now, order)
+            collected(trail, ground, report, Harvest { tip, diff, now }, order)
         }
         (JobState::Verifying { .. }, StageOutput::Verified { pairs }) => verified(state, pairs, elapsed, order)?,
         (
@@ -504,15 +506,15 @@ fn turn_ended(trail: &Trail, ground: &Ground, report: TurnReport, elapsed: Durat
     Step::to(JobState::Collecting { trail, ground: ground.clone(), report }).event(event)
 }
 
-fn collected(
-    trail: &Trail,
-    ground: &Ground,
-    report: &TurnReport,
+/// What a turn left, and when it was brought home.
+struct Harvest {
     tip: Option<CommitId>,
     diff: DiffStat,
     now: Timestamp,
-    order: Order<'_>,
-) -> Step {
+}
+
+fn collected(trail: &Trail, ground: &Ground, report: &TurnReport, harvest: Harvest, order: Order<'_>) -> Step {
+    let Harvest { tip, diff, now } = harvest;
     let mut trail = trail.clone();
     if tip.is_some() {
         trail.preserved.clone_from(&tip);

@@ -97,6 +97,11 @@ fn pair(tip: Verdict, base: Option<Verdict>) -> CheckedPair {
     CheckedPair { tip: report("test", tip, "boom"), base: base.map(|verdict| report("test", verdict, "boom")) }
 }
 
+fn interrupted(session: Option<&str>) -> Input {
+    let session = session.map(|id| SessionId::parse(id).unwrap());
+    Input::TurnInterrupted { session, used: Usage { output_tokens: 5, ..Usage::default() } }
+}
+
 fn fail() -> Verdict {
     Verdict::Fail { status: 1 }
 }
@@ -219,7 +224,7 @@ fn a_cancel_never_undoes_an_end() {
 
 #[test]
 fn an_interrupted_turn_that_ran_is_resumed_and_one_that_never_started_is_not() {
-    let never = Walk::queued().prepared().announced().input(Input::TurnInterrupted);
+    let never = Walk::queued().prepared().announced().input(interrupted(None));
     let trail = never.state.trail().unwrap();
     assert_eq!((trail.session.clone(), trail.attempt, trail.turns), (None, 1, 1));
 
@@ -229,11 +234,12 @@ fn an_interrupted_turn_that_ran_is_resumed_and_one_that_never_started_is_not() {
         boot_id: "b".to_owned(),
         containment: crate::command::Containment::PidNamespace,
     };
-    let ran = Walk::queued().prepared().announced().input(Input::TurnStarted { process }).input(Input::TurnInterrupted);
+    let ran = Walk::queued().prepared().announced().input(Input::TurnStarted { process }).input(interrupted(Some("s-1")));
     let trail = ran.state.trail().unwrap();
     assert_eq!(trail.session, Some(SessionId::parse("s-1").unwrap()));
     assert_eq!(trail.feedback, Some(Feedback::Interrupted));
     assert_eq!(trail.attempt, 1, "an interruption is not an attempt");
+    assert_eq!(trail.used.output_tokens, 5, "what it used is not forgotten");
 }
 
 #[test]
@@ -337,7 +343,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         8 => output.prop_map(move |output| Input::Done { output, elapsed }),
         2 => Just(Input::Claimed { worker, fence: Fence(2), resumed: true }),
         4 => Just(Input::TurnAnnounced { session }),
-        1 => Just(Input::TurnInterrupted),
+        1 => Just(interrupted(None)),
         1 => Just(Input::BranchTaken),
         2 => Just(Input::BranchPushed { elapsed: SECOND }),
         1 => Just(Input::LeaseLost),

@@ -44,21 +44,20 @@ fn push_forms(patterns: &mut Vec<Vec<u8>>, value: &str) {
     }
 }
 
-/// What of the value's base64 is the same whatever stands before and after it, for each of the three places that it can
-/// have in a group of three bytes, in both alphabets.
+/// The value's base64 for each of the three places that it can have in a group of three bytes, in both alphabets: once
+/// as far as it is the same whatever stands before and after it, once for a value at the very end.
 fn push_base64(patterns: &mut Vec<Vec<u8>>, value: &[u8]) {
     for before in 0..3 {
         let mut bytes = vec![0; before];
         bytes.extend_from_slice(value);
         // Characters of six bits: leave out those that share bits with a neighbour.
-        let stable = (before * 8).div_ceil(6)..bytes.len() * 8 / 6;
+        let (start, end) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
         for encoded in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
-            let Some(text) = encoded.get(stable.clone()) else { continue };
-            if text.len() >= MIN_SECRET {
-                patterns.push(text.as_bytes().to_vec());
-            }
-            if before == 0 && text.len() > BASE64_WIDTH {
-                let lines = text.as_bytes().chunks(BASE64_WIDTH).filter(|line| line.len() >= MIN_SECRET);
+            let forms = [encoded.get(start..end), encoded.get(start..)].into_iter().flatten();
+            patterns
+                .extend(forms.filter(|text| text.len() >= MIN_SECRET).map(|text| text.as_bytes().to_vec()));
+            if before == 0 && encoded.len() > BASE64_WIDTH {
+                let lines = encoded.as_bytes().chunks(BASE64_WIDTH).filter(|line| line.len() >= MIN_SECRET);
                 patterns.extend(lines.map(<[u8]>::to_vec));
             }
         }

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, Input};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, Input, MatchKind};
 
 pub use stream::RedactStream;
 
@@ -32,15 +32,31 @@ pub enum Warning {
     TooShort { index: usize, bytes: usize },
     #[error("secret number {} is masked only as a whole: each of its lines is shorter than {MIN_SECRET} bytes", index + 1)]
     ShortLines { index: usize },
-    #[error("secrets are not masked, only well-known token shapes are: their {patterns} patterns need too much memory")]
+    #[error(
+        "secrets are not masked, only well-known token shapes are: their {patterns} patterns need too much memory"
+    )]
     TooMany { patterns: usize },
 }
 
+/// Most patterns with which the search's prefilter pays: measured, it is four times as fast as the plain table with one
+/// secret (about 7 patterns) and half as fast with three.
+const MAX_PREFILTER: usize = 16;
+
+/// Most bytes of patterns for which the search gets a full transition table; that is a few megabytes of memory.
+const MAX_TABLE: usize = 16 << 10;
+
 /// The masks of one job: values, their usual encodings, and token shapes.
 pub struct Redactor {
-    values: Option<AhoCorasick>,
+    values: Option<Values>,
     /// Length of the longest pattern, in bytes.
     longest: usize,
+}
+
+/// The same patterns twice: only a leftmost search has a vectorised prefilter, and only a standard one finds matches
+/// that overlap.
+struct Values {
+    first: AhoCorasick,
+    all: AhoCorasick,
 }
 
 impl fmt::Debug for Redactor {
@@ -122,18 +138,38 @@ impl Redactor {
     /// Every occurrence of every mask, also of those that overlap: replacing one must not leave half of another.
     fn find_values(&self, text: &[u8], found: &mut Vec<Range<usize>>) {
         let Some(values) = &self.values else { return };
-        // The plain search has a prefilter; the overlapping one has none and runs only where there is something.
-        let Some(first) = values.find(text) else { return };
-        let rest = Input::new(text).span(first.start().saturating_sub(self.longest)..text.len());
-        found.extend(values.find_overlapping_iter(rest).map(|m| m.range()));
+        let Some(first) = values.first.find(text) else { return };
+        let rest = Input::new(text).span(first.start()..text.len());
+        found.extend(values.all.find_overlapping_iter(rest).map(|m| m.range()));
     }
 }
 
-fn build(patterns: &[Vec<u8>]) -> Result<Option<AhoCorasick>, aho_corasick::BuildError> {
+fn build(patterns: &[Vec<u8>]) -> Result<Option<Values>, aho_corasick::BuildError> {
     if patterns.is_empty() {
         return Ok(None);
     }
-    AhoCorasickBuilder::new().build(patterns).map(Some)
+    let short = shortest(patterns);
+    let table = short.iter().map(|pattern| pattern.len()).sum::<usize>() <= MAX_TABLE;
+    let first = AhoCorasickBuilder::new()
+        .match_kind(MatchKind::LeftmostFirst)
+        .prefilter(short.len() <= MAX_PREFILTER)
+        .kind(table.then_some(AhoCorasickKind::DFA))
+        .build(&short)?;
+    let kind = Some(AhoCorasickKind::ContiguousNFA);
+    let all = AhoCorasickBuilder::new().kind(kind).build(patterns)?;
+    Ok(Some(Values { first, all }))
+}
+
+/// The sorted patterns without those that begin with another one: enough to see that there is something and where it
+/// begins, and fewer for the search to keep apart.
+fn shortest(patterns: &[Vec<u8>]) -> Vec<&[u8]> {
+    let mut kept: Vec<&[u8]> = Vec::new();
+    for pattern in patterns {
+        if !kept.last().is_some_and(|last| pattern.starts_with(last)) {
+            kept.push(pattern);
+        }
+    }
+    kept
 }
 
 fn merge(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {

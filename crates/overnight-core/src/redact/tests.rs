@@ -127,14 +127,19 @@ fn ordinary_text_is_left_alone() {
 
 fn pem() -> String {
     let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
-    format!("-----BEGIN PRIVATE KEY-----\n{line}\n{line}\nMzEfYyjiWA4R4/M2bS1GB4t7\n-----END PRIVATE KEY-----")
+    format!(
+        "-----BEGIN PRIVATE KEY-----\n{line}\n{line}\nMzEfYyjiWA4R4/M2bS1GB4t7\n-----END PRIVATE KEY-----"
+    )
 }
 
 #[test]
 fn private_keys_go_as_a_whole() {
     let redactor = redactor(&[]);
     assert_eq!(shown(&redactor, &format!("a\n{}\nb", pem())), "a\n[redacted]\nb");
-    assert_eq!(shown(&redactor, &format!("{{\"k\":\"{}\"}}", pem().replace('\n', "\\n"))), "{\"k\":\"[redacted]\"}");
+    assert_eq!(
+        shown(&redactor, &format!("{{\"k\":\"{}\"}}", pem().replace('\n', "\\n"))),
+        "{\"k\":\"[redacted]\"}"
+    );
     assert_eq!(shown(&redactor, pem().lines().nth(1).unwrap()), REPLACEMENT);
     let mut stream = RedactStream::new(&redactor);
     let out = [stream.push(format!("a\n{}\nb MzEf\n", pem()).as_bytes()), stream.finish()].concat();

@@ -1,7 +1,9 @@
 //! Agent: one turn of the agent CLI in the workspace. A turn whose end a dead runner left in the logs is read, not run
 //! again; one that had no end is taken up again.
 
-use overnight_agents::HostFacts;
+use std::path::PathBuf;
+
+use overnight_agents::{HostFacts, Salvage};
 use overnight_core::agent::{SessionStart, TurnOutcome, TurnReport, TurnRequest};
 use overnight_core::command::{Containment, Exit, ExitReport};
 use overnight_core::git::CommitId;
@@ -19,10 +21,12 @@ use crate::trouble;
 
 pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> {
     if let JobState::Working { turn: Some(turn), trail, .. } = seat.state().clone() {
-        if let Some(report) = left_by_a_dead_runner(seat, &turn, &trail).await? {
-            return Ok(StageOutput::Turn { report });
+        match left_by_a_dead_runner(seat, &turn, &trail).await? {
+            Left::Finished(report) => return Ok(StageOutput::Turn { report }),
+            Left::Interrupted(Salvage { session, usage }) => {
+                seat.input(Input::TurnInterrupted { session, used: usage }).await?;
+            }
         }
-        seat.input(Input::TurnInterrupted).await?;
     }
     let JobState::Working { trail, ground, turn: None } = seat.state().clone() else {
         return Err(trouble::bug("agent outside its state"));
@@ -33,10 +37,17 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     let text = prompt::assemble(&seat.job.spec, &ground, &trail, resumed);
     seat.input(Input::TurnAnnounced { session: session.clone() }).await?;
     let number = trail.turns + 1;
-    let request = request(seat, session, text, number, &trail);
+    let mut request = request(seat, session, text, number, &trail);
+    request.instructions = instructions(seat, &ground).await?;
     write_prompt(seat, &request).await?;
     let report = take_turn(seat, &request, &trail).await?;
     Ok(StageOutput::Turn { report })
+}
+
+/// What a dead runner left of a turn.
+enum Left {
+    Finished(TurnReport),
+    Interrupted(Salvage),
 }
 
 /// What a turn of a dead runner came to, if it had come to its end; otherwise its tree is gone afterwards.
@@ -44,7 +55,7 @@ async fn left_by_a_dead_runner(
     seat: &Seat<'_>,
     turn: &Turn,
     trail: &Trail,
-) -> Result<Option<TurnReport>, StageError> {
+) -> Result<Left, StageError> {
     if let Some(process) = &turn.process {
         seat.waiting("ending what an interrupted runner left");
         overnight_proc::kill_tree(process, seat.job.spec.agent.grace).await;
@@ -56,7 +67,10 @@ async fn left_by_a_dead_runner(
         let mut output = std::fs::read(&stdout).unwrap_or_default();
         output.extend(overnight_proc::read_tail(&stdout).unwrap_or_default());
         let exit = overnight_proc::read_exit_record(&record).ok().flatten().unwrap_or(Exit::Unknown);
-        overnight_agents::replay(&request, &output, exit)
+        match overnight_agents::replay(&request, &output, exit) {
+            Some(report) => Left::Finished(report),
+            None => Left::Interrupted(overnight_agents::salvage(&request, &output)),
+        }
     })
     .await
 }
@@ -90,6 +104,7 @@ fn request(seat: &Seat<'_>, session: SessionStart, prompt: String, turn: u32, tr
         settings: seat.job.spec.agent.clone(),
         prompt,
         prompt_file: seat.dirs.tmp().join("prompt.md"),
+        instructions: None,
         workspace: seat.dirs.workspace(),
         tmp: seat.dirs.tmp(),
         session,
@@ -97,6 +112,26 @@ fn request(seat: &Seat<'_>, session: SessionStart, prompt: String, turn: u32, tr
         turn,
         attempt: trail.attempt,
     }
+}
+
+/// Files with which a repository speaks to agents, best first.
+const INSTRUCTIONS: [&str; 2] = ["CLAUDE.md", "AGENTS.md"];
+/// Bytes of them that are passed on: more than any model reads with care.
+const MAX_INSTRUCTIONS: u64 = 256 << 10;
+
+/// The repository's instructions as of the base commit, in a file that the CLI is pointed to.
+async fn instructions(seat: &Seat<'_>, ground: &Ground) -> Result<Option<PathBuf>, StageError> {
+    let mirror = prepare::open_mirror(seat).await?;
+    for name in INSTRUCTIONS {
+        let found = mirror.read_file(&ground.base, name.as_bytes(), MAX_INSTRUCTIONS).await.map_err(trouble::git)?;
+        if let Some(text) = found {
+            let path = seat.dirs.tmp().join("instructions.md");
+            let file = path.clone();
+            trouble::blocking(move || std::fs::write(file, text)).await?.map_err(trouble::io)?;
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
 }
 
 /// One copy for the agent, one that the agent cannot change for people.
@@ -111,7 +146,7 @@ async fn take_turn(seat: &mut Seat<'_>, request: &TurnRequest, trail: &Trail) ->
     let host = host_facts(seat)?;
     let mut spec = overnight_agents::plan(request, &host)
         .map_err(|error| trouble::config(format!("{error}; {}", error.hint())))?;
-    spec.limits.log_bytes = seat.engine.settings().log_bytes;
+    spec.limits.log_bytes = spec.limits.log_bytes.max(seat.engine.settings().log_bytes);
     let capture = Capture {
         stdout: seat.dirs.turn_stdout(request.turn),
         stderr: seat.dirs.turn_stderr(request.turn),
@@ -127,8 +162,8 @@ async fn take_turn(seat: &mut Seat<'_>, request: &TurnRequest, trail: &Trail) ->
     }
     let mut watch = TurnWatch::new(request, trail, &seat.job.spec, seat.watcher);
     let exit = running.drive(&mut watch, seat.signals.token()).await;
-    notices(seat, &exit).await?;
     let report = watch.finish(&exit);
+    notices(seat, &exit).await?;
     if report.outcome == TurnOutcome::Stopped && seat.signals.cause().is_some() {
         return Err(StageError::Stopped);
     }

@@ -3,8 +3,7 @@
 
 use overnight_core::git::{BranchName, CommitId};
 use overnight_core::job::{EndReason, Input, JobEvent, JobState, Publication, PullRequestRef, StageOutput};
-use overnight_core::verdict::DiffStat;
-use overnight_forge::body::{self, PullRequestFacts};
+use overnight_forge::body::{self, CommitLine, PullRequestFacts};
 use overnight_forge::{Forge, NewPullRequest, PullRequestState};
 use overnight_git::{Endpoint, Expected, Mirror, PushOutcome, Remote};
 
@@ -12,13 +11,16 @@ use crate::seat::Seat;
 use crate::stages::{StageError, prepare};
 use crate::trouble;
 
+/// Commits that a pull request's text lists at most.
+const MOST_COMMITS: u32 = 50;
+
 pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<Option<StageOutput>, StageError> {
     loop {
-        let JobState::Publishing { ground, tip, branch, pushed, diff, .. } = seat.state().clone() else {
+        let JobState::Publishing { ground, tip, branch, pushed, .. } = seat.state().clone() else {
             return Ok(None);
         };
         if pushed {
-            return open_pull_request(seat, &branch, &tip, diff, ground.base_branch).await.map(Some);
+            return open_pull_request(seat, &branch, &tip, ground.base_branch).await.map(Some);
         }
         let mirror = prepare::open_mirror(seat).await?;
         push(seat, &mirror, &branch, &tip).await?;
@@ -51,7 +53,6 @@ async fn open_pull_request(
     seat: &mut Seat<'_>,
     branch: &BranchName,
     tip: &CommitId,
-    diff: DiffStat,
     base_branch: Option<String>,
 ) -> Result<StageOutput, StageError> {
     let Publication::PullRequest { remote, draft } = seat.job.spec.publication.clone() else {
@@ -62,7 +63,7 @@ async fn open_pull_request(
         Some(base) => base,
         None => forge.repository().await.map_err(trouble::forge)?.default_branch,
     };
-    let facts = facts(seat, diff).await?;
+    let facts = facts(seat, &base).await?;
     let request = NewPullRequest {
         job: seat.job.id.clone(),
         title: body::title(&seat.job.spec.title),
@@ -100,27 +101,35 @@ async fn forge(seat: &Seat<'_>, remote: &str) -> Result<Forge, StageError> {
     Forge::connect(address, token, forges.http.clone()).map_err(trouble::forge)
 }
 
-async fn facts(seat: &Seat<'_>, diff: DiffStat) -> Result<PullRequestFacts, StageError> {
-    let JobState::Publishing { trail, pairs, ground, tip, .. } = seat.state() else {
+async fn facts(seat: &Seat<'_>, base_branch: &str) -> Result<PullRequestFacts, StageError> {
+    let JobState::Publishing { trail, pairs, ground, tip, diff, .. } = seat.state() else {
         return Err(trouble::bug("publish outside its state"));
     };
     let mirror = prepare::open_mirror(seat).await?;
-    let commits = mirror.log_subjects(&ground.base, tip, 50).await.map_err(trouble::git)?;
-    let events = seat.engine.store().all_events(&seat.job.id).await?;
-    let started = events.iter().find(|record| matches!(record.event, JobEvent::Claimed { .. })).map(|record| record.at);
+    let commits = mirror.log(&ground.base, tip, MOST_COMMITS).await.map_err(trouble::git)?;
+    let history = seat.history().await?;
+    let started = history.iter().find(|(_, event)| matches!(event, JobEvent::Claimed { .. })).map(|(at, _)| *at);
     let now = seat.engine.store().now().await?;
+    let agent = &seat.job.spec.agent;
+    let model = agent.model.as_deref().map(|model| format!(", {model}")).unwrap_or_default();
+    let tokens = trail.used.counted_tokens();
     Ok(PullRequestFacts {
         job: seat.job.id.clone(),
-        key: seat.job.key.clone(),
-        prompt: seat.job.spec.prompt.clone(),
-        commits,
-        diff,
+        task: seat.job.key.clone(),
+        asked: seat.job.spec.prompt.clone(),
+        base_branch: base_branch.to_owned(),
+        base: ground.base.clone(),
+        tip: tip.clone(),
+        commits: commits.into_iter().rev().map(|(id, subject)| CommitLine { id, subject }).collect(),
+        diff: *diff,
         checks: pairs.clone(),
+        check_source: ground.check_source,
+        agent: format!("{}{model}", agent.backend),
         attempts: trail.attempt,
         elapsed: started.map(|at| now.since(at)).unwrap_or_default(),
-        usage: trail.used,
-        cost_unknown: trail.cost_unknown,
-        backend: seat.job.spec.agent.backend,
+        tokens: (tokens > 0).then_some(tokens),
+        cost: trail.used.cost.filter(|_| !trail.cost_unknown),
         final_text: trail.final_text.clone(),
+        link_hosts: Vec::new(),
     })
 }

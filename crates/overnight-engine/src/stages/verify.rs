@@ -118,8 +118,8 @@ impl Bench {
 
 async fn known_on_base(seat: &Seat<'_>, check: &str, base: &CommitId) -> Result<Option<CheckReport>, StageError> {
     use overnight_core::job::JobEvent;
-    let events = seat.engine.store().all_events(&seat.job.id).await?;
-    Ok(events.into_iter().rev().find_map(|record| match record.event {
+    let history = seat.history().await?;
+    Ok(history.into_iter().rev().find_map(|(_, event)| match event {
         JobEvent::Checked { report, on_base: true } if report.check == check && report.commit == *base => Some(report),
         _ => None,
     }))
@@ -142,10 +142,20 @@ async fn run_check(seat: &mut Seat<'_>, what: &Measured<'_>, log: &Path) -> Resu
     Ok(verdict(report.exit, report.stopped))
 }
 
+/// A machine that is out of something says nothing about the commit; any other failure is a verdict.
 fn not_started(error: SpawnError) -> Result<Verdict, StageError> {
-    match error.is_no_space() {
-        true => Err(trouble::spawn(error)),
-        false => Ok(Verdict::CouldNotRun { why: CouldNotRun::NotStarted(error.to_string()) }),
+    match error {
+        SpawnError::NoSpace { .. } | SpawnError::OutOfResources { .. } => Err(trouble::spawn(error)),
+        SpawnError::ProgramNotFound { .. }
+        | SpawnError::NotExecutable { .. }
+        | SpawnError::CwdMissing { .. }
+        | SpawnError::Log { .. }
+        | SpawnError::Guard { .. }
+        | SpawnError::ArgumentsTooLong { .. }
+        | SpawnError::NulByte { .. }
+        | SpawnError::Setup { .. } => {
+            Ok(Verdict::CouldNotRun { why: CouldNotRun::NotStarted(trouble::chain(&error)) })
+        }
     }
 }
 
@@ -155,7 +165,7 @@ fn check_spec(seat: &Seat<'_>, what: &Measured<'_>) -> CommandSpec {
     // Both streams are one text for people, in the order in which they were written.
     let script = format!("exec 2>&1\n{}", what.check.command);
     let mut spec = CommandSpec::new("/bin/sh", &checkout).arg("-c").arg(script);
-    spec.env = overnight_agents::check_environment(&seat.engine.host().env, &tmp);
+    spec.env = overnight_agents::environment::check_environment(&seat.engine.host().env, &tmp);
     spec.limits.wall = Some(what.check.timeout);
     spec.limits.log_bytes = seat.engine.settings().log_bytes;
     spec.limits.grace = seat.job.spec.agent.grace;

@@ -35,7 +35,11 @@ pub fn one_line(text: &str) -> String {
 
 /// Without characters that are not seen or that move others about. CR LF and lone CR become LF.
 fn visible(text: &str) -> String {
-    text.replace("\r\n", "\n").replace('\r', "\n").chars().filter(|c| matches!(c, '\n' | '\t') || !is_hidden(*c)).collect()
+    text.replace("\r\n", "\n")
+        .replace('\r', "\n")
+        .chars()
+        .filter(|c| matches!(c, '\n' | '\t') || !is_hidden(*c))
+        .collect()
 }
 
 fn is_hidden(c: char) -> bool {
@@ -51,13 +55,14 @@ fn defuse_line(line: &str, link_hosts: &[String]) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = slash_command(line, &mut out);
     while let Some(c) = rest.chars().next() {
-        if let Some((address, after)) = address(rest, &out) {
-            push_address(&mut out, address, link_hosts);
-            rest = after;
-            continue;
-        }
-        let after = &rest[c.len_utf8()..];
-        rest = push_char(&mut out, c, after);
+        rest = match scheme(rest, &out) {
+            Some((scheme, disarmed)) => {
+                let (written, after) = rest.split_at(scheme.len());
+                out.push_str(if stays(scheme, after, link_hosts) { written } else { disarmed });
+                after
+            }
+            None => push_char(&mut out, c, &rest[c.len_utf8()..]),
+        };
     }
     out
 }
@@ -124,62 +129,39 @@ fn ends_with_gh(out: &str) -> bool {
 }
 
 fn is_skip_word(after: &str) -> bool {
-    let inside = after.split(']').next().unwrap_or("").trim().to_ascii_lowercase();
-    SKIP_WORDS.contains(&inside.as_str())
+    // Longer than any of the words, with room for white space: a line of brackets costs no square of its length.
+    let near: String = after.chars().take(40).collect();
+    let inside = near.split(']').next().unwrap_or("").to_ascii_lowercase();
+    let words: Vec<&str> = inside.split_whitespace().collect();
+    SKIP_WORDS.contains(&words.join(" ").as_str())
 }
 
-/// An address that begins here: the whole of it, and what follows.
-fn address<'a>(rest: &'a str, out: &str) -> Option<(&'a str, &'a str)> {
-    let starts = |scheme: &str| rest.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
-    let (scheme, _) = SCHEMES.iter().find(|(scheme, _)| starts(scheme))?;
+/// The scheme of an address that begins here, with its disarmed spelling.
+fn scheme(rest: &str, out: &str) -> Option<(&'static str, &'static str)> {
+    let starts =
+        |scheme: &str| rest.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
+    let (scheme, disarmed) = SCHEMES.iter().find(|(scheme, _)| starts(scheme))?;
     // `awww.` is a word; a scheme counts wherever it stands.
-    if *scheme == "www." && out.chars().next_back().is_some_and(char::is_alphanumeric) {
-        return None;
-    }
-    let ends = |c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\'' | '`' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | '\\');
-    let length = rest.find(ends).unwrap_or(rest.len()).max(scheme.len());
-    Some(rest.split_at(length))
+    let inside_word = *scheme == "www." && out.chars().next_back().is_some_and(char::is_alphanumeric);
+    (!inside_word).then_some((scheme, disarmed))
 }
 
-/// The address with a disarmed scheme, or as it is when its host is listed and it is no issue's.
-fn push_address(out: &mut String, address: &str, link_hosts: &[String]) {
-    let Some((scheme, disarmed)) = SCHEMES.iter().find(|(s, _)| address.get(..s.len()).is_some_and(|h| h.eq_ignore_ascii_case(s)))
-    else {
-        return;
-    };
-    let tail = &address[scheme.len()..];
-    if is_listed(scheme, tail, link_hosts) && !is_issue(tail) {
-        out.push_str(&address[..scheme.len()]);
-    } else {
-        out.push_str(disarmed);
-    }
-    // The tail may hold a second address, a mention or a reference.
-    out.push_str(&defuse_tail(tail));
-}
-
-fn defuse_tail(tail: &str) -> String {
-    let mut out = String::with_capacity(tail.len());
-    let mut rest = tail;
-    while let Some(c) = rest.chars().next() {
-        if let Some((inner, after)) = address(rest, "a") {
-            push_address(&mut out, inner, &[]);
-            rest = after;
-            continue;
-        }
-        rest = push_char(&mut out, c, &rest[c.len_utf8()..]);
-    }
-    out
-}
-
-fn is_listed(scheme: &str, tail: &str, link_hosts: &[String]) -> bool {
-    let host = tail.split(['/', '?', '#']).next().unwrap_or("");
+/// Whether an address may keep working: its host is listed and it is no issue's.
+fn stays(scheme: &str, after: &str, link_hosts: &[String]) -> bool {
+    let tail = after.split(char::is_whitespace).next().unwrap_or("");
+    let host_end = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
+    let (host, path) = tail.split_at(tail.find(host_end).unwrap_or(tail.len()));
     // A user part or a port makes it another place than the one that was meant.
-    scheme.eq_ignore_ascii_case("https://") && link_hosts.iter().any(|listed| listed.eq_ignore_ascii_case(host))
+    let is_host = !path.starts_with(['@', ':', '\\', '%'])
+        && link_hosts.iter().any(|listed| listed.eq_ignore_ascii_case(host));
+    scheme == "https://" && is_host && !is_issue(path)
 }
 
 /// `…/issues/1`, `…/pull/1`, `…/pulls/1`, `…/merge_requests/1`: closes or references it.
 fn is_issue(tail: &str) -> bool {
     tail.split(['/', '?', '#']).any(|part| {
-        ["issues", "pull", "pulls", "merge_requests", "discussions", "commit"].iter().any(|word| part.eq_ignore_ascii_case(word))
+        ["issues", "pull", "pulls", "merge_requests", "discussions", "commit"]
+            .iter()
+            .any(|word| part.eq_ignore_ascii_case(word))
     })
 }

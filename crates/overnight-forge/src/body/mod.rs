@@ -49,9 +49,9 @@ pub fn job_in(body: &str) -> Option<JobId> {
 /// A title: one defused line of at most [`MAX_TITLE`] characters, never empty.
 #[must_use]
 pub fn title(text: &str) -> String {
-    let line = one_line(&defuse(text));
-    let line = line.trim_start_matches(['#', '>', '-', '*', ' ']);
-    if line.is_empty() { "Changes made overnight".to_owned() } else { cut(line, MAX_TITLE) }
+    let line = one_line(&cut(text, 4 * MAX_TITLE));
+    let line = defuse(line.trim_start_matches(['#', '>', '-', '*', ' ']));
+    if line.is_empty() { "Changes made overnight".to_owned() } else { cut(&line, MAX_TITLE) }
 }
 
 /// The whole body, at most [`MAX_BODY`] characters, with the job's marker as its last line.
@@ -150,7 +150,10 @@ fn effort(facts: &PullRequestFacts) -> String {
     let cost = facts.cost.map_or_else(|| "unknown".to_owned(), |cost| cost.to_string());
     let mut out = String::from("| agent | attempts | time | tokens | cost |\n|---|---|---|---|---|\n");
     let time = duration(facts.elapsed);
-    row(&mut out, format_args!("| {} | {} | {time} | {tokens} | {cost} |", span(&facts.agent), facts.attempts));
+    row(
+        &mut out,
+        format_args!("| {} | {} | {time} | {tokens} | {cost} |", span(&facts.agent), facts.attempts),
+    );
     row(&mut out, format_args!("\nTask `{}`, job `{}`.", facts.task, facts.job));
     out
 }
@@ -164,7 +167,7 @@ fn fenced(text: &str, max: usize, link_hosts: &[String]) -> String {
 
 /// One line as a code span that neither ends early nor breaks a table.
 fn span(text: &str) -> String {
-    let line = one_line(&defuse(text)).replace('`', "'").replace('|', "¦");
+    let line = defuse(&one_line(&cut(text, 4 * MAX_SPAN))).replace('`', "'").replace('|', "¦");
     let line = cut(line.trim(), MAX_SPAN);
     if line.is_empty() { "`–`".to_owned() } else { format!("`{line}`") }
 }

@@ -16,7 +16,13 @@ fn commit(digit: char) -> CommitId {
 
 fn report(check: &str, verdict: Verdict, at: char) -> CheckReport {
     let elapsed = Duration::from_millis(1_500);
-    CheckReport { check: check.to_owned(), commit: commit(at), verdict, output_tail: "secret output".to_owned(), elapsed }
+    CheckReport {
+        check: check.to_owned(),
+        commit: commit(at),
+        verdict,
+        output_tail: "secret output".to_owned(),
+        elapsed,
+    }
 }
 
 fn facts(text: &str) -> PullRequestFacts {
@@ -93,7 +99,12 @@ fn effects(text: &str) -> Vec<String> {
         }
     }
     let lower = text.to_ascii_lowercase();
-    found.extend(["http://", "https://", "<!--", "-->", "[skip ci]", "[ci skip]"].iter().filter(|bad| lower.contains(**bad)).map(|s| (*s).to_owned()));
+    found.extend(
+        ["http://", "https://", "<!--", "-->", "[skip ci]", "[ci skip]"]
+            .iter()
+            .filter(|bad| lower.contains(**bad))
+            .map(|s| (*s).to_owned()),
+    );
     found
 }
 
@@ -149,6 +160,8 @@ fn the_job_is_read_from_our_marker_only() {
 fn titles_are_one_harmless_line() {
     assert_eq!(title("Fix the door"), "Fix the door");
     assert_eq!(title("fixes #1\r\n\r\n@all [skip ci]"), "fixes ＃1 ＠all 〔skip ci]");
+    assert_eq!(title("[skip\nci] #>-/merge"), "〔skip ci] #>-/merge");
+    assert_eq!(title("- /merge"), "／merge");
     assert_eq!(title("\u{200b} \n"), "Changes made overnight");
     assert_eq!(title(&"ä".repeat(500)).chars().count(), MAX_TITLE);
 }
@@ -206,7 +219,8 @@ proptest! {
     fn fences_of_a_body_always_pair_up(text in tricky()) {
         let body = render(&facts(&text));
         let fences = body.lines().filter(|line| line.starts_with("```")).count();
-        prop_assert_eq!(fences, 4);
+        let silent = facts(&text).final_text.is_some_and(|words| words.trim().is_empty());
+        prop_assert_eq!(fences, if silent { 2 } else { 4 });
         prop_assert_eq!(body.matches("<!--").count(), 1);
         prop_assert_eq!(job_in(&body), Some(facts("").job));
     }

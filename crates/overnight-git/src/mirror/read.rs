@@ -119,15 +119,32 @@ impl Mirror {
     /// # Errors
     /// A commit is not in the mirror.
     pub async fn log_subjects(&self, base: &CommitId, tip: &CommitId, max: u32) -> Result<Vec<String>, GitError> {
-        let call = self.call("list commits").about(base).about(tip);
-        let call = call.args(["log", "-z", "--no-color", "--no-show-signature", "--encoding=UTF-8", "--format=%s"]);
+        Ok(self.log(base, tip, max).await?.into_iter().map(|(_, subject)| subject).collect())
+    }
+
+    /// Those commits with their ids, newest first.
+    ///
+    /// # Errors
+    /// A commit is not in the mirror.
+    pub async fn log(
+        &self,
+        base: &CommitId,
+        tip: &CommitId,
+        max: u32,
+    ) -> Result<Vec<(CommitId, String)>, GitError> {
+        let operation = "list commits";
+        let call = self.call(operation).about(base).about(tip);
+        let call =
+            call.args(["log", "-z", "--no-color", "--no-show-signature", "--encoding=UTF-8", "--format=%H %s"]);
         let call = call.arg(format!("--max-count={max}")).args([format!("{base}..{tip}").as_str(), "--"]);
         let stdout = call.output().await?;
-        let subjects = stdout.strip_suffix(b"\0").unwrap_or(&stdout);
-        if subjects.is_empty() && stdout.is_empty() {
-            return Ok(Vec::new());
-        }
-        Ok(subjects.split(|b| *b == 0).map(|line| String::from_utf8_lossy(line).into_owned()).collect())
+        let lines = stdout.split(|b| *b == 0).filter(|line| !line.is_empty());
+        let parsed = lines.map(|line| {
+            let text = String::from_utf8_lossy(line);
+            let (id, subject) = text.split_once(' ').unwrap_or((&text, ""));
+            CommitId::parse(id).map(|id| (id, subject.to_owned())).map_err(|_| unexpected(operation, line))
+        });
+        parsed.collect()
     }
 
     /// Number of commits of `tip` that `base` does not have.

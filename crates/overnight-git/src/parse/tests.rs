@@ -32,8 +32,8 @@ fn a_remote_without_commits_has_no_refs() {
 
 #[test]
 fn changed_paths_keep_modes_and_raw_names() {
-    let raw = format!(":000000 160000 {ID} {ID} A\0sub\0:100644 100755 {ID} {ID} M\0a\n\xc3\0");
-    let raw: Vec<u8> = raw.into_bytes();
+    let raw = format!(":000000 160000 {ID} {ID} A\0sub\0:100644 100755 {ID} {ID} M\0a\n");
+    let raw = [raw.as_bytes(), b"\xc3\0"].concat();
     let changed = raw_diff(&raw).unwrap();
     assert_eq!((changed[0].status, changed[0].new_mode), ('A', 0o160_000));
     assert_eq!((changed[1].old_mode, changed[1].new_mode), (0o100_644, 0o100_755));

@@ -95,6 +95,27 @@ async fn only_its_own_processes_are_visible_and_none_of_them_can_be_read() {
 }
 
 #[tokio::test]
+async fn the_supervisor_is_a_copy_of_the_runner_and_cannot_be_read() {
+    for mode in modes("supervisor") {
+        let bench = Bench::new();
+        let script = "for f in environ mem maps; do cat /proc/$PPID/$f >/dev/null 2>&1 && echo read $f; done; \
+                      readlink /proc/$PPID/fd/0; ls /proc/$PPID/cwd/ 2>/dev/null; echo tried";
+        assert_eq!(bench.run(mode, &bench.sh(script)).await.stdout(), "tried\n", "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_vendor_can_build_its_own_sandbox_inside() {
+    for mode in namespaces("nested sandbox") {
+        let bench = Bench::new();
+        let script =
+            "unshare --user --map-root-user --pid --mount --net --fork --mount-proc sh -c 'echo nested $$'";
+        let ran = bench.run(mode, &bench.sh(script)).await;
+        assert_eq!(ran.stdout(), "nested 1\n", "{mode:?} {ran:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_containment_cannot_be_undone_from_inside() {
     for mode in namespaces("undoing") {
         let bench = Bench::new();

@@ -133,6 +133,33 @@ async fn a_tree_that_keeps_forking_ends() {
 }
 
 #[tokio::test]
+async fn the_end_of_the_thread_that_started_it_means_nothing_to_a_command() {
+    for mode in modes("thread") {
+        let bench = Arc::new(Bench::new());
+        let runtime = tokio::runtime::Handle::current();
+        let there = Arc::clone(&bench);
+        let spec = driven(bench.sh("read -r word; echo got $word"));
+        let start = move || {
+            let _inside = runtime.enter();
+            let begun = Instant::now();
+            let running = there.spawn(mode, &spec).unwrap();
+            println!("spawn in {mode:?}: {:?}", begun.elapsed());
+            running
+        };
+        let thread = std::thread::spawn(start);
+        let running = thread.join().unwrap();
+        assert!(crate::is_alive(running.identity()));
+        // What would have killed it with its thread has done so by the time another whole command has come and gone.
+        let other = bench.sh("true");
+        let capture = Capture { stdout: bench.path("o"), stderr: bench.path("e"), exit_record: None };
+        let other = spawn_in(mode, &other, &capture, Arc::new(NoRedaction)).unwrap();
+        assert!(drive(other, &CancellationToken::new(), |_| Reply::default()).await.report.success());
+        assert!(crate::is_alive(running.identity()));
+        drop(running);
+    }
+}
+
+#[tokio::test]
 async fn dropping_a_running_command_kills_it() {
     for mode in modes("drop") {
         let bench = Bench::new();

@@ -41,8 +41,8 @@ impl Reply {
         Self { status, headers, body: json.to_string().into_bytes() }
     }
 
-    fn header(mut self, name: &str, value: impl ToString) -> Self {
-        self.headers.push((name.to_owned(), value.to_string()));
+    fn header(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+        self.headers.push((name.to_owned(), format!("{value}")));
         self
     }
 }
@@ -112,11 +112,18 @@ pub(super) fn answer(hub: &Hub, request: &LoggedRequest) -> Reply {
             Reply::json(200, &show_repository(hub, repository, &token))
         }),
         Place::Pulls(owner, repo) => with_repository(hub, &mut state, owner, repo, |repository| {
-            if on == On::CreatePullRequest { create(hub, repository, &token, request) } else { list(hub, repository, request) }
+            if on == On::CreatePullRequest {
+                create(hub, repository, &token, request)
+            } else {
+                list(hub, repository, request)
+            }
         }),
         Place::Pull(owner, repo, number) => with_repository(hub, &mut state, owner, repo, |repository| {
             let pull = repository.pulls.iter().find(|pull| pull.number == number);
-            pull.map_or_else(|| error(hub, 404, "Not Found"), |pull| Reply::json(200, &show_pull(hub, repository, pull, true)))
+            pull.map_or_else(
+                || error(hub, 404, "Not Found"),
+                |pull| Reply::json(200, &show_pull(hub, repository, pull, true)),
+            )
         }),
     };
     drop(state);
@@ -124,8 +131,16 @@ pub(super) fn answer(hub: &Hub, request: &LoggedRequest) -> Reply {
     remaining.header("x-ratelimit-reset", LIMIT_DATE_SECONDS + 3_600)
 }
 
-fn with_repository(hub: &Hub, state: &mut State, owner: &str, repo: &str, act: impl FnOnce(&mut Repository) -> Reply) -> Reply {
-    let Some(repository) = state.repository_mut(&format!("{owner}/{repo}")) else { return error(hub, 404, "Not Found") };
+fn with_repository(
+    hub: &Hub,
+    state: &mut State,
+    owner: &str,
+    repo: &str,
+    act: impl FnOnce(&mut Repository) -> Reply,
+) -> Reply {
+    let Some(repository) = state.repository_mut(&format!("{owner}/{repo}")) else {
+        return error(hub, 404, "Not Found");
+    };
     follow_branches(repository);
     act(repository)
 }
@@ -133,7 +148,11 @@ fn with_repository(hub: &Hub, state: &mut State, owner: &str, repo: &str, act: i
 /// An open pull request shows what its branches are now.
 fn follow_branches(repository: &mut Repository) {
     let full_name = repository.full_name.clone();
-    for pull in repository.pulls.iter_mut().filter(|pull| pull.state == PullState::Open && pull.head_repository == full_name) {
+    for pull in repository
+        .pulls
+        .iter_mut()
+        .filter(|pull| pull.state == PullState::Open && pull.head_repository == full_name)
+    {
         if let Ok(Some(tip)) = repository.bare.tip(&pull.head) {
             pull.head_commit = tip;
         }
@@ -185,8 +204,12 @@ fn list(hub: &Hub, repository: &Repository, request: &LoggedRequest) -> Reply {
     let size = number(size_key).unwrap_or(30).clamp(1, max);
     let page = number("page").unwrap_or(1).max(1);
     let pages = found.len().div_ceil(size).max(1);
-    let shown: Vec<Value> =
-        found.iter().skip((page - 1) * size).take(size).map(|pull| show_pull(hub, repository, pull, false)).collect();
+    let shown: Vec<Value> = found
+        .iter()
+        .skip((page - 1) * size)
+        .take(size)
+        .map(|pull| show_pull(hub, repository, pull, false))
+        .collect();
     let reply = Reply::json(200, &Value::Array(shown));
     if page >= pages {
         return reply;
@@ -246,16 +269,24 @@ fn objection(hub: &Hub, repository: &Repository, head: &str, base: &str, body: &
     let missing = |branch: &str| !matches!(repository.bare.tip(branch), Ok(Some(_)));
     let full_name = &repository.full_name;
     let is_twin = |pull: &&FakePullRequest| {
-        pull.state == PullState::Open && pull.head == head && pull.base == base && &pull.head_repository == full_name
+        pull.state == PullState::Open
+            && pull.head == head
+            && pull.base == base
+            && &pull.head_repository == full_name
     };
     let twin = repository.pulls.iter().find(is_twin);
     match hub.flavour {
         Flavour::GitHub => {
-            let invalid = |field: &str| github::invalid(json!({"resource": "PullRequest", "field": field, "code": "invalid"}));
-            let custom = |text: String| github::invalid(json!({"resource": "PullRequest", "code": "custom", "message": text}));
+            let invalid = |field: &str| {
+                github::invalid(json!({"resource": "PullRequest", "field": field, "code": "invalid"}))
+            };
+            let custom = |text: String| {
+                github::invalid(json!({"resource": "PullRequest", "code": "custom", "message": text}))
+            };
             if body.chars().count() > MAX_BODY {
                 let text = format!("body is too long (maximum is {MAX_BODY} characters)");
-                let problem = json!({"resource": "Issue", "code": "custom", "field": "body", "message": text});
+                let problem =
+                    json!({"resource": "Issue", "code": "custom", "field": "body", "message": text});
                 return Some(github::invalid(problem));
             }
             match (missing(base), missing(head), twin) {
@@ -294,9 +325,10 @@ pub(super) fn refusal(hub: &Hub, fault: &Fault, request: &LoggedRequest) -> Repl
             .header("x-ratelimit-limit", 5_000)
             .header("x-ratelimit-remaining", 0)
             .header("x-ratelimit-reset", LIMIT_DATE_SECONDS + seconds),
-        Fault::SecondaryLimit => {
-            limit(403, "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.")
-        }
+        Fault::SecondaryLimit => limit(
+            403,
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+        ),
         Fault::RedirectTo(origin) => {
             let to = format!("{origin}{}?{}", request.path, request.query);
             Reply::json(307, &json!({"message": "Temporary Redirect", "url": to})).header("location", to)

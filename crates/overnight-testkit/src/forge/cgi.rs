@@ -49,7 +49,11 @@ async fn run(hub: &Hub, request: &LoggedRequest, login: &str) -> io::Result<Repl
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    let passed_on = [("content-type", "CONTENT_TYPE"), ("content-encoding", "HTTP_CONTENT_ENCODING"), ("git-protocol", "GIT_PROTOCOL")];
+    let passed_on = [
+        ("content-type", "CONTENT_TYPE"),
+        ("content-encoding", "HTTP_CONTENT_ENCODING"),
+        ("git-protocol", "GIT_PROTOCOL"),
+    ];
     for (header, variable) in passed_on {
         if let Some(value) = request.header(header) {
             command.env(variable, value);

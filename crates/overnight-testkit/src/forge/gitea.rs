@@ -68,7 +68,7 @@ pub(super) fn pull(hub: &Hub, shown: &Repository, pull: &FakePullRequest) -> Val
         "merged_at": if merged { json!(WHEN) } else { Value::Null }, "merge_commit_sha": null, "merged_by": null,
         "allow_maintainer_edit": false, "merge_base": pull.base_commit, "due_date": null, "created_at": WHEN,
         "updated_at": WHEN, "closed_at": if open { Value::Null } else { json!(WHEN) }, "pin_order": 0,
-        "base": side(hub, shown, &shown.full_name, &pull.base, pull.base.clone(), &pull.base_commit),
+        "base": side(hub, shown, &shown.full_name, &pull.base, &pull.base, &pull.base_commit),
         "head": head(hub, shown, pull),
     })
 }
@@ -78,10 +78,10 @@ fn head(hub: &Hub, shown: &Repository, pull: &FakePullRequest) -> Value {
     let is_here = pull.head_repository == shown.full_name;
     let gone = is_here && matches!(shown.bare.tip(&pull.head), Ok(None));
     let reference = if gone { format!("refs/pull/{}/head", pull.number) } else { pull.head.clone() };
-    side(hub, shown, &pull.head_repository, &pull.head, reference, &pull.head_commit)
+    side(hub, shown, &pull.head_repository, &pull.head, &reference, &pull.head_commit)
 }
 
-fn side(hub: &Hub, shown: &Repository, full_name: &str, label: &str, reference: String, commit: &str) -> Value {
+fn side(hub: &Hub, shown: &Repository, full_name: &str, label: &str, reference: &str, commit: &str) -> Value {
     let mut repo = repository(hub, shown, true);
     repo["full_name"] = json!(full_name);
     json!({"label": label, "ref": reference, "sha": commit, "repo_id": shown.id, "repo": repo})

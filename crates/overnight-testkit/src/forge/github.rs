@@ -12,7 +12,10 @@ const WHEN: &str = "2024-02-29T00:00:00Z";
 const DOCUMENTATION: &str = "https://docs.github.com/rest";
 
 pub(super) fn error(status: u16, message: &str) -> Reply {
-    Reply::json(status, &json!({"message": message, "documentation_url": DOCUMENTATION, "status": status.to_string()}))
+    Reply::json(
+        status,
+        &json!({"message": message, "documentation_url": DOCUMENTATION, "status": status.to_string()}),
+    )
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "callers build the value in place")]
@@ -30,7 +33,10 @@ pub(super) fn invalid(problem: Value) -> Reply {
 
 /// Fields that are `<base><suffix>`.
 fn urls(base: &str, fields: &[(&str, &str)]) -> Map<String, Value> {
-    fields.iter().map(|(name, suffix)| ((*name).to_owned(), Value::String(format!("{base}{suffix}")))).collect()
+    fields
+        .iter()
+        .map(|(name, suffix)| ((*name).to_owned(), Value::String(format!("{base}{suffix}"))))
+        .collect()
 }
 
 /// `first` with the fields of `more`, which must be an object as well.
@@ -150,7 +156,8 @@ fn repository(hub: &Hub, repository: &Repository) -> Value {
 /// The repository as its own endpoint shows it.
 pub(super) fn full_repository(hub: &Hub, shown: &Repository, can_push: bool) -> Value {
     let Value::Object(fields) = repository(hub, shown) else { return Value::Null };
-    let permissions = json!({"admin": false, "maintain": false, "push": can_push, "triage": can_push, "pull": true});
+    let permissions =
+        json!({"admin": false, "maintain": false, "push": can_push, "triage": can_push, "pull": true});
     joined(fields, json!({"network_count": 0, "subscribers_count": 0, "permissions": permissions}))
 }
 

@@ -32,6 +32,10 @@ impl LoggedRequest {
         let headers = self.headers.iter().filter(|(name, _)| name != "authorization");
         let mut places = vec![("url".to_owned(), url), ("body".to_owned(), body.into_owned())];
         places.extend(headers.cloned());
-        places.into_iter().filter(|(_, text)| text.contains(secret)).map(|(place, _)| format!("{} {place}", self.path)).collect()
+        places
+            .into_iter()
+            .filter(|(_, text)| text.contains(secret))
+            .map(|(place, _)| format!("{} {place}", self.path))
+            .collect()
     }
 }

@@ -34,19 +34,26 @@ impl BareRepository {
     }
 
     /// Adds a commit to `branch` that sets one file, and gives its id. A new branch starts at `from` (a branch or commit).
-    pub(super) fn commit(&self, branch: &str, from: Option<&str>, file: &str, content: &[u8]) -> io::Result<String> {
+    pub(super) fn commit(
+        &self,
+        branch: &str,
+        from: Option<&str>,
+        file: &str,
+        content: &[u8],
+    ) -> io::Result<String> {
         let parent = match self.tip(branch)? {
             Some(tip) => Some(tip),
             None => from.map(|start| self.git(&["rev-parse", start], b"")).transpose()?,
         };
         let blob = self.git(&["hash-object", "-w", "--stdin"], content)?;
-        let mut entries = match &parent {
+        let listed = match &parent {
             Some(parent) => self.git(&["ls-tree", parent], b"")?,
             None => String::new(),
         };
-        entries = entries.lines().filter(|line| !line.ends_with(&format!("\t{file}"))).map(|line| format!("{line}\n")).collect();
-        entries += &format!("100644 blob {blob}\t{file}\n");
-        let tree = self.git(&["mktree"], entries.as_bytes())?;
+        let ours = format!("\t{file}");
+        let others = listed.lines().filter(|line| !line.ends_with(&ours)).map(str::to_owned);
+        let entries: Vec<String> = others.chain([format!("100644 blob {blob}{ours}")]).collect();
+        let tree = self.git(&["mktree"], entries.join("\n").as_bytes())?;
         let mut args = vec!["commit-tree", "-m", "fixture", &tree];
         if let Some(parent) = &parent {
             args.extend(["-p", parent]);
@@ -60,13 +67,16 @@ impl BareRepository {
     pub(super) fn tip(&self, branch: &str) -> io::Result<Option<String>> {
         let shown = self.git(&["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads"], b"")?;
         let wanted = format!("refs/heads/{branch}");
-        let of_branch = |line: &str| line.split_once(' ').filter(|(_, name)| *name == wanted).map(|(id, _)| id.to_owned());
+        let of_branch = |line: &str| {
+            line.split_once(' ').filter(|(_, name)| *name == wanted).map(|(id, _)| id.to_owned())
+        };
         Ok(shown.lines().find_map(of_branch))
     }
 
     /// How many commits `head` has that `base` lacks.
     pub(super) fn ahead(&self, base: &str, head: &str) -> io::Result<u64> {
-        let count = self.git(&["rev-list", "--count", &format!("refs/heads/{base}..refs/heads/{head}")], b"")?;
+        let count =
+            self.git(&["rev-list", "--count", &format!("refs/heads/{base}..refs/heads/{head}")], b"")?;
         count.parse().map_err(io::Error::other)
     }
 

@@ -7,8 +7,18 @@ use serde_json::Value;
 
 /// Keywords that say nothing about a value. `format` is one by OpenAPI's own rules; `discriminator` only helps to pick.
 const REMARKS: [&str; 12] = [
-    "title", "description", "format", "example", "examples", "default", "deprecated", "readOnly", "writeOnly",
-    "externalDocs", "discriminator", "nullable",
+    "title",
+    "description",
+    "format",
+    "example",
+    "examples",
+    "default",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+    "externalDocs",
+    "discriminator",
+    "nullable",
 ];
 
 /// What is wrong with `value` by the schema at `pointer` (`/components/schemas/x`) of `document`, one line each with
@@ -29,7 +39,8 @@ pub fn violations(document: &Value, pointer: &str, value: &Value) -> Vec<String>
 pub fn response_pointer(document: &Value, path: &str, method: &str, status: u16) -> Result<String, String> {
     let escaped = path.replace('~', "~0").replace('/', "~1");
     let response = format!("/paths/{escaped}/{method}/responses/{status}");
-    let found = document.pointer(&response).ok_or_else(|| format!("{method} {path} has no response {status}"))?;
+    let found =
+        document.pointer(&response).ok_or_else(|| format!("{method} {path} has no response {status}"))?;
     let response = match found.get("$ref").and_then(Value::as_str) {
         Some(reference) => reference.trim_start_matches('#').to_owned(),
         None => response,
@@ -58,10 +69,14 @@ impl Checker<'_> {
     }
 
     fn apply(&self, keyword: &str, rule: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
-        let fails = |wrong: bool, what: String| if wrong { vec![format!("{at}: {what}")] } else { Vec::new() };
+        let fails =
+            |wrong: bool, what: String| if wrong { vec![format!("{at}: {what}")] } else { Vec::new() };
         match keyword {
             "type" => fails(!is_of_type(value, rule), format!("is not of type {rule}")),
-            "enum" => fails(!rule.as_array().is_some_and(|all| all.contains(value)), format!("{value} is none of {rule}")),
+            "enum" => fails(
+                !rule.as_array().is_some_and(|all| all.contains(value)),
+                format!("{value} is none of {rule}"),
+            ),
             "required" => missing(rule, value).map(|name| format!("{at}: {name} is missing")).collect(),
             "properties" => self.properties(rule, value, at),
             "additionalProperties" => self.others(rule, schema, value, at),
@@ -88,7 +103,9 @@ impl Checker<'_> {
         match rule {
             Value::Bool(true) => Vec::new(),
             Value::Bool(false) => others.map(|(name, _)| format!("{at}: {name} is not described")).collect(),
-            schema => others.flat_map(|(name, field)| self.check(schema, field, &format!("{at}.{name}"))).collect(),
+            schema => {
+                others.flat_map(|(name, field)| self.check(schema, field, &format!("{at}.{name}"))).collect()
+            }
         }
     }
 
@@ -129,6 +146,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "the tests write both in place")]
     fn check(schema: Value, value: Value) -> Vec<String> {
         let name = json!({"type": "string", "nullable": true});
         let document = json!({"components": {"schemas": {"it": schema, "name": name}}});
@@ -142,9 +160,14 @@ mod tests {
             "type": "object", "required": ["a", "b"], "title": "x", "x-y": 1,
             "properties": {"a": {"type": "integer"}, "c": {"type": "array", "items": {"enum": ["x", "y"]}}, "n": reference},
         });
-        assert_eq!(check(schema.clone(), json!({"a": 1, "b": null, "c": ["x"], "n": null, "z": 0})), Vec::<String>::new());
+        assert_eq!(
+            check(schema.clone(), json!({"a": 1, "b": null, "c": ["x"], "n": null, "z": 0})),
+            Vec::<String>::new()
+        );
         let wrong = check(schema, json!({"a": 1.5, "c": ["x", "z"], "n": 1}));
-        for expected in ["$.a: is not of type", "$: b is missing", "$.c[1]: \"z\" is none of", "$.n: is not of type"] {
+        for expected in
+            ["$.a: is not of type", "$: b is missing", "$.c[1]: \"z\" is none of", "$.n: is not of type"]
+        {
             assert!(wrong.iter().any(|line| line.starts_with(expected)), "{expected} in {wrong:?}");
         }
         assert_eq!(wrong.len(), 4, "{wrong:?}");
@@ -158,7 +181,11 @@ mod tests {
         let all = json!({"allOf": [{"required": ["a"]}, {"required": ["b"]}]});
         assert_eq!(check(all, json!({"a": 1})), ["$: b is missing"]);
         assert_eq!(check(json!({"additionalProperties": {"type": "string"}}), json!({"a": 1})).len(), 1);
-        assert_eq!(check(json!({"additionalProperties": false, "properties": {"a": {}}}), json!({"a": 1, "b": 1})).len(), 1);
+        assert_eq!(
+            check(json!({"additionalProperties": false, "properties": {"a": {}}}), json!({"a": 1, "b": 1}))
+                .len(),
+            1
+        );
     }
 
     #[test]

@@ -294,7 +294,8 @@ impl FakeForge {
             }
         };
         tokio::time::timeout(WAIT, holds).await.map_err(|_| {
-            let log: Vec<String> = self.requests().iter().map(|r| format!("{} {}", r.method, r.path)).collect();
+            let log: Vec<String> =
+                self.requests().iter().map(|r| format!("{} {}", r.method, r.path)).collect();
             format!("no {what} within {WAIT:?}; requests so far: {log:?}")
         })
     }
@@ -312,14 +313,24 @@ impl Drop for FakeForge {
     }
 }
 
-async fn answer(Shared(hub): Shared<Arc<Hub>>, ConnectInfo(shears): ConnectInfo<Shears>, request: Request) -> Response {
+async fn answer(
+    Shared(hub): Shared<Arc<Hub>>,
+    ConnectInfo(shears): ConnectInfo<Shears>,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else { return Reply::empty(413).into_response() };
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
+        return Reply::empty(413).into_response();
+    };
     let logged = LoggedRequest {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or("").to_owned(),
-        headers: parts.headers.iter().map(|(k, v)| (k.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned())).collect(),
+        headers: parts
+            .headers
+            .iter()
+            .map(|(k, v)| (k.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
+            .collect(),
         body: body.to_vec(),
         on: api::kind_of(&hub, parts.method.as_str(), parts.uri.path(), parts.uri.query().unwrap_or("")),
     };
@@ -349,7 +360,9 @@ async fn perform(hub: &Arc<Hub>, request: LoggedRequest) -> Reply {
         return cgi::serve(hub, &request).await;
     }
     let hub = Arc::clone(hub);
-    tokio::task::spawn_blocking(move || api::answer(&hub, &request)).await.unwrap_or_else(|_| Reply::empty(500))
+    tokio::task::spawn_blocking(move || api::answer(&hub, &request))
+        .await
+        .unwrap_or_else(|_| Reply::empty(500))
 }
 
 /// Does to a finished answer what the fault says.

@@ -223,9 +223,17 @@ pub struct HelpArgs {
 
 #[derive(Debug, Args)]
 pub struct RehearseArgs {
-    /// The encoded script and turn
-    #[arg(value_name = "ARG", num_args = 0.., trailing_var_arg = true, allow_hyphen_values = true)]
-    pub args: Vec<std::ffi::OsString>,
+    #[arg(long)]
+    pub attempt: u32,
+    #[arg(long)]
+    pub turn: u32,
+    #[arg(long)]
+    pub session: String,
+    #[arg(long)]
+    pub resume: bool,
+    #[arg(long)]
+    pub prompt_file: Option<PathBuf>,
+    pub script: PathBuf,
 }
 
 #[cfg(test)]

@@ -1,0 +1,190 @@
+//! Finding jobs: by what a person typed, and as lists. Reads only.
+
+use overnight_core::id::{JobId, RepositoryId, TaskKey};
+use overnight_core::job::Job;
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::error::{CorruptRow, ErrorClass, StoreError, failed};
+use crate::row::{self, SELECT_JOB};
+use crate::store::Store;
+
+/// Shortest part of an id that is looked for.
+const PREFIX_MIN: usize = 4;
+/// How many jobs an ambiguous prefix names.
+const AMBIGUOUS_MAX: usize = 5;
+/// How many of the newest keys are compared with a mistyped one, how different they may be, and how many are shown.
+const NEAR_POOL: i64 = 500;
+const NEAR_EDITS: usize = 2;
+const NEAR_MAX: usize = 3;
+
+/// Which jobs to list. The default is all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    pub repository: Option<RepositoryId>,
+    /// Names as of [`JobState::name`](overnight_core::job::JobState::name). Empty: any.
+    pub states: Vec<String>,
+    /// Only ended ones, or only unfinished ones.
+    pub ended: Option<bool>,
+    pub limit: Option<u32>,
+}
+
+/// A list of jobs, newest first. A job that this version cannot read does not hide the others.
+#[derive(Debug, Default)]
+pub struct Jobs {
+    pub jobs: Vec<Job>,
+    pub unreadable: Vec<CorruptRow>,
+}
+
+/// Why there is no one job for what was typed.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// `nearest`: existing keys that look like it, nearest first.
+    #[error("there is no job {wanted:?}")]
+    NotFound { wanted: String, nearest: Vec<TaskKey> },
+    /// Some of the jobs whose ids start with it, newest first.
+    #[error("{wanted:?} is the start of more than one job's id")]
+    Ambiguous { wanted: String, matches: Vec<(TaskKey, JobId)> },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl FindError {
+    /// `None`: nothing is wrong with the store.
+    #[must_use]
+    pub fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::NotFound { .. } | Self::Ambiguous { .. } => None,
+            Self::Store(error) => Some(error.class()),
+        }
+    }
+}
+
+impl Store {
+    /// Finds a job by its whole id, its key, or the first four or more characters of its id, in this order and in any case.
+    ///
+    /// # Errors
+    /// [`FindError`].
+    pub async fn job_find(&self, wanted: &str) -> Result<Job, FindError> {
+        let typed = wanted.trim().to_ascii_lowercase();
+        if let Some(found) = self.select("WHERE j.id = $1 OR j.key = $1 ORDER BY j.id = $1 DESC", &typed).await?.first() {
+            return Ok(row::job(found).map_err(StoreError::from)?);
+        }
+        let is_id = typed.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+        if typed.len() >= PREFIX_MIN && is_id {
+            // Neither '%' nor '_' passes the check above.
+            let found = self.select("WHERE j.id LIKE $1 || '%' ORDER BY j.id DESC", &typed).await?;
+            match found.as_slice() {
+                [] => {}
+                [one] => return Ok(row::job(one).map_err(StoreError::from)?),
+                several => return Err(ambiguous(wanted, several)),
+            }
+        }
+        Err(FindError::NotFound { wanted: wanted.to_owned(), nearest: self.nearest(&typed).await? })
+    }
+
+    /// The job with this id.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownJob`], [`StoreError::Row`], [`StoreError::Database`].
+    pub async fn job(&self, id: &JobId) -> Result<Job, StoreError> {
+        let found = self.select("WHERE j.id = $1", id.as_str()).await?;
+        let found = found.first().ok_or_else(|| StoreError::UnknownJob { job: id.clone() })?;
+        Ok(row::job(found)?)
+    }
+
+    /// Jobs, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`]. Rows that cannot be read are part of the answer.
+    pub async fn jobs(&self, filter: &JobFilter) -> Result<Jobs, StoreError> {
+        let operation = "list jobs";
+        let text = self.dialect.sql(&format!("{SELECT_JOB} {}", conditions(filter)));
+        let mut query = sqlx::query(text);
+        if let Some(repository) = &filter.repository {
+            query = query.bind(repository.as_str());
+        }
+        if let Some(ended) = filter.ended {
+            query = query.bind(ended);
+        }
+        for name in &filter.states {
+            query = query.bind(name.as_str());
+        }
+        if let Some(limit) = filter.limit {
+            query = query.bind(i64::from(limit));
+        }
+        let mut list = Jobs::default();
+        for found in query.fetch_all(self.reader()).await.map_err(failed(operation))? {
+            match row::job(&found) {
+                Ok(job) => list.jobs.push(job),
+                Err(error) => list.unreadable.push(error),
+            }
+        }
+        Ok(list)
+    }
+
+    /// All jobs that have not ended, newest first.
+    ///
+    /// # Errors
+    /// As [`Store::jobs`].
+    pub async fn jobs_unfinished(&self) -> Result<Jobs, StoreError> {
+        self.jobs(&JobFilter { ended: Some(false), ..JobFilter::default() }).await
+    }
+
+    async fn select(&self, condition: &str, value: &str) -> Result<Vec<SqliteRow>, StoreError> {
+        let query = sqlx::query(self.dialect.sql(&format!("{SELECT_JOB} {condition} LIMIT 6"))).bind(value);
+        query.fetch_all(self.reader()).await.map_err(failed("look for the job"))
+    }
+
+    async fn nearest(&self, typed: &str) -> Result<Vec<TaskKey>, StoreError> {
+        let operation = "look for similar jobs";
+        let query = sqlx::query("SELECT key FROM jobs ORDER BY created_at DESC, id DESC LIMIT $1").bind(NEAR_POOL);
+        let mut near = Vec::new();
+        for found in query.fetch_all(self.reader()).await.map_err(failed(operation))? {
+            let key: String = found.try_get("key").map_err(failed(operation))?;
+            let edits = strsim::damerau_levenshtein(typed, &key);
+            if let (Ok(key), true) = (TaskKey::parse(&key), edits <= NEAR_EDITS) {
+                near.push((edits, key));
+            }
+        }
+        near.sort_by_key(|(edits, _)| *edits);
+        Ok(near.into_iter().take(NEAR_MAX).map(|(_, key)| key).collect())
+    }
+}
+
+/// Placeholders are counted in the order in which [`Store::jobs`] binds.
+fn conditions(filter: &JobFilter) -> String {
+    let mut count = 0;
+    let mut next = || {
+        count += 1;
+        format!("${count}")
+    };
+    let mut wanted = Vec::new();
+    if filter.repository.is_some() {
+        wanted.push(format!("j.repository_id = {}", next()));
+    }
+    if filter.ended.is_some() {
+        wanted.push(format!("j.ended = {}", next()));
+    }
+    if !filter.states.is_empty() {
+        let names: Vec<String> = filter.states.iter().map(|_| next()).collect();
+        wanted.push(format!("j.state_name IN ({})", names.join(", ")));
+    }
+    let mut text = if wanted.is_empty() { String::new() } else { format!("WHERE {} ", wanted.join(" AND ")) };
+    text.push_str("ORDER BY j.created_at DESC, j.id DESC");
+    if filter.limit.is_some() {
+        text.push_str(" LIMIT ");
+        text.push_str(&next());
+    }
+    text
+}
+
+fn ambiguous(wanted: &str, several: &[SqliteRow]) -> FindError {
+    let name = |found: &SqliteRow| {
+        let (key, id) = (found.try_get::<String, _>("key").ok()?, found.try_get::<String, _>("id").ok()?);
+        Some((TaskKey::parse(&key).ok()?, JobId::parse(&id).ok()?))
+    };
+    let matches = several.iter().filter_map(name).take(AMBIGUOUS_MAX).collect();
+    FindError::Ambiguous { wanted: wanted.to_owned(), matches }
+}

@@ -1,0 +1,105 @@
+//! Registered repositories: one row per remote, under a short name that task keys start with.
+
+use sqlx::Row;
+
+use overnight_core::id::RepositoryId;
+
+use crate::error::{StoreError, failed};
+use crate::store::{Store, WriteTx};
+
+/// Longest name of a repository, in characters: keys must stay easy to type.
+const NAME_MAX: usize = 40;
+
+/// A repository as somebody refers to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRepository {
+    /// A wish: what is not a lower-case letter, a digit or `-` is replaced, and a taken name gets a number.
+    pub name: String,
+    /// Where it is fetched from and pushed to, without credentials. Identifies the repository.
+    pub remote: String,
+}
+
+/// A registered repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    pub id: RepositoryId,
+    /// Lower-case letters, digits and `-`; unique.
+    pub name: String,
+    pub remote: String,
+}
+
+impl Store {
+    /// The repository of this remote, registered now if it was not. A known one keeps its name.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn repository_ensure(&self, new: &NewRepository) -> Result<Repository, StoreError> {
+        let mut tx = self.begin("register the repository").await?;
+        if let Some(known) = by_remote(&mut tx, &new.remote).await? {
+            return Ok(known);
+        }
+        let name = free_name(&mut tx, &clean_name(&new.name)).await?;
+        let id = uuid::Uuid::now_v7().to_string();
+        let text = tx.dialect.sql(
+            "INSERT INTO repositories (id, name, remote, last_number, created_at) VALUES ($1, $2, $3, 0, {now})",
+        );
+        let insert = sqlx::query(text).bind(&id).bind(&name).bind(&new.remote);
+        insert.execute(tx.connection()).await.map_err(failed(tx.operation))?;
+        tx.commit().await?;
+        Ok(Repository { id: repository_id(&id)?, name, remote: new.remote.clone() })
+    }
+}
+
+async fn by_remote(tx: &mut WriteTx, remote: &str) -> Result<Option<Repository>, StoreError> {
+    let operation = tx.operation;
+    let text = tx.dialect.sql("SELECT id, name FROM repositories WHERE remote = $1 {lock}");
+    let row = sqlx::query(text).bind(remote).fetch_optional(tx.connection()).await.map_err(failed(operation))?;
+    let Some(row) = row else { return Ok(None) };
+    let id: String = row.try_get("id").map_err(failed(operation))?;
+    let name = row.try_get("name").map_err(failed(operation))?;
+    Ok(Some(Repository { id: repository_id(&id)?, name, remote: remote.to_owned() }))
+}
+
+async fn free_name(tx: &mut WriteTx, wish: &str) -> Result<String, StoreError> {
+    let operation = tx.operation;
+    let mut name = wish.to_owned();
+    for number in 2_u64.. {
+        let query = sqlx::query("SELECT 1 FROM repositories WHERE name = $1").bind(&name);
+        if query.fetch_optional(tx.connection()).await.map_err(failed(operation))?.is_none() {
+            break;
+        }
+        name = format!("{wish}-{number}");
+    }
+    Ok(name)
+}
+
+/// Keeps letters and digits in lower case, and puts one `-` for each run of anything else.
+fn clean_name(wish: &str) -> String {
+    let mut name = String::new();
+    for c in wish.chars() {
+        if c.is_ascii_alphanumeric() {
+            name.push(c.to_ascii_lowercase());
+        } else if !name.is_empty() && !name.ends_with('-') {
+            name.push('-');
+        }
+    }
+    name.truncate(NAME_MAX);
+    let name = name.trim_end_matches('-');
+    if name.is_empty() { "repository".to_owned() } else { name.to_owned() }
+}
+
+fn repository_id(text: &str) -> Result<RepositoryId, StoreError> {
+    RepositoryId::parse(text).map_err(|error| failed("read a repository")(sqlx::Error::Decode(error.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean_name;
+
+    #[test]
+    fn names_keep_what_can_be_typed_anywhere() {
+        let cleaned = ["My App.git", "über", "--a__b--", "", "日本", &"x".repeat(99)].map(clean_name);
+        let long = "x".repeat(40);
+        assert_eq!(cleaned, ["my-app-git", "ber", "a-b", "repository", "repository", long.as_str()]);
+    }
+}

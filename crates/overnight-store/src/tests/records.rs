@@ -1,0 +1,226 @@
+//! What is kept and found again: lists, keys, events, effects, workers, and rows that cannot be read.
+
+use std::time::Duration;
+
+use overnight_core::id::Fence;
+use overnight_core::job::{EffectChange, EffectName, Input, JobEvent, Notice};
+
+use super::*;
+use crate::{EffectStatus, ErrorClass, FindError, JobFilter, WorkerRow};
+
+#[tokio::test]
+async fn a_remote_has_one_row_and_names_are_unique() {
+    let f = fixture().await;
+    let ensure = async |name: &str, remote: &str| {
+        let new = NewRepository { name: name.to_owned(), remote: remote.to_owned() };
+        f.store.repository_ensure(&new).await.unwrap()
+    };
+    let first = ensure("My App", "/a").await;
+    assert_eq!(first.name, "my-app");
+    assert_eq!(ensure("other wish", "/a").await, first);
+    assert_eq!(ensure("my-app", "/b").await.name, "my-app-2");
+    assert_eq!(ensure("my.app", "/c").await.name, "my-app-3");
+}
+
+#[tokio::test]
+async fn jobs_are_found_by_id_key_and_prefix() {
+    let f = fixture().await;
+    let first = enqueue(&f.store).await;
+    let second = enqueue(&f.store).await;
+    let find = async |wanted: &str| f.store.job_find(wanted).await;
+    assert_eq!(find(first.id.as_str()).await.unwrap().id, first.id);
+    assert_eq!(find(" APP-2 ").await.unwrap().id, second.id);
+    let own = &first.id.as_str()[..first.id.as_str().len() - 1];
+    assert_eq!(find(own).await.unwrap().id, first.id);
+
+    let Err(FindError::Ambiguous { matches, .. }) = find(&first.id.as_str()[..4]).await else { panic!() };
+    let keys: Vec<_> = matches.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["app-2", "app-1"]);
+    let Err(FindError::NotFound { nearest, .. }) = find("apd-1").await else { panic!() };
+    assert_eq!(nearest.iter().map(|key| key.as_str()).collect::<Vec<_>>(), ["app-1", "app-2"]);
+    for hostile in ["%%%%", "____", "' OR 1=1 --", "", "01", "\u{202e}"] {
+        assert!(matches!(find(hostile).await, Err(FindError::NotFound { .. })), "{hostile:?}");
+    }
+}
+
+#[tokio::test]
+async fn lists_are_newest_first_and_filtered() {
+    let f = fixture().await;
+    for repository in ["app", "web", "app"] {
+        enqueue_in(&f.store, repository, "x").await;
+    }
+    let held = claim(&f.store, &f.store.job_find("app-1").await.unwrap().id, "w").await;
+    let list = async |filter: JobFilter| {
+        let jobs = f.store.jobs(&filter).await.unwrap().jobs;
+        jobs.iter().map(|job| job.key.to_string()).collect::<Vec<_>>()
+    };
+    let all = JobFilter::default;
+    assert_eq!(list(all()).await, ["app-2", "web-1", "app-1"]);
+    assert_eq!(list(JobFilter { limit: Some(1), ..all() }).await, ["app-2"]);
+    let repository = Some(held.job.repository.clone());
+    assert_eq!(list(JobFilter { repository: repository.clone(), ..all() }).await, ["app-2", "app-1"]);
+    let states = vec!["preparing".to_owned(), "working".to_owned()];
+    let narrow = JobFilter { repository, states, ended: Some(false), limit: Some(9) };
+    assert_eq!(list(narrow).await, ["app-1"]);
+    assert!(list(JobFilter { ended: Some(true), ..all() }).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_effect_is_reserved_until_it_is_done_and_done_once() {
+    let f = fixture().await;
+    let id = enqueue(&f.store).await.id;
+    let Claimed { lease, job, .. } = claim(&f.store, &id, "w").await;
+    let name = EffectName::PushBranch;
+    let with = |effect| Step { next: job.state.clone(), events: Vec::new(), effects: vec![effect] };
+    let reserve = |detail: &str| with(EffectChange::Reserve { name, detail: detail.to_owned() });
+    let done = |result: &str| with(EffectChange::Done { name, result: result.to_owned() });
+
+    let early = f.store.apply(&lease, &job.state, done("x")).await;
+    assert!(matches!(early, Err(StoreError::EffectOutOfOrder { wanted: "done", .. })), "{early:?}");
+    for detail in ["branch", "branch-2"] {
+        f.store.apply(&lease, &job.state, reserve(detail)).await.unwrap();
+    }
+    let stored = f.store.effects(&id).await.unwrap();
+    let [only] = stored.as_slice() else { panic!("{stored:?}") };
+    assert_eq!((only.name.as_str(), only.detail.as_str(), &only.status), ("push-branch", "branch-2", &EffectStatus::Reserved));
+
+    f.store.apply(&lease, &job.state, done("pushed")).await.unwrap();
+    let before = numbers(&f.store, &id).await;
+    let mut twice = done("pushed");
+    twice.events.push(JobEvent::Noticed { notice: Notice::NotVerified });
+    for step in [twice, reserve("again")] {
+        let refused = f.store.apply(&lease, &job.state, step).await;
+        assert!(matches!(refused, Err(StoreError::EffectOutOfOrder { .. })), "{refused:?}");
+    }
+    let stored = f.store.effects(&id).await.unwrap();
+    assert_eq!(stored[0].status, EffectStatus::Done { result: "pushed".to_owned() });
+    assert_eq!((stored.len(), stored[0].fence), (1, Fence(1)));
+    assert_eq!(numbers(&f.store, &id).await, before, "a refused step left an event");
+}
+
+#[tokio::test]
+async fn events_of_concurrent_writers_have_no_gaps() {
+    let f = fixture().await;
+    let mut tasks = Vec::new();
+    for _ in 0..8 {
+        let id = enqueue(&f.store).await.id;
+        let store = f.store.clone();
+        tasks.push(tokio::spawn(async move {
+            let Claimed { lease, mut job, .. } = claim(&store, &id, "w").await;
+            advance(&store, &lease, &mut job, prepared()).await;
+            for _ in 0..20 {
+                advance(&store, &lease, &mut job, announced()).await;
+                advance(&store, &lease, &mut job, Input::TurnInterrupted).await;
+            }
+            id
+        }));
+    }
+    for task in tasks {
+        let id = task.await.unwrap();
+        let numbers = numbers(&f.store, &id).await;
+        assert_gapless(&numbers);
+        assert!(numbers.len() > 40, "{}", numbers.len());
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_events_are_read_page_by_page() {
+    let f = fixture().await;
+    let id = enqueue(&f.store).await.id;
+    let Claimed { lease, job, events } = claim(&f.store, &id, "w").await;
+    let first = 1 + i64::try_from(events.len()).unwrap();
+    for part in 0..10 {
+        let notice = |n: u32| JobEvent::Noticed { notice: Notice::UncommittedChanges(part * 1000 + n) };
+        let step = Step { next: job.state.clone(), events: (0..1000).map(notice).collect(), effects: Vec::new() };
+        f.store.apply(&lease, &job.state, step).await.unwrap();
+    }
+    let (mut after, mut seen) = (EventNumber(0), Vec::new());
+    loop {
+        let page = f.store.events(&id, after, 999).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = last.number;
+        seen.extend(page.iter().map(|record| record.number.0));
+    }
+    assert_eq!(seen.len(), usize::try_from(first).unwrap() + 10_000);
+    assert_gapless(&seen);
+}
+
+#[tokio::test]
+async fn a_prompt_of_a_megabyte_comes_back_as_it_was() {
+    let f = fixture().await;
+    let prompt: String = "ä\0'\"$1 {now} \u{202e}\n".chars().cycle().take(1 << 20).collect();
+    let id = enqueue_in(&f.store, "app", &prompt).await.id;
+    assert_eq!(f.store.job(&id).await.unwrap().spec.prompt, prompt);
+    let held = claim(&f.store, &id, "w").await;
+    assert_eq!(held.job.spec.prompt, prompt);
+}
+
+#[tokio::test]
+async fn a_row_of_a_newer_version_is_reported_and_hides_no_other() {
+    let f = fixture().await;
+    let (good, bad) = (enqueue(&f.store).await.id, enqueue(&f.store).await.id);
+    let write = f.store.writer("test").unwrap();
+    let change = "UPDATE jobs SET state = '{\"state\":\"dreaming\"}' WHERE id = $1";
+    sqlx::query(change).bind(bad.as_str()).execute(write).await.unwrap();
+    let change = "UPDATE events SET event = '{\"type\":\"dreamt\"}' WHERE job_id = $1";
+    sqlx::query(change).bind(bad.as_str()).execute(write).await.unwrap();
+
+    let list = f.store.jobs(&JobFilter::default()).await.unwrap();
+    assert_eq!(list.jobs.iter().map(|job| &job.id).collect::<Vec<_>>(), [&good]);
+    assert_eq!((list.unreadable[0].job.as_str(), list.unreadable[0].column), (bad.as_str(), "state"));
+    let error = f.store.job_claim(&bad, &worker("w"), MINUTE, &[]).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Corrupt);
+    let events = f.store.events(&bad, EventNumber(0), 9).await.unwrap();
+    assert_eq!(events[0].number, EventNumber(1));
+    assert_eq!(events[0].event.as_ref().unwrap_err().column, "event");
+    let row = sqlx::query("SELECT fence FROM jobs WHERE id = $1 AND holder IS NULL").bind(bad.as_str());
+    let fence: i64 = sqlx::Row::get(&row.fetch_one(write).await.unwrap(), 0);
+    assert_eq!(fence, 0, "a failed claim left something behind");
+}
+
+#[tokio::test]
+async fn the_schema_itself_refuses_a_job_that_is_ended_and_held() {
+    let f = fixture().await;
+    let id = enqueue(&f.store).await.id;
+    let _held = claim(&f.store, &id, "w").await;
+    let write = f.store.writer("test").unwrap();
+    for change in ["UPDATE jobs SET ended = TRUE", "UPDATE jobs SET lease_until = NULL", "DELETE FROM repositories"] {
+        assert!(sqlx::query(change).execute(write).await.is_err(), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn workers_are_listed_and_one_that_holds_a_job_is_not_forgotten() {
+    let f = fixture().await;
+    let row = |id: &str, pid| WorkerRow {
+        id: worker(id),
+        host: "h".to_owned(),
+        boot_id: "b".to_owned(),
+        pid,
+        start_ticks: 77,
+        version: "0.1.0".to_owned(),
+    };
+    for (id, pid) in [("w1", 1), ("w2", u32::MAX)] {
+        f.store.worker_register(&row(id, pid)).await.unwrap();
+    }
+    assert!(f.store.worker_register(&row("w1", 3)).await.is_err());
+    let id = enqueue(&f.store).await.id;
+    let held = claim(&f.store, &id, "w1").await;
+    for id in ["w1", "w2"] {
+        f.store.worker_forget(&worker(id)).await.unwrap();
+    }
+    assert_eq!(f.store.workers().await.unwrap(), [row("w1", 1)]);
+    f.store.lease_release(&held.lease).await.unwrap();
+    f.store.worker_forget(&worker("w1")).await.unwrap();
+    assert!(f.store.workers().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_clock_is_that_of_this_machine_in_milliseconds() {
+    let f = fixture().await;
+    let file = tempfile::NamedTempFile::new_in(f.path.parent().unwrap()).unwrap();
+    let written = file.as_file().metadata().unwrap().modified().unwrap();
+    let written = written.duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = Duration::from_millis(u64::try_from(f.store.now().await.unwrap().0).unwrap());
+    assert!(now + Duration::from_secs(1) >= written && now < written + MINUTE, "{now:?} {written:?}");
+}
