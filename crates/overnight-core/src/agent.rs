@@ -231,22 +231,46 @@ impl Usage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "type")]
 pub enum AgentEvent {
-    SessionStarted { session: Option<SessionId>, model: Option<String> },
-    Message { text: String },
-    Reasoning { text: String },
+    SessionStarted {
+        session: Option<SessionId>,
+        model: Option<String>,
+    },
+    Message {
+        text: String,
+    },
+    Reasoning {
+        text: String,
+    },
     /// `summary` is one short line for people: the command, the file.
-    ToolStarted { tool: String, summary: String },
-    ToolFinished { tool: String, ok: bool },
+    ToolStarted {
+        tool: String,
+        summary: String,
+    },
+    ToolFinished {
+        tool: String,
+        ok: bool,
+    },
     /// Usage of this CLI run so far (not since the last event).
-    UsageSoFar { usage: Usage },
+    UsageSoFar {
+        usage: Usage,
+    },
     /// The CLI waits before asking its vendor again.
-    Retrying { attempt: u32, status: Option<u16> },
-    PermissionDenied { tool: String },
-    Warning { text: String },
+    Retrying {
+        attempt: u32,
+        status: Option<u16>,
+    },
+    PermissionDenied {
+        tool: String,
+    },
+    Warning {
+        text: String,
+    },
     /// The CLI said that the turn is over; it may take a while to leave.
     Finished,
     /// A line that this driver does not know.
-    Raw { line: String },
+    Raw {
+        line: String,
+    },
 }
 
 /// How a turn ended. Taken from structured output first; from text only where a vendor gives nothing else, and never
@@ -257,18 +281,35 @@ pub enum TurnOutcome {
     /// The agent says that it is done. Nothing follows from that but a look at what it left.
     Completed,
     MaxTurns,
-    RateLimited { reset: Option<Timestamp>, detail: String },
-    Overloaded { detail: String },
-    LoginExpired { detail: String },
-    NeedsInput { detail: String },
+    RateLimited {
+        reset: Option<Timestamp>,
+        detail: String,
+    },
+    Overloaded {
+        detail: String,
+    },
+    LoginExpired {
+        detail: String,
+    },
+    NeedsInput {
+        detail: String,
+    },
     /// A limit of the job was used up while the turn ran.
-    BudgetStop { limit: LimitKind },
-    Refused { detail: String },
-    TimedOut { silent: bool },
+    BudgetStop {
+        limit: LimitKind,
+    },
+    Refused {
+        detail: String,
+    },
+    TimedOut {
+        silent: bool,
+    },
     /// The session to be resumed is not there any more.
     SessionLost,
     /// It ended without a result: a crash, an unknown error, garbage.
-    Crashed { detail: String },
+    Crashed {
+        detail: String,
+    },
     /// We stopped it (cancel, shutdown, lost lease).
     Stopped,
 }

@@ -164,7 +164,24 @@ mod tests {
 
     #[test]
     fn hostile_branch_names_are_refused() {
-        for bad in ["", "-x", "a..b", "a b", "a;b", "$(id)", "a\u{3000}b", "a//b", "/a", "a/", ".a", "a.lock", "a/.b", "HEAD", "a~1", "a\n"] {
+        for bad in [
+            "",
+            "-x",
+            "a..b",
+            "a b",
+            "a;b",
+            "$(id)",
+            "a\u{3000}b",
+            "a//b",
+            "/a",
+            "a/",
+            ".a",
+            "a.lock",
+            "a/.b",
+            "HEAD",
+            "a~1",
+            "a\n",
+        ] {
             assert!(BranchName::parse(bad).is_err(), "{bad:?}");
         }
         assert!(BranchName::parse("overnight/app-1-fix").is_ok());
@@ -173,7 +190,10 @@ mod tests {
     #[test]
     fn a_branch_says_which_task_it_is_for() {
         let key = TaskKey::parse("app-12").unwrap();
-        assert_eq!(BranchName::for_task(&key, "Fix issue 12: the café's door").as_str(), "overnight/app-12-fix-issue-12-the-caf-s-door");
+        assert_eq!(
+            BranchName::for_task(&key, "Fix issue 12: the café's door").as_str(),
+            "overnight/app-12-fix-issue-12-the-caf-s-door"
+        );
         assert_eq!(BranchName::for_task(&key, "日本語").as_str(), "overnight/app-12");
     }
 

@@ -18,7 +18,9 @@ pub fn assemble(spec: &JobSpec, ground: &Ground, trail: &Trail, resumed: bool) -
             let mut text = task(spec, ground);
             text.push_str("\n# What happened before\n\n");
             if trail.preserved.is_some() {
-                text.push_str("The commits of an earlier attempt are already in this working tree: build on them.\n\n");
+                text.push_str(
+                    "The commits of an earlier attempt are already in this working tree: build on them.\n\n",
+                );
             }
             text.push_str(&told(feedback));
             text

@@ -47,7 +47,11 @@ impl MicroDollars {
 impl fmt::Display for MicroDollars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cents = (self.0 + 5_000) / 10_000;
-        if self.0 > 0 && cents == 0 { f.write_str("<$0.01") } else { write!(f, "${}.{:02}", cents / 100, cents % 100) }
+        if self.0 > 0 && cents == 0 {
+            f.write_str("<$0.01")
+        } else {
+            write!(f, "${}.{:02}", cents / 100, cents % 100)
+        }
     }
 }
 

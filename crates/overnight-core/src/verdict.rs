@@ -96,9 +96,10 @@ impl CheckedPair {
         match (&self.tip.verdict, self.base.as_ref().map(|base| &base.verdict)) {
             (Verdict::Pass, _) => Standing::Passed,
             (Verdict::Fail { .. } | Verdict::CouldNotRun { .. }, Some(Verdict::Pass)) => Standing::Broken,
-            (Verdict::CouldNotRun { .. }, Some(Verdict::Fail { .. } | Verdict::CouldNotRun { .. }) | None) => {
-                Standing::CouldNotRun
-            }
+            (
+                Verdict::CouldNotRun { .. },
+                Some(Verdict::Fail { .. } | Verdict::CouldNotRun { .. }) | None,
+            ) => Standing::CouldNotRun,
             (Verdict::Fail { .. }, Some(Verdict::Fail { .. })) => Standing::FailedBefore,
             (Verdict::Fail { .. }, Some(Verdict::CouldNotRun { .. }) | None) => Standing::FailedBaseUnknown,
         }

@@ -162,7 +162,8 @@ impl Engine {
     /// [`WorkError`]; none of them changes where the job is.
     pub async fn work(&self, id: &JobId, watcher: &Watcher, stop: &Stop) -> Result<Job, WorkError> {
         let rhythm = Rhythm { lease: self.parts.settings.lease, heartbeat: self.parts.settings.heartbeat };
-        let claim = self.store().job_claim(id, &self.parts.worker, rhythm.lease, &self.parts.dead_workers).await?;
+        let claim =
+            self.store().job_claim(id, &self.parts.worker, rhythm.lease, &self.parts.dead_workers).await?;
         let Claimed { lease, job, events } = match claim {
             Claim::Taken(claimed) => *claimed,
             Claim::Held { by, until } => return Err(WorkError::Held { job: id.clone(), worker: by, until }),
@@ -210,6 +211,10 @@ async fn go(seat: &mut Seat<'_>) -> Result<(), WorkError> {
             Err(StageError::Stopped) => stopped(seat).await?,
             Err(StageError::Trouble { trouble, detail }) => {
                 tracing::warn!(job.id = %seat.job.id, stage = stage.as_str(), %detail, "a stage could not be done");
+                seat.input(Input::Failed { trouble, detail, elapsed }).await?;
+            }
+            Err(StageError::MirrorDamaged { detail }) => {
+                let (trouble, detail) = stages::put_mirror_aside(seat, detail).await;
                 seat.input(Input::Failed { trouble, detail, elapsed }).await?;
             }
             Err(StageError::Work(error)) => return Err(error),

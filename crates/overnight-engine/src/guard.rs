@@ -42,8 +42,12 @@ const KEYS_AT_HOME: [&str; 24] = [
 pub(crate) fn for_job(engine: &Engine, job: &Job) -> FileGuard {
     let data = engine.dirs().root();
     let own = engine.dirs().job(&job.id);
-    let mut hidden: Vec<PathBuf> =
-        engine.host().home.iter().flat_map(|home| KEYS_AT_HOME.iter().map(move |key| home.join(key))).collect();
+    let mut hidden: Vec<PathBuf> = engine
+        .host()
+        .home
+        .iter()
+        .flat_map(|home| KEYS_AT_HOME.iter().map(move |key| home.join(key)))
+        .collect();
     let database = engine.dirs().database();
     for suffix in ["", "-wal", "-shm"] {
         let mut name = database.clone().into_os_string();

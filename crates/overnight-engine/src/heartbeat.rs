@@ -35,7 +35,12 @@ impl Drop for Heartbeat {
 }
 
 /// Starts renewing `lease` and listening to `stop`; both end up in the returned signals.
-pub(crate) fn start(store: Store, lease: Arc<Lease>, rhythm: Rhythm, stop: &Stop) -> (Heartbeat, Arc<Signals>) {
+pub(crate) fn start(
+    store: Store,
+    lease: Arc<Lease>,
+    rhythm: Rhythm,
+    stop: &Stop,
+) -> (Heartbeat, Arc<Signals>) {
     let signals = Arc::new(Signals::default());
     let beat = tokio::spawn(beat(store, lease, rhythm, Arc::clone(&signals)));
     let listen = tokio::spawn(listen(stop.clone(), Arc::clone(&signals)));
@@ -65,7 +70,11 @@ async fn beat(store: Store, lease: Arc<Lease>, rhythm: Rhythm, signals: Arc<Sign
         }
         let now = Instant::now();
         let renewing = now >= renew_at;
-        let reply = if renewing { store.lease_renew(&lease, rhythm.lease).await } else { store.lease_peek(&lease).await };
+        let reply = if renewing {
+            store.lease_renew(&lease, rhythm.lease).await
+        } else {
+            store.lease_peek(&lease).await
+        };
         match reply {
             Ok(Renewal::Held { cancel, .. }) => {
                 if renewing {

@@ -32,7 +32,10 @@ pub fn usual(backend: BackendId, host: &Host) -> Option<PathBuf> {
 #[must_use]
 pub fn in_path(name: &OsStr, host: &Host) -> Option<PathBuf> {
     let path = host.env.get(OsStr::new("PATH"))?;
-    std::env::split_paths(path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(name)).find(|file| executable(file))
+    std::env::split_paths(path)
+        .filter(|dir| dir.is_absolute())
+        .map(|dir| dir.join(name))
+        .find(|file| executable(file))
 }
 
 fn executable(path: &Path) -> bool {

@@ -14,15 +14,29 @@ use tokio::sync::mpsc;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Progress {
     /// Written to the store.
-    Event { number: EventNumber, at: Timestamp, event: JobEvent },
+    Event {
+        number: EventNumber,
+        at: Timestamp,
+        event: JobEvent,
+    },
     /// The agent did something.
     Agent(AgentEvent),
     /// Used by the whole job so far, the running turn included.
     Used(Usage),
-    CheckStarted { check: String, on_base: bool },
-    CheckFinished { check: String, on_base: bool, verdict: Verdict, elapsed: Duration },
+    CheckStarted {
+        check: String,
+        on_base: bool,
+    },
+    CheckFinished {
+        check: String,
+        on_base: bool,
+        verdict: Verdict,
+        elapsed: Duration,
+    },
     /// Something that may take a while has begun: shown until the next progress.
-    Waiting { what: String },
+    Waiting {
+        what: String,
+    },
 }
 
 /// Where progress goes. A watcher that has gone away is no reason to stop.

@@ -15,8 +15,14 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Every key that the file may have.
-pub const KEYS: [&str; 6] =
-    ["verify", "verify.checks", "verify.check", "verify.check.name", "verify.check.command", "verify.check.timeout"];
+pub const KEYS: [&str; 6] = [
+    "verify",
+    "verify.checks",
+    "verify.check",
+    "verify.check.name",
+    "verify.check.command",
+    "verify.check.timeout",
+];
 /// Sections of the person's own configuration.
 const USER_SECTIONS: [&str; 6] = ["agent", "forge", "git", "limits", "ui", "worker"];
 /// Longest check name: keeps verdict tables readable.
@@ -43,11 +49,21 @@ pub struct RepoFileError {
 /// What is wrong with the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mistake {
-    NotToml { message: String },
-    UnknownKey { key: String, nearest: Option<&'static str> },
+    NotToml {
+        message: String,
+    },
+    UnknownKey {
+        key: String,
+        nearest: Option<&'static str>,
+    },
     /// A key of the person's configuration: a repository must not decide it.
-    UserKey { key: String },
-    BadValue { key: String, why: &'static str },
+    UserKey {
+        key: String,
+    },
+    BadValue {
+        key: String,
+        why: &'static str,
+    },
 }
 
 impl fmt::Display for Mistake {
@@ -172,7 +188,10 @@ fn full_checks(value: &Spanned<DeValue<'_>>, timeout: Duration) -> Found<Vec<Che
     for item in list {
         let check = full_check(item, timeout)?;
         if checks.iter().any(|other| other.name == check.name) {
-            return Err((bad("verify.check.name", "is given twice: each check needs its own name"), item.span()));
+            return Err((
+                bad("verify.check.name", "is given twice: each check needs its own name"),
+                item.span(),
+            ));
         }
         checks.push(check);
     }

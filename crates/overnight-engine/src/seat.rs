@@ -6,6 +6,7 @@ use std::time::Instant;
 use overnight_core::id::EventNumber;
 use overnight_core::job::{Input, Job, JobEvent, JobState, Notice, Order, transition};
 use overnight_core::units::Timestamp;
+use overnight_git::Mirror;
 use overnight_store::Lease;
 
 use crate::dirs::JobDirs;
@@ -22,6 +23,8 @@ pub(crate) struct Seat<'a> {
     lease: Arc<Lease>,
     /// When the stage at hand was begun by this runner.
     pub(crate) stage_began: Instant,
+    /// Opened, and mended if need be, by the first stage that needed it.
+    pub(crate) mirror: Option<Mirror>,
 }
 
 impl<'a> Seat<'a> {
@@ -33,7 +36,7 @@ impl<'a> Seat<'a> {
         signals: Arc<Signals>,
     ) -> Self {
         let dirs = engine.dirs().job(&job.id);
-        Self { engine, job, dirs, watcher, signals, lease, stage_began: Instant::now() }
+        Self { engine, job, dirs, watcher, signals, lease, stage_began: Instant::now(), mirror: None }
     }
 
     /// Decides and writes one step, and tells the watcher what was written.

@@ -1,5 +1,7 @@
 //! What a failure means for the job: wait and go on later, or end. One table for every kind of error that a stage meets.
 
+#![expect(clippy::needless_pass_by_value, reason = "these stand in map_err, which hands the error over")]
+
 use std::io;
 use std::path::Path;
 
@@ -38,7 +40,7 @@ pub(crate) fn git(error: GitError) -> StageError {
         Class::Transient => wait(ParkReason::Unavailable, detail),
         Class::Auth => wait(ParkReason::ForgeLogin, detail),
         Class::NoSpace => wait(ParkReason::DiskFull, detail),
-        Class::Corrupt => wait(ParkReason::Unavailable, detail),
+        Class::Corrupt => StageError::MirrorDamaged { detail },
         Class::NotFound | Class::Setup => end(EndReason::RepositoryUnusable, detail),
         Class::Rejected => end(EndReason::BranchConflict, detail),
         Class::Bug => end(EndReason::InternalError, detail),
@@ -77,7 +79,9 @@ pub(crate) fn spawn(error: SpawnError) -> StageError {
         SpawnError::OutOfResources { .. } | SpawnError::CwdMissing { .. } | SpawnError::Log { .. } => {
             wait(ParkReason::Unavailable, detail)
         }
-        SpawnError::ProgramNotFound { .. } | SpawnError::NotExecutable { .. } => end(EndReason::AgentMissing, detail),
+        SpawnError::ProgramNotFound { .. } | SpawnError::NotExecutable { .. } => {
+            end(EndReason::AgentMissing, detail)
+        }
         SpawnError::ArgumentsTooLong { .. } | SpawnError::NulByte { .. } => config(detail),
         SpawnError::Guard { .. } | SpawnError::Setup { .. } => end(EndReason::InternalError, detail),
     }
@@ -92,7 +96,9 @@ pub(crate) fn io(error: io::Error) -> StageError {
 }
 
 /// File work off the async threads.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StageError> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StageError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| bug("file work broke off"))
 }
 

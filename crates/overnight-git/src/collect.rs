@@ -55,7 +55,13 @@ pub struct Facts {
 /// The command that collects a workspace into `out`, an empty directory of ours ([`prepare_out`]). Runs where the
 /// agent ran; status 0 means that everything it could find is in `out`.
 #[must_use]
-pub fn plan(workspace: &Workspace, out: &Path, message: &str, identity: &Identity, env: &HostEnv) -> CommandSpec {
+pub fn plan(
+    workspace: &Workspace,
+    out: &Path,
+    message: &str,
+    identity: &Identity,
+    env: &HostEnv,
+) -> CommandSpec {
     let format = if workspace.base.as_str().len() == 64 { "sha256" } else { "sha1" };
     let mut spec = CommandSpec::new("/bin/sh", out).args(["-c", SCRIPT, "collect"]);
     spec = spec.arg(&workspace.path).arg(&workspace.mirror).arg(workspace.base.as_str()).arg(out);

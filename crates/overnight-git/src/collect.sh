@@ -25,7 +25,7 @@ make_fresh() {
 # The index as of the check-out spares git from reading every file again.
 load_index() {
     rm -f "$fresh/index"
-    if [ -f "$seed" ] && cp "$seed" "$fresh/index" && ours read-tree -m "$1"; then return 0; fi
+    if [ -f "$seed" ] && cp -p "$seed" "$fresh/index" && ours read-tree -m "$1"; then return 0; fi
     rm -f "$fresh/index" "$fresh/index.lock"
     ours read-tree "$1"
 }

@@ -53,7 +53,8 @@ impl Endpoint {
     /// The environment of git's own configuration mechanism that sends the token to this remote's address and to no
     /// other. Empty unless the remote is spoken to over http(s).
     pub(crate) fn token_env(&self) -> Vec<(String, String)> {
-        let (Credentials::Token { user, token }, Some(url)) = (&self.credentials, self.remote.http_url()) else {
+        let (Credentials::Token { user, token }, Some(url)) = (&self.credentials, self.remote.http_url())
+        else {
             return Vec::new();
         };
         let basic = STANDARD.encode(format!("{user}:{}", token.0));

@@ -90,8 +90,12 @@ impl GitError {
             Self::Failed { class, .. } => *class,
             Self::TimedOut { .. } | Self::LockTimeout { .. } => Class::Transient,
             Self::Io { source, .. } => io_class(source),
-            Self::NotStarted { .. } | Self::TooOld { .. } | Self::Missing | Self::PathRefused { .. } => Class::Setup,
-            Self::EmptyRemote { .. } | Self::NoDefaultBranch { .. } | Self::NoSuchBranch { .. } => Class::NotFound,
+            Self::NotStarted { .. } | Self::TooOld { .. } | Self::Missing | Self::PathRefused { .. } => {
+                Class::Setup
+            }
+            Self::EmptyRemote { .. } | Self::NoDefaultBranch { .. } | Self::NoSuchBranch { .. } => {
+                Class::NotFound
+            }
             Self::BundleRefused { .. }
             | Self::TooLarge { .. }
             | Self::BranchRefused { .. }
@@ -170,7 +174,9 @@ const DAMAGE: [&str; 7] = [
 /// Reads the class out of git's messages.
 pub(crate) fn classify(stderr: &str) -> Class {
     let known = PHRASES.iter().find(|(phrase, _)| stderr.contains(phrase)).map(|(_, class)| *class);
-    known.unwrap_or_else(|| if DAMAGE.iter().any(|phrase| stderr.contains(phrase)) { Class::Corrupt } else { Class::Bug })
+    known.unwrap_or_else(|| {
+        if DAMAGE.iter().any(|phrase| stderr.contains(phrase)) { Class::Corrupt } else { Class::Bug }
+    })
 }
 
 /// The end of git's messages as text for people: without user parts of addresses, without control characters.

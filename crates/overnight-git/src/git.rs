@@ -4,8 +4,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -150,7 +150,9 @@ impl Shared {
     fn of_person(&self, operation: &'static str, path: &Path) -> Call {
         let mut call = self.bare(operation, path);
         call.spec.env.extend(self.env.pick(&["HOME", "XDG_CONFIG_HOME", "USER", "LOGNAME"]));
-        call.config("core.fsmonitor=false").config("core.hooksPath=/dev/null").config("submodule.recurse=false")
+        call.config("core.fsmonitor=false")
+            .config("core.hooksPath=/dev/null")
+            .config("submodule.recurse=false")
     }
 
     fn bare(&self, operation: &'static str, cwd: &Path) -> Call {
@@ -255,7 +257,9 @@ impl Call {
     pub(crate) async fn finish(self) -> Result<Ran, GitError> {
         let Self { operation, inputs, spec, .. } = self;
         let cap = usize::try_from(spec.limits.log_bytes).unwrap_or(usize::MAX);
-        let output = overnight_proc::output(&spec, cap).await.map_err(|source| not_started(operation, source.into()))?;
+        let output = overnight_proc::output(&spec, cap)
+            .await
+            .map_err(|source| not_started(operation, source.into()))?;
         let limit = spec.limits.wall.unwrap_or_default();
         if output.report.stopped.is_some() {
             return Err(GitError::TimedOut { operation, inputs: inputs.join(", "), limit });
@@ -276,7 +280,13 @@ impl Call {
 impl Ran {
     pub(crate) fn failed(&self, operation: &'static str, inputs: String) -> GitError {
         let stderr = tail(&self.stderr);
-        GitError::Failed { operation, inputs, class: classify(&stderr), exit: Exit::Code(self.status), stderr }
+        GitError::Failed {
+            operation,
+            inputs,
+            class: classify(&stderr),
+            exit: Exit::Code(self.status),
+            stderr,
+        }
     }
 }
 
@@ -290,7 +300,10 @@ pub(crate) fn line(operation: &'static str, stdout: &[u8]) -> Result<String, Git
 }
 
 /// One commit id that git printed.
-pub(crate) fn commit(operation: &'static str, stdout: &[u8]) -> Result<overnight_core::git::CommitId, GitError> {
+pub(crate) fn commit(
+    operation: &'static str,
+    stdout: &[u8],
+) -> Result<overnight_core::git::CommitId, GitError> {
     overnight_core::git::CommitId::parse(&line(operation, stdout)?).map_err(|_| unexpected(operation, stdout))
 }
 
@@ -361,4 +374,53 @@ pub(crate) fn quoted(value: &str) -> String {
         })
         .collect();
     format!("\"{escaped}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::testing::Lab;
+    use crate::{Credentials, Remote, Secret};
+
+    #[tokio::test]
+    async fn a_token_is_in_the_environment_of_its_one_process_and_nowhere_else() {
+        let lab = Lab::new().await;
+        let remote = Remote::parse("https://forge.test/a/b", Path::new("/")).unwrap();
+        let token = Secret::new("canary-token");
+        let endpoint = Endpoint { remote, credentials: Credentials::Token { user: "x".to_owned(), token } };
+        let call = lab.git.on("push", &lab.path("m.git")).reaching(&endpoint).arg(endpoint.remote.argument());
+        let encoded = &endpoint.token_env()[2].1;
+        assert!(call.spec.env.values().any(|value| value == OsStr::new(encoded)));
+        let args = format!("{:?} {:?}", call.spec.args, call.inputs);
+        assert!(!args.contains("canary") && !args.contains("Authorization"), "{args}");
+        assert_eq!(call.spec.env[OsStr::new("GIT_ALLOW_PROTOCOL")], "https");
+    }
+
+    #[tokio::test]
+    async fn nothing_of_the_persons_configuration_but_their_trust_reaches_a_mirror() {
+        let lab = Lab::new().await;
+        let config = lab.path("person/.gitconfig");
+        fs::write(&config, "[safe]\n\tdirectory = /a \\\"b\n\tdirectory = *\n[core]\n\tfsmonitor = canary\n")
+            .unwrap();
+        let git = Git::start(lab.env.clone(), &lab.path("home-2")).await.unwrap();
+        let call = git.without_repository("look").args(["config", "--null", "--global", "--list"]);
+        let listed = String::from_utf8(call.output().await.unwrap()).unwrap();
+        assert_eq!(listed, "safe.directory\n/a \"b\0safe.directory\n*\0");
+    }
+
+    #[tokio::test]
+    async fn a_missing_and_an_old_git_are_named() {
+        let lab = Lab::new().await;
+        let bin = lab.path("bin");
+        fs::create_dir(&bin).unwrap();
+        let env = HostEnv::from_vars([("PATH".into(), bin.clone().into())]);
+        let error = Git::start(env.clone(), &lab.path("home-2")).await.unwrap_err();
+        assert!(matches!(error, GitError::Missing), "{error:?}");
+        fs::write(bin.join("git"), "#!/bin/sh\necho git version 2.38.1\n").unwrap();
+        fs::set_permissions(bin.join("git"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let error = Git::start(env, &lab.path("home-2")).await.unwrap_err();
+        assert_eq!(error.to_string(), "git 2.38.1 is too old: 2.39.0 or newer is needed");
+    }
 }

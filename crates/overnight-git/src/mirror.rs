@@ -81,7 +81,8 @@ impl Mirrors {
     /// # Errors
     /// The lock is not free within `wait`, the remote cannot be asked for its object format, or the disk fails.
     pub async fn open_or_create(&self, endpoint: &Endpoint, wait: &LockWait<'_>) -> Result<Mirror, GitError> {
-        std::fs::create_dir_all(&self.dir).map_err(GitError::io("make the directory of mirrors", &self.dir))?;
+        std::fs::create_dir_all(&self.dir)
+            .map_err(GitError::io("make the directory of mirrors", &self.dir))?;
         let path = self.dir.join(format!("{}.git", endpoint.remote.mirror_dir_name()));
         let _alone = lock::acquire(&path, wait).await?;
         if let Some(format) = recover::mend(&path)? {

@@ -147,7 +147,9 @@ pub(crate) enum PushLine {
 /// `<flag><TAB><from>:<to><TAB><summary>` for the ref `to`.
 pub(crate) fn push_line(stdout: &[u8], to: &str) -> Option<PushLine> {
     let text = String::from_utf8_lossy(stdout);
-    let line = text.lines().find(|line| line.split('\t').nth(1).is_some_and(|refs| refs.ends_with(&format!(":{to}"))))?;
+    let line = text
+        .lines()
+        .find(|line| line.split('\t').nth(1).is_some_and(|refs| refs.ends_with(&format!(":{to}"))))?;
     match line.chars().next()? {
         ' ' | '+' | '*' => Some(PushLine::Updated),
         '=' => Some(PushLine::UpToDate),
@@ -187,7 +189,8 @@ impl Config {
     pub(crate) fn parse(stdout: &[u8]) -> Self {
         let entry = |field: &[u8]| {
             let text = String::from_utf8_lossy(field);
-            text.split_once('\n').map_or((text.to_string(), "true".to_owned()), |(k, v)| (k.to_owned(), v.to_owned()))
+            text.split_once('\n')
+                .map_or((text.to_string(), "true".to_owned()), |(k, v)| (k.to_owned(), v.to_owned()))
         };
         Self { entries: fields(stdout).map(entry).collect() }
     }
@@ -199,14 +202,17 @@ impl Config {
 
     pub(crate) fn remotes(&self) -> BTreeMap<String, RemoteUrls> {
         let named = |(key, _): &&(String, String)| key.starts_with("remote.") && key.ends_with(".url");
-        let names = self.entries.iter().filter(named).filter_map(|(key, _)| {
-            key.strip_prefix("remote.")?.strip_suffix(".url").map(str::to_owned)
-        });
+        let names = self
+            .entries
+            .iter()
+            .filter(named)
+            .filter_map(|(key, _)| key.strip_prefix("remote.")?.strip_suffix(".url").map(str::to_owned));
         names.filter_map(|name| Some((name.clone(), self.urls(&name)?))).collect()
     }
 
     fn urls(&self, name: &str) -> Option<RemoteUrls> {
-        let url = self.entries.iter().find(|(key, _)| *key == format!("remote.{name}.url")).map(|(_, url)| url)?;
+        let url =
+            self.entries.iter().find(|(key, _)| *key == format!("remote.{name}.url")).map(|(_, url)| url)?;
         let push = match self.get(&format!("remote.{name}.pushurl")) {
             Some(own) => Some(self.rewritten(own, ".insteadof").unwrap_or_else(|| own.to_owned())),
             None => self.rewritten(url, ".pushinsteadof"),

@@ -34,7 +34,9 @@ pub enum PushOutcome {
     /// The branch was at the commit before: an earlier push had arrived.
     AlreadyThere,
     /// The branch is not what was expected, or the remote declined; nothing was changed.
-    Rejected { found: Option<CommitId> },
+    Rejected {
+        found: Option<CommitId>,
+    },
 }
 
 impl Git {
@@ -56,9 +58,10 @@ impl Git {
         let call = self.of_person("list the work trees of the remote", path).about(path.display());
         let trees = checked_out(&call.args(["worktree", "list", "--porcelain", "-z"]).output().await?);
         match trees.get(&branch.full_ref()) {
-            Some(tree) => {
-                Err(GitError::CheckedOut { branch: branch.clone(), path: PathBuf::from(OsStr::from_bytes(tree)) })
-            }
+            Some(tree) => Err(GitError::CheckedOut {
+                branch: branch.clone(),
+                path: PathBuf::from(OsStr::from_bytes(tree)),
+            }),
             None => Ok(()),
         }
     }
@@ -133,7 +136,10 @@ fn decide(
 ) -> Result<Option<PushOutcome>, GitError> {
     let full = branch.full_ref();
     if seen.head_branch.as_deref() == Some(full.as_str()) {
-        return Err(GitError::BranchRefused { branch: branch.clone(), why: "it is the default branch there" });
+        return Err(GitError::BranchRefused {
+            branch: branch.clone(),
+            why: "it is the default branch there",
+        });
     }
     let found = seen.refs.get(&full);
     let as_expected = match expected {

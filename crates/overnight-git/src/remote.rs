@@ -151,7 +151,8 @@ fn parse_url(scheme: &str, rest: &str) -> Result<Remote, &'static str> {
         };
     }
     let (authority, path) = rest.split_once('/').ok_or("it names no repository on the host")?;
-    let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+    let (user, host) =
+        authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
     let host = host.to_ascii_lowercase();
     check_host(&host)?;
     if path.is_empty() {
@@ -161,9 +162,9 @@ fn parse_url(scheme: &str, rest: &str) -> Result<Remote, &'static str> {
         return Err("its path holds a quote, a backslash or a blank");
     }
     match scheme {
-        "https" | "http" if user.is_some() => {
-            Err("it holds a user name or a token: remove the part before '@' and give the token in the settings")
-        }
+        "https" | "http" if user.is_some() => Err(
+            "it holds a user name or a token: remove the part before '@' and give the token in the settings",
+        ),
         "https" => Ok(http("https", host.trim_end_matches(":443"), path)),
         "http" if is_loopback(&host) => Ok(http("http", host.trim_end_matches(":80"), path)),
         "http" => Err("http:// is only allowed on the loopback interface: use https://"),
@@ -174,7 +175,10 @@ fn parse_url(scheme: &str, rest: &str) -> Result<Remote, &'static str> {
 
 fn http(scheme: &str, host: &str, path: &str) -> Remote {
     let canonical = format!("{scheme}://{host}/{}", bare_path(path)).into_bytes();
-    Remote { place: Place::Http { url: format!("{scheme}://{host}/{path}"), tls: scheme == "https" }, canonical }
+    Remote {
+        place: Place::Http { url: format!("{scheme}://{host}/{path}"), tls: scheme == "https" },
+        canonical,
+    }
 }
 
 fn ssh_url(user: Option<&str>, host: &str, path: &str) -> Result<Remote, &'static str> {
@@ -184,7 +188,8 @@ fn ssh_url(user: Option<&str>, host: &str, path: &str) -> Result<Remote, &'stati
 }
 
 fn parse_short_ssh(authority: &str, path: &str) -> Result<Remote, &'static str> {
-    let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+    let (user, host) =
+        authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
     let (user, host) = (checked_user(user)?, host.to_ascii_lowercase());
     check_host(&host)?;
     if path.is_empty() || path.starts_with('-') {
@@ -216,7 +221,8 @@ fn check_host(host: &str) -> Result<(), &'static str> {
         None => host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port))),
     };
     let bracketed = host.starts_with('[');
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_') || (bracketed && b == b':');
+    let plain =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_') || (bracketed && b == b':');
     if name.is_empty() || name.starts_with('-') || !name.bytes().all(plain) {
         return Err("its host name is not valid");
     }
@@ -227,10 +233,10 @@ fn check_host(host: &str) -> Result<(), &'static str> {
 }
 
 fn is_loopback(host: &str) -> bool {
-    let name = host.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or_else(
-        || host.split(':').next().unwrap_or_default(),
-        |(address, _)| address,
-    );
+    let name = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+        .map_or_else(|| host.split(':').next().unwrap_or_default(), |(address, _)| address);
     name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
@@ -257,7 +263,9 @@ pub(crate) fn without_userinfo(text: &str) -> String {
     while let Some(start) = rest.find("://") {
         let (before, after) = rest.split_at(start + 3);
         out.push_str(before);
-        let end = after.find(|c: char| c == '/' || c.is_whitespace() || matches!(c, '\'' | '"')).unwrap_or(after.len());
+        let end = after
+            .find(|c: char| c == '/' || c.is_whitespace() || matches!(c, '\'' | '"'))
+            .unwrap_or(after.len());
         let (authority, tail) = after.split_at(end);
         out.push_str(authority.rsplit_once('@').map_or(authority, |(_, host)| host));
         rest = tail;
@@ -296,10 +304,27 @@ mod tests {
     #[test]
     fn addresses_that_could_run_something_or_leak_something_are_refused() {
         for bad in [
-            "", "-x", "--upload-pack=touch x", "ext::sh -c id", "fd::3", "http://forge.test/a", "git://h/a", "ftp://h/a",
-            "https://token@forge.test/a", "https://u:p@forge.test/a", "ssh://u:p@h/a", "ssh://-oProxyCommand=x/a",
-            "-oProxyCommand=x:a", "git@-oProxyCommand=x:a", "git@h:-x", "https://h", "https:///a", "https://h:x/a",
-            "https://h\n/a", "ssh://h;id/a", "file://other/a",
+            "",
+            "-x",
+            "--upload-pack=touch x",
+            "ext::sh -c id",
+            "fd::3",
+            "http://forge.test/a",
+            "git://h/a",
+            "ftp://h/a",
+            "https://token@forge.test/a",
+            "https://u:p@forge.test/a",
+            "ssh://u:p@h/a",
+            "ssh://-oProxyCommand=x/a",
+            "-oProxyCommand=x:a",
+            "git@-oProxyCommand=x:a",
+            "git@h:-x",
+            "https://h",
+            "https:///a",
+            "https://h:x/a",
+            "https://h\n/a",
+            "ssh://h;id/a",
+            "file://other/a",
         ] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
@@ -317,7 +342,10 @@ mod tests {
 
     #[test]
     fn userinfo_is_taken_out_of_any_text() {
-        assert_eq!(without_userinfo("fatal: 'https://u:p@h/a' and ssh://x@h"), "fatal: 'https://h/a' and ssh://h");
+        assert_eq!(
+            without_userinfo("fatal: 'https://u:p@h/a' and ssh://x@h"),
+            "fatal: 'https://h/a' and ssh://h"
+        );
         assert_eq!(without_userinfo("https://u:p@a@h/x@y"), "https://h/x@y");
     }
 

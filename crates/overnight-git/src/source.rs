@@ -92,7 +92,8 @@ impl Git {
         )?;
         let upstream = branch.as_deref().and_then(|branch| {
             let remote = config.get(&format!("branch.{branch}.remote"))?.to_owned();
-            let merge = config.get(&format!("branch.{branch}.merge"))?.strip_prefix("refs/heads/")?.to_owned();
+            let merge =
+                config.get(&format!("branch.{branch}.merge"))?.strip_prefix("refs/heads/")?.to_owned();
             Some((remote, merge))
         });
         Ok(Source {
@@ -148,7 +149,8 @@ impl Git {
 
     async fn flags(&self, path: &Path) -> Result<(bool, bool), GitError> {
         let call = self.look("ask what kind of repository it is", path);
-        let out = call.args(["rev-parse", "--is-bare-repository", "--is-shallow-repository"]).output().await?;
+        let out =
+            call.args(["rev-parse", "--is-bare-repository", "--is-shallow-repository"]).output().await?;
         let text = String::from_utf8_lossy(&out);
         let mut answers = text.lines().map(|line| line == "true");
         Ok((answers.next().unwrap_or(false), answers.next().unwrap_or(false)))

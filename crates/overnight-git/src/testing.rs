@@ -74,10 +74,18 @@ pub(crate) fn identity() -> Identity {
 }
 
 /// A git command as a person would run it.
-#[expect(clippy::disallowed_methods, reason = "fixtures and controls are made by plain git, apart from the code under test")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "fixtures and controls are made by plain git, apart from the code under test"
+)]
 pub(crate) fn command(program: &str, cwd: &Path) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(cwd).env_clear().env("PATH", path_var()).env("HOME", "/nonexistent").env("LC_ALL", "C");
+    command
+        .current_dir(cwd)
+        .env_clear()
+        .env("PATH", path_var())
+        .env("HOME", "/nonexistent")
+        .env("LC_ALL", "C");
     command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
     for who in ["AUTHOR", "COMMITTER"] {
         command.env(format!("GIT_{who}_NAME"), "T").env(format!("GIT_{who}_EMAIL"), "t@t.test");

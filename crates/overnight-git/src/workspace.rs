@@ -103,11 +103,15 @@ async fn make(mirror: &Mirror, workspace: &Workspace, setup: &Setup) -> Result<(
     call.arg(path).output().await?;
     borrow_objects(mirror, path).and_then(|()| configure(path, setup)).map_err(io)?;
     check_out(mirror, workspace, setup).await?;
-    let git_dir = path.join(".git");
-    fs::copy(git_dir.join("index"), &workspace.index)
-        .map(drop)
-        .and_then(|()| write_marker(path, &marker(workspace)))
-        .map_err(io)
+    keep_index(workspace).and_then(|()| write_marker(path, &marker(workspace))).map_err(io)
+}
+
+/// The copy has the time of the original: git compares it with the times of files to tell which of them may have
+/// changed unnoticed.
+fn keep_index(workspace: &Workspace) -> io::Result<()> {
+    let original = workspace.path.join(".git/index");
+    fs::copy(&original, &workspace.index)?;
+    fs::File::options().append(true).open(&workspace.index)?.set_modified(fs::metadata(original)?.modified()?)
 }
 
 fn borrow_objects(mirror: &Mirror, path: &Path) -> io::Result<()> {
@@ -128,8 +132,10 @@ fn quoted_path(path: &Path) -> Vec<u8> {
         return bytes.to_vec();
     }
     let plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
-    let quoted: String =
-        bytes.iter().map(|b| if plain(*b) { char::from(*b).to_string() } else { format!("\\{b:03o}") }).collect();
+    let quoted: String = bytes
+        .iter()
+        .map(|b| if plain(*b) { char::from(*b).to_string() } else { format!("\\{b:03o}") })
+        .collect();
     format!("\"{quoted}\"").into_bytes()
 }
 
@@ -138,7 +144,8 @@ fn configure(path: &Path, setup: &Setup) -> io::Result<()> {
     let mut text = fs::read_to_string(&file)?;
     text += "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[submodule]\n\trecurse = false\n";
     if let Some(Identity { name, email }) = &setup.identity {
-        text += &format!("[user]\n\tname = {}\n\temail = {}\n", quoted(name), quoted(email));
+        let (name, email) = (quoted(name), quoted(email));
+        text.extend(["[user]\n\tname = ", &name, "\n\temail = ", &email, "\n"]);
     }
     fs::write(file, text)
 }
@@ -176,7 +183,9 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 
 fn remove_file(path: &Path) -> Result<(), GitError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(GitError::io("remove a file", path)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(GitError::io("remove a file", path)(error))
+        }
         Ok(()) | Err(_) => Ok(()),
     }
 }

@@ -123,7 +123,8 @@ async fn write_effect(
             result,
         ),
     };
-    let query = sqlx::query(text).bind(lease.job().as_str()).bind(name).bind(value).bind(lease.fence().0).bind(at.0);
+    let query =
+        sqlx::query(text).bind(lease.job().as_str()).bind(name).bind(value).bind(lease.fence().0).bind(at.0);
     let operation = tx.operation;
     let done = query.execute(tx.connection()).await.map_err(failed(operation))?;
     if done.rows_affected() == 0 {

@@ -18,7 +18,10 @@ use crate::store::{Store, WriteTx};
 pub enum Claim {
     Taken(Box<Claimed>),
     /// Another worker holds it, until then at least.
-    Held { by: WorkerId, until: Timestamp },
+    Held {
+        by: WorkerId,
+        until: Timestamp,
+    },
     Ended,
 }
 
@@ -64,7 +67,8 @@ impl Store {
 
 async fn read(tx: &mut WriteTx, id: &JobId) -> Result<(Job, Timestamp), StoreError> {
     let operation = tx.operation;
-    let query = sqlx::query(tx.dialect.sql(&format!("{SELECT_JOB} WHERE j.id = $1 {{lock}}"))).bind(id.as_str());
+    let query =
+        sqlx::query(tx.dialect.sql(&format!("{SELECT_JOB} WHERE j.id = $1 {{lock}}"))).bind(id.as_str());
     let found = query.fetch_optional(tx.connection()).await.map_err(failed(operation))?;
     let found = found.ok_or_else(|| StoreError::UnknownJob { job: id.clone() })?;
     let now = Timestamp(row::number(&found, id.as_str(), "now")?);

@@ -57,7 +57,8 @@ async fn by_request(tx: &mut WriteTx, request: &str) -> Result<Option<Job>, Stor
 
 async fn insert_job(tx: &mut WriteTx, id: &str, new: &NewJob) -> Result<Timestamp, StoreError> {
     let operation = tx.operation;
-    let text = "UPDATE repositories SET last_number = last_number + 1 WHERE id = $1 RETURNING name, last_number";
+    let text =
+        "UPDATE repositories SET last_number = last_number + 1 WHERE id = $1 RETURNING name, last_number";
     let query = sqlx::query(text).bind(new.repository.as_str());
     let counted = query.fetch_one(tx.connection()).await.map_err(failed(operation))?;
     let name: String = counted.try_get("name").map_err(failed(operation))?;

@@ -35,7 +35,9 @@ impl ErrorClass {
             Self::Busy => Some("another process keeps the database locked; try again, or stop that process"),
             Self::Full => Some("free some space on the disk that holds the database, then try again"),
             Self::ReadOnly => Some("make the database file and its directory writable for this user"),
-            Self::Corrupt => Some("run `overnight doctor`; if the file is damaged, put a backup in its place"),
+            Self::Corrupt => {
+                Some("run `overnight doctor`; if the file is damaged, put a backup in its place")
+            }
             Self::Io => Some("look at the system log for disk errors, then try again"),
             Self::Newer => Some("use the newer version of overnight that wrote this database"),
             Self::Bug => Some("this is a bug in overnight: please report it"),
@@ -92,7 +94,11 @@ pub struct CorruptRow {
 }
 
 impl CorruptRow {
-    pub(crate) fn new(job: &str, column: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn new(
+        job: &str,
+        column: &'static str,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
         Self { job: job.to_owned(), column, source: source.into() }
     }
 }

@@ -68,7 +68,9 @@ impl Store {
     /// [`FindError`].
     pub async fn job_find(&self, wanted: &str) -> Result<Job, FindError> {
         let typed = wanted.trim().to_ascii_lowercase();
-        if let Some(found) = self.select("WHERE j.id = $1 OR j.key = $1 ORDER BY j.id = $1 DESC", &typed).await?.first() {
+        if let Some(found) =
+            self.select("WHERE j.id = $1 OR j.key = $1 ORDER BY j.id = $1 DESC", &typed).await?.first()
+        {
             return Ok(row::job(found).map_err(StoreError::from)?);
         }
         let is_id = typed.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
@@ -139,7 +141,8 @@ impl Store {
 
     async fn nearest(&self, typed: &str) -> Result<Vec<TaskKey>, StoreError> {
         let operation = "look for similar jobs";
-        let query = sqlx::query("SELECT key FROM jobs ORDER BY created_at DESC, id DESC LIMIT $1").bind(NEAR_POOL);
+        let query =
+            sqlx::query("SELECT key FROM jobs ORDER BY created_at DESC, id DESC LIMIT $1").bind(NEAR_POOL);
         let mut near = Vec::new();
         for found in query.fetch_all(self.reader()).await.map_err(failed(operation))? {
             let key: String = found.try_get("key").map_err(failed(operation))?;

@@ -83,7 +83,8 @@ impl Store {
             "UPDATE jobs SET lease_until = {now} + $4 WHERE id = $1 AND fence = $2 AND holder = $3 \
              RETURNING lease_until, cancel",
         );
-        let update = sqlx::query(text).bind(lease.job.as_str()).bind(lease.fence.0).bind(lease.worker.as_str());
+        let update =
+            sqlx::query(text).bind(lease.job.as_str()).bind(lease.fence.0).bind(lease.worker.as_str());
         let found = update.bind(span(length)).fetch_optional(self.writer(operation)?).await;
         renewal(lease, found.map_err(failed(operation))?)
     }
@@ -94,7 +95,8 @@ impl Store {
     /// As [`Store::lease_renew`].
     pub async fn lease_peek(&self, lease: &Lease) -> Result<Renewal, StoreError> {
         let text = "SELECT lease_until, cancel FROM jobs WHERE id = $1 AND fence = $2 AND holder = $3";
-        let query = sqlx::query(text).bind(lease.job.as_str()).bind(lease.fence.0).bind(lease.worker.as_str());
+        let query =
+            sqlx::query(text).bind(lease.job.as_str()).bind(lease.fence.0).bind(lease.worker.as_str());
         renewal(lease, query.fetch_optional(self.reader()).await.map_err(failed("look at the lease"))?)
     }
 
@@ -108,7 +110,8 @@ impl Store {
             "UPDATE jobs SET holder = NULL, lease_until = NULL, updated_at = {now} \
              WHERE id = $1 AND fence = $2 AND holder = $3",
         );
-        let update = sqlx::query(text).bind(lease.job.as_str()).bind(lease.fence.0).bind(lease.worker.as_str());
+        let update =
+            sqlx::query(text).bind(lease.job.as_str()).bind(lease.fence.0).bind(lease.worker.as_str());
         let done = update.execute(tx.connection()).await.map_err(failed(tx.operation))?;
         if done.rows_affected() == 0 {
             return Err(lease.lost());

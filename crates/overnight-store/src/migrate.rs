@@ -20,7 +20,8 @@ pub(crate) enum Schema {
 
 /// Reads the version without writing anything.
 pub(crate) async fn schema(connection: &mut SqliteConnection) -> Result<Schema, sqlx::Error> {
-    let text = "SELECT COUNT(*) AS tables, COALESCE(SUM(name = 'overnight_schema'), 0) AS ours FROM sqlite_schema";
+    let text =
+        "SELECT COUNT(*) AS tables, COALESCE(SUM(name = 'overnight_schema'), 0) AS ours FROM sqlite_schema";
     let row = sqlx::query(text).fetch_one(&mut *connection).await?;
     match (row.try_get::<i64, _>("tables")?, row.try_get::<i64, _>("ours")?) {
         (0, _) => Ok(Schema::Empty),

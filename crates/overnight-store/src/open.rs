@@ -126,7 +126,9 @@ async fn prepare(path: &Path, options: &SqliteConnectOptions) -> Result<(), Open
     let name = |source| opening(path, source);
     let mut connection = SqliteConnection::connect_with(options).await.map_err(name)?;
     match migrate(&mut connection).await.map_err(name)? {
-        Schema::Version(version) if version > SCHEMA_VERSION => return Err(refusal(path, Schema::Version(version))),
+        Schema::Version(version) if version > SCHEMA_VERSION => {
+            return Err(refusal(path, Schema::Version(version)));
+        }
         Schema::Foreign => return Err(refusal(path, Schema::Foreign)),
         Schema::Empty | Schema::Version(_) => {}
     }

@@ -22,7 +22,9 @@ pub struct EventRecord {
 pub enum EffectStatus {
     /// It may or may not have happened: the other side knows.
     Reserved,
-    Done { result: String },
+    Done {
+        result: String,
+    },
 }
 
 /// One outside effect of a job.
@@ -42,8 +44,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Row`] when a number or time is not one.
-    pub async fn events(&self, id: &JobId, after: EventNumber, limit: u32) -> Result<Vec<EventRecord>, StoreError> {
-        let text = "SELECT number, at, event FROM events WHERE job_id = $1 AND number > $2 ORDER BY number LIMIT $3";
+    pub async fn events(
+        &self,
+        id: &JobId,
+        after: EventNumber,
+        limit: u32,
+    ) -> Result<Vec<EventRecord>, StoreError> {
+        let text =
+            "SELECT number, at, event FROM events WHERE job_id = $1 AND number > $2 ORDER BY number LIMIT $3";
         let query = sqlx::query(text).bind(id.as_str()).bind(after.0).bind(i64::from(limit));
         let job = id.as_str();
         let mut events = Vec::new();

@@ -53,7 +53,8 @@ impl Store {
 async fn by_remote(tx: &mut WriteTx, remote: &str) -> Result<Option<Repository>, StoreError> {
     let operation = tx.operation;
     let text = tx.dialect.sql("SELECT id, name FROM repositories WHERE remote = $1 {lock}");
-    let row = sqlx::query(text).bind(remote).fetch_optional(tx.connection()).await.map_err(failed(operation))?;
+    let row =
+        sqlx::query(text).bind(remote).fetch_optional(tx.connection()).await.map_err(failed(operation))?;
     let Some(row) = row else { return Ok(None) };
     let id: String = row.try_get("id").map_err(failed(operation))?;
     let name = row.try_get("name").map_err(failed(operation))?;

@@ -62,7 +62,11 @@ pub(crate) fn text(row: &SqliteRow, job: &str, column: &'static str) -> Result<S
     row.try_get(column).map_err(|e| CorruptRow::new(job, column, e))
 }
 
-pub(crate) fn optional_text(row: &SqliteRow, job: &str, column: &'static str) -> Result<Option<String>, CorruptRow> {
+pub(crate) fn optional_text(
+    row: &SqliteRow,
+    job: &str,
+    column: &'static str,
+) -> Result<Option<String>, CorruptRow> {
     row.try_get(column).map_err(|e| CorruptRow::new(job, column, e))
 }
 

@@ -50,12 +50,14 @@ impl Store {
     /// [`StoreError::Damaged`] with what was found.
     pub async fn check(&self) -> Result<(), StoreError> {
         let operation = "check the database";
-        let rows = sqlx::query("PRAGMA quick_check(20)").fetch_all(&self.read).await.map_err(failed(operation))?;
+        let rows =
+            sqlx::query("PRAGMA quick_check(20)").fetch_all(&self.read).await.map_err(failed(operation))?;
         let mut findings = Vec::new();
         for row in rows {
             findings.push(row.try_get::<String, _>(0).map_err(failed(operation))?);
         }
-        let broken = sqlx::query("PRAGMA foreign_key_check").fetch_all(&self.read).await.map_err(failed(operation))?;
+        let broken =
+            sqlx::query("PRAGMA foreign_key_check").fetch_all(&self.read).await.map_err(failed(operation))?;
         if findings.iter().all(|line| line == "ok") && broken.is_empty() {
             return Ok(());
         }

@@ -9,12 +9,12 @@ mod speed;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use overnight_core::agent::{AgentSettings, BackendId, SessionStart};
+use overnight_core::agent::{AgentSettings, BackendId, SessionStart, Usage};
 use overnight_core::git::CommitId;
 use overnight_core::id::{EventNumber, JobId, SessionId, WorkerId};
 use overnight_core::job::{
-    Base, Ground, Input, Job, JobLimits, JobSpec, JobState, Order, Publication, StageOutput, Step, VerifyRequest,
-    transition,
+    Base, Ground, Input, Job, JobLimits, JobSpec, JobState, Order, Publication, StageOutput, Step,
+    VerifyRequest, transition,
 };
 use overnight_core::verdict::CheckSource;
 
@@ -99,6 +99,10 @@ fn prepared() -> Input {
 
 fn announced() -> Input {
     Input::TurnAnnounced { session: SessionStart::Fresh(SessionId::parse("s-1").unwrap()) }
+}
+
+fn interrupted() -> Input {
+    Input::TurnInterrupted { session: None, used: Usage::default() }
 }
 
 /// All event numbers of a job; every event must be readable.

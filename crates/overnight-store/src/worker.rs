@@ -74,7 +74,8 @@ fn worker(row: &SqliteRow) -> Result<WorkerRow, sqlx::Error> {
         id: WorkerId::parse(&id).map_err(|error| sqlx::Error::Decode(error.into()))?,
         host: row.try_get("host")?,
         boot_id: row.try_get("boot_id")?,
-        pid: u32::try_from(row.try_get::<i64, _>("pid")?).map_err(|error| sqlx::Error::Decode(error.into()))?,
+        pid: u32::try_from(row.try_get::<i64, _>("pid")?)
+            .map_err(|error| sqlx::Error::Decode(error.into()))?,
         start_ticks: u64::try_from(row.try_get::<i64, _>("start_ticks")?)
             .map_err(|error| sqlx::Error::Decode(error.into()))?,
         version: row.try_get("version")?,

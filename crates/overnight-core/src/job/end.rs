@@ -146,11 +146,15 @@ impl EndReason {
             Self::Published => ExitCode::Done,
             Self::Cancelled => ExitCode::Cancelled,
             Self::Interrupted => ExitCode::Interrupted,
-            Self::ConfigInvalid | Self::RepositoryUnusable | Self::NoChecks | Self::AgentMissing => ExitCode::Usage,
-            Self::VerificationFailed | Self::ChecksCouldNotRun => ExitCode::Verification,
-            Self::AgentFailed | Self::NoChanges | Self::AgentRefused | Self::NeedsInput | Self::AgentTimedOut => {
-                ExitCode::Agent
+            Self::ConfigInvalid | Self::RepositoryUnusable | Self::NoChecks | Self::AgentMissing => {
+                ExitCode::Usage
             }
+            Self::VerificationFailed | Self::ChecksCouldNotRun => ExitCode::Verification,
+            Self::AgentFailed
+            | Self::NoChanges
+            | Self::AgentRefused
+            | Self::NeedsInput
+            | Self::AgentTimedOut => ExitCode::Agent,
             Self::BudgetCost | Self::BudgetTokens | Self::BudgetTurns | Self::BudgetTime => ExitCode::Budget,
             Self::BranchConflict | Self::InternalError => ExitCode::Unexpected,
         }
@@ -184,8 +188,14 @@ pub enum ParkReason {
 }
 
 impl ParkReason {
-    pub const ALL: [Self; 6] =
-        [Self::RateLimited, Self::Overloaded, Self::AgentLogin, Self::ForgeLogin, Self::Unavailable, Self::DiskFull];
+    pub const ALL: [Self; 6] = [
+        Self::RateLimited,
+        Self::Overloaded,
+        Self::AgentLogin,
+        Self::ForgeLogin,
+        Self::Unavailable,
+        Self::DiskFull,
+    ];
 
     #[must_use]
     pub fn code(self) -> &'static str {

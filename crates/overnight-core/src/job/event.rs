@@ -11,41 +11,100 @@ use crate::id::{Fence, WorkerId};
 use crate::units::{Timestamp, millis};
 use crate::verdict::{CheckReport, CheckSource, DiffStat, Standing};
 
+use super::CancelledBy;
 use super::end::{End, ParkReason, PullRequestRef};
 use super::state::Stage;
-use super::CancelledBy;
 
 /// One fact. Its serialised form is public (`--events`, `show --json`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "type")]
 pub enum JobEvent {
-    Queued { title: String },
+    Queued {
+        title: String,
+    },
     /// `resumed`: somebody held it before.
-    Claimed { worker: WorkerId, fence: Fence, resumed: bool },
-    StageStarted { stage: Stage },
+    Claimed {
+        worker: WorkerId,
+        fence: Fence,
+        resumed: bool,
+    },
+    StageStarted {
+        stage: Stage,
+    },
     StageFinished {
         stage: Stage,
         #[serde(with = "millis", rename = "elapsed_ms")]
         elapsed: Duration,
     },
-    Grounded { base: CommitId, base_branch: Option<String>, check_source: CheckSource, checks: Vec<String> },
-    Noticed { notice: Notice },
-    TurnAnnounced { attempt: u32, turn: u32, backend: BackendId, session: SessionStart },
-    TurnStarted { turn: u32, process: ProcessIdentity },
-    TurnEnded { turn: u32, result: TurnOutcome, usage: Usage },
+    Grounded {
+        base: CommitId,
+        base_branch: Option<String>,
+        check_source: CheckSource,
+        checks: Vec<String>,
+    },
+    Noticed {
+        notice: Notice,
+    },
+    TurnAnnounced {
+        attempt: u32,
+        turn: u32,
+        backend: BackendId,
+        session: SessionStart,
+    },
+    TurnStarted {
+        turn: u32,
+        process: ProcessIdentity,
+    },
+    TurnEnded {
+        turn: u32,
+        result: TurnOutcome,
+        usage: Usage,
+    },
     /// The runner was killed while this turn ran; its tree is gone and it goes on in a later turn.
-    TurnInterrupted { turn: u32, usage: Usage },
-    Collected { tip: Option<CommitId>, diff: DiffStat },
-    Checked { report: CheckReport, on_base: bool },
-    Judged { check: String, standing: Standing },
-    AttemptFailed { attempt: u32, class: Option<String>, reason: String },
-    BranchTaken { branch: BranchName },
-    BranchPushed { branch: BranchName, commit: CommitId },
+    TurnInterrupted {
+        turn: u32,
+        usage: Usage,
+    },
+    Collected {
+        tip: Option<CommitId>,
+        diff: DiffStat,
+    },
+    Checked {
+        report: CheckReport,
+        on_base: bool,
+    },
+    Judged {
+        check: String,
+        standing: Standing,
+    },
+    AttemptFailed {
+        attempt: u32,
+        class: Option<String>,
+        reason: String,
+    },
+    BranchTaken {
+        branch: BranchName,
+    },
+    BranchPushed {
+        branch: BranchName,
+        commit: CommitId,
+    },
     /// `adopted`: it was already there, made by an earlier holder of this job.
-    PullRequestOpened { pull_request: PullRequestRef, adopted: bool },
-    CancelAsked { by: CancelledBy },
-    Parked { reason: ParkReason, detail: String, wake: Option<Timestamp> },
-    Ended { end: End },
+    PullRequestOpened {
+        pull_request: PullRequestRef,
+        adopted: bool,
+    },
+    CancelAsked {
+        by: CancelledBy,
+    },
+    Parked {
+        reason: ParkReason,
+        detail: String,
+        wake: Option<Timestamp>,
+    },
+    Ended {
+        end: End,
+    },
 }
 
 /// Something a person should know that changes nothing about the job's way.

@@ -141,11 +141,15 @@ pub struct Turn {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Feedback {
-    ChecksFailed { failures: Vec<FailedCheck> },
+    ChecksFailed {
+        failures: Vec<FailedCheck>,
+    },
     /// It ended without a commit or a change.
     NoChanges,
     /// Its last turn ended without a result.
-    Crashed { detail: String },
+    Crashed {
+        detail: String,
+    },
     TimedOut,
     /// The runner was interrupted; nothing is wrong with the work.
     Interrupted,

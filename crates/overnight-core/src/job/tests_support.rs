@@ -16,7 +16,11 @@ pub(crate) fn key() -> TaskKey {
 }
 
 pub(crate) fn check(name: &str) -> Check {
-    Check { name: name.to_owned(), command: format!("make {name}"), timeout: std::time::Duration::from_secs(600) }
+    Check {
+        name: name.to_owned(),
+        command: format!("make {name}"),
+        timeout: std::time::Duration::from_secs(600),
+    }
 }
 
 pub(crate) fn ground() -> Ground {

@@ -37,24 +37,48 @@ pub struct Order<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     /// A worker took the lease. `resumed`: another held it before.
-    Claimed { worker: WorkerId, fence: Fence, resumed: bool },
+    Claimed {
+        worker: WorkerId,
+        fence: Fence,
+        resumed: bool,
+    },
     /// The next turn's session is chosen; nothing has been started.
-    TurnAnnounced { session: SessionStart },
+    TurnAnnounced {
+        session: SessionStart,
+    },
     /// Its process tree exists; no byte of it was read.
-    TurnStarted { process: ProcessIdentity },
+    TurnStarted {
+        process: ProcessIdentity,
+    },
     /// A turn of a dead runner is known not to have finished, and its tree to be gone. `session`: the conversation that
     /// can be taken up again; `used`: what the turn's log says it used.
-    TurnInterrupted { session: Option<SessionId>, used: Usage },
+    TurnInterrupted {
+        session: Option<SessionId>,
+        used: Usage,
+    },
     /// The stage did its work.
-    Done { output: StageOutput, elapsed: Duration },
+    Done {
+        output: StageOutput,
+        elapsed: Duration,
+    },
     /// The stage could not do its work.
-    Failed { trouble: Trouble, detail: String, elapsed: Duration },
+    Failed {
+        trouble: Trouble,
+        detail: String,
+        elapsed: Duration,
+    },
     /// The branch name belongs to work that is not ours.
     BranchTaken,
     /// The branch is on the other side, at our commit.
-    BranchPushed { elapsed: Duration },
-    Noticed { notice: Notice },
-    Cancel { by: CancelledBy },
+    BranchPushed {
+        elapsed: Duration,
+    },
+    Noticed {
+        notice: Notice,
+    },
+    Cancel {
+        by: CancelledBy,
+    },
     /// Somebody else holds the job now: nothing may be written any more.
     LeaseLost,
 }
@@ -62,12 +86,24 @@ pub enum Input {
 /// What a stage leaves for the next one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StageOutput {
-    Prepared { ground: Ground },
-    Turn { report: TurnReport },
-    Collected { tip: Option<CommitId>, diff: DiffStat },
-    Verified { pairs: Vec<CheckedPair> },
+    Prepared {
+        ground: Ground,
+    },
+    Turn {
+        report: TurnReport,
+    },
+    Collected {
+        tip: Option<CommitId>,
+        diff: DiffStat,
+    },
+    Verified {
+        pairs: Vec<CheckedPair>,
+    },
     /// The pull request is there: made now, or `adopted` from an earlier try.
-    PullRequest { pull_request: PullRequestRef, adopted: bool },
+    PullRequest {
+        pull_request: PullRequestRef,
+        adopted: bool,
+    },
     Cleaned,
 }
 
@@ -102,8 +138,14 @@ impl EffectName {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EffectChange {
     /// It is about to be done; a later holder asks the other side before it does it again.
-    Reserve { name: EffectName, detail: String },
-    Done { name: EffectName, result: String },
+    Reserve {
+        name: EffectName,
+        detail: String,
+    },
+    Done {
+        name: EffectName,
+        result: String,
+    },
 }
 
 /// A decision: the next state, what to tell, and what changes about the outside effects.
@@ -407,7 +449,12 @@ fn branch_pushed(state: &JobState, elapsed: Duration, order: Order<'_>) -> Optio
     })
 }
 
-fn published(trail: &Trail, branch: &BranchName, tip: &CommitId, pull_request: Option<PullRequestRef>) -> Step {
+fn published(
+    trail: &Trail,
+    branch: &BranchName,
+    tip: &CommitId,
+    pull_request: Option<PullRequestRef>,
+) -> Step {
     let detail = match &pull_request {
         Some(request) => format!("pull request {} is open", request.url),
         None => format!("branch {branch} is ready"),
@@ -433,7 +480,9 @@ fn done(
         (JobState::Collecting { trail, ground, report }, StageOutput::Collected { tip, diff }) => {
             collected(trail, ground, report, Harvest { tip, diff, now }, order)
         }
-        (JobState::Verifying { .. }, StageOutput::Verified { pairs }) => verified(state, pairs, elapsed, order)?,
+        (JobState::Verifying { .. }, StageOutput::Verified { pairs }) => {
+            verified(state, pairs, elapsed, order)?
+        }
         (
             JobState::Publishing { trail, tip, branch, pushed: true, .. },
             StageOutput::PullRequest { pull_request, adopted },
@@ -513,7 +562,13 @@ struct Harvest {
     now: Timestamp,
 }
 
-fn collected(trail: &Trail, ground: &Ground, report: &TurnReport, harvest: Harvest, order: Order<'_>) -> Step {
+fn collected(
+    trail: &Trail,
+    ground: &Ground,
+    report: &TurnReport,
+    harvest: Harvest,
+    order: Order<'_>,
+) -> Step {
     let Harvest { tip, diff, now } = harvest;
     let mut trail = trail.clone();
     if tip.is_some() {
@@ -536,7 +591,9 @@ fn collected(trail: &Trail, ground: &Ground, report: &TurnReport, harvest: Harve
         (TurnOutcome::Overloaded { detail }, _) => {
             park(trail, ground, ParkReason::Overloaded, detail, Some(now.plus(OVERLOAD_WAIT)))
         }
-        (TurnOutcome::LoginExpired { detail }, _) => park(trail, ground, ParkReason::AgentLogin, detail, None),
+        (TurnOutcome::LoginExpired { detail }, _) => {
+            park(trail, ground, ParkReason::AgentLogin, detail, None)
+        }
         (TurnOutcome::NeedsInput { detail }, _) => Step::ending(trail, EndReason::NeedsInput, detail.clone()),
         (TurnOutcome::Refused { detail }, _) => Step::ending(trail, EndReason::AgentRefused, detail.clone()),
         (TurnOutcome::BudgetStop { limit }, _) => {
@@ -568,7 +625,13 @@ fn collected(trail: &Trail, ground: &Ground, report: &TurnReport, harvest: Harve
     step
 }
 
-fn park(mut trail: Trail, ground: &Ground, reason: ParkReason, detail: &str, wake: Option<Timestamp>) -> Step {
+fn park(
+    mut trail: Trail,
+    ground: &Ground,
+    reason: ParkReason,
+    detail: &str,
+    wake: Option<Timestamp>,
+) -> Step {
     trail.feedback.get_or_insert(Feedback::Interrupted);
     let then = JobState::Working { trail, ground: ground.clone(), turn: None };
     Step::parking(then, reason, detail.to_owned(), wake)
@@ -595,7 +658,8 @@ fn retry(mut trail: Trail, ground: &Ground, retry: Retry, order: Order<'_>) -> S
         reason: retry.detail.clone(),
     };
     if trail.attempt >= order.spec.limits.attempts {
-        let detail = format!("{} (attempt {} of {})", retry.detail, trail.attempt, order.spec.limits.attempts);
+        let detail =
+            format!("{} (attempt {} of {})", retry.detail, trail.attempt, order.spec.limits.attempts);
         return Step::ending(trail, retry.last, detail).event(event);
     }
     trail.attempt += 1;

@@ -64,7 +64,8 @@ impl Walk {
     fn turn(self, outcome: TurnOutcome) -> Self {
         let session = Some(SessionId::parse("s-1").unwrap());
         let usage = Usage { output_tokens: 10, turns: 1, cost: Some(MicroDollars(1000)), ..Usage::default() };
-        self.announced().done(StageOutput::Turn { report: TurnReport { outcome, session, usage, final_text: None } })
+        self.announced()
+            .done(StageOutput::Turn { report: TurnReport { outcome, session, usage, final_text: None } })
     }
 
     fn collected(self) -> Self {
@@ -94,7 +95,10 @@ impl Walk {
 }
 
 fn pair(tip: Verdict, base: Option<Verdict>) -> CheckedPair {
-    CheckedPair { tip: report("test", tip, "boom"), base: base.map(|verdict| report("test", verdict, "boom")) }
+    CheckedPair {
+        tip: report("test", tip, "boom"),
+        base: base.map(|verdict| report("test", verdict, "boom")),
+    }
 }
 
 fn interrupted(session: Option<&str>) -> Input {
@@ -121,8 +125,13 @@ fn a_good_job_goes_through_every_stage_once_and_ends_with_a_branch() {
 #[test]
 fn a_pull_request_follows_the_push_and_both_are_reserved_first() {
     let mut order = spec();
-    order.publication = Publication::PullRequest { remote: "https://example.org/a/b".to_owned(), draft: false };
-    let walk = Walk::with(order).prepared().worked().verified(Verdict::Pass, None).input(Input::BranchPushed { elapsed: SECOND });
+    order.publication =
+        Publication::PullRequest { remote: "https://example.org/a/b".to_owned(), draft: false };
+    let walk = Walk::with(order)
+        .prepared()
+        .worked()
+        .verified(Verdict::Pass, None)
+        .input(Input::BranchPushed { elapsed: SECOND });
     assert!(matches!(walk.state, JobState::Publishing { pushed: true, .. }));
     let pull_request = PullRequestRef { number: 7, url: "https://example.org/a/b/pulls/7".to_owned() };
     let walk = walk.done(StageOutput::PullRequest { pull_request: pull_request.clone(), adopted: false });
@@ -139,7 +148,12 @@ fn a_pull_request_follows_the_push_and_both_are_reserved_first() {
     use EffectName::{OpenPullRequest, PushBranch};
     assert_eq!(
         names,
-        [(PushBranch, "reserve"), (OpenPullRequest, "reserve"), (PushBranch, "done"), (OpenPullRequest, "done")]
+        [
+            (PushBranch, "reserve"),
+            (OpenPullRequest, "reserve"),
+            (PushBranch, "done"),
+            (OpenPullRequest, "done")
+        ]
     );
 }
 
@@ -176,12 +190,18 @@ fn no_change_is_never_a_success() {
 #[test]
 fn trouble_that_is_not_the_jobs_fault_uses_up_no_attempt() {
     let outcomes = [
-        (TurnOutcome::RateLimited { reset: Some(Timestamp(99)), detail: "later".to_owned() }, ParkReason::RateLimited),
+        (
+            TurnOutcome::RateLimited { reset: Some(Timestamp(99)), detail: "later".to_owned() },
+            ParkReason::RateLimited,
+        ),
         (TurnOutcome::Overloaded { detail: "busy".to_owned() }, ParkReason::Overloaded),
         (TurnOutcome::LoginExpired { detail: "log in".to_owned() }, ParkReason::AgentLogin),
     ];
     for (outcome, expected) in outcomes {
-        let walk = Walk::queued().prepared().turn(outcome).done(StageOutput::Collected { tip: None, diff: DiffStat::default() });
+        let walk = Walk::queued()
+            .prepared()
+            .turn(outcome)
+            .done(StageOutput::Collected { tip: None, diff: DiffStat::default() });
         let JobState::Parked { reason, then, .. } = &walk.state else { panic!("{:?}", walk.state) };
         assert_eq!(*reason, expected);
         assert_eq!(then.trail().unwrap().attempt, 1);
@@ -202,7 +222,8 @@ fn a_parked_stage_goes_on_at_the_same_stage() {
 #[test]
 fn a_cancel_after_the_push_says_so() {
     let mut order = spec();
-    order.publication = Publication::PullRequest { remote: "https://example.org/a/b".to_owned(), draft: false };
+    order.publication =
+        Publication::PullRequest { remote: "https://example.org/a/b".to_owned(), draft: false };
     let walk = Walk::with(order)
         .prepared()
         .worked()
@@ -217,7 +238,11 @@ fn a_cancel_after_the_push_says_so() {
 
 #[test]
 fn a_cancel_never_undoes_an_end() {
-    let walk = Walk::queued().prepared().worked().verified(Verdict::Pass, None).input(Input::BranchPushed { elapsed: SECOND });
+    let walk = Walk::queued()
+        .prepared()
+        .worked()
+        .verified(Verdict::Pass, None)
+        .input(Input::BranchPushed { elapsed: SECOND });
     let walk = walk.input(Input::Cancel { by: CancelledBy::Interrupt });
     assert_eq!(walk.ended(), EndReason::Published);
 }
@@ -234,7 +259,11 @@ fn an_interrupted_turn_that_ran_is_resumed_and_one_that_never_started_is_not() {
         boot_id: "b".to_owned(),
         containment: crate::command::Containment::PidNamespace,
     };
-    let ran = Walk::queued().prepared().announced().input(Input::TurnStarted { process }).input(interrupted(Some("s-1")));
+    let ran = Walk::queued()
+        .prepared()
+        .announced()
+        .input(Input::TurnStarted { process })
+        .input(interrupted(Some("s-1")));
     let trail = ran.state.trail().unwrap();
     assert_eq!(trail.session, Some(SessionId::parse("s-1").unwrap()));
     assert_eq!(trail.feedback, Some(Feedback::Interrupted));

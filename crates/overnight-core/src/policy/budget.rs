@@ -75,7 +75,13 @@ mod tests {
     use crate::units::MicroDollars;
 
     fn limits() -> JobLimits {
-        JobLimits { attempts: 3, cost: Some(MicroDollars(5_000_000)), tokens: Some(1000), turns: Some(10), time_ms: Some(60_000) }
+        JobLimits {
+            attempts: 3,
+            cost: Some(MicroDollars(5_000_000)),
+            tokens: Some(1000),
+            turns: Some(10),
+            time_ms: Some(60_000),
+        }
     }
 
     fn used(cost: Option<i64>, tokens: u64, turns: u32) -> Usage {
@@ -100,7 +106,11 @@ mod tests {
 
     #[test]
     fn what_is_left_never_goes_below_zero() {
-        let trail = Trail { used: used(Some(9_000_000), 5000, 50), active: Duration::from_secs(90), ..Trail::default() };
+        let trail = Trail {
+            used: used(Some(9_000_000), 5000, 50),
+            active: Duration::from_secs(90),
+            ..Trail::default()
+        };
         let left = remaining(&limits(), &trail);
         assert_eq!(
             (left.cost, left.tokens, left.turns, left.wall),
@@ -111,8 +121,14 @@ mod tests {
     #[test]
     fn a_limit_that_a_backend_cannot_keep_is_named() {
         let can = Capabilities {
-            resume: false, tokens: false, turns: false, cost: false,
-            model: false, effort: false, tool_lists: false, permission_mode: false,
+            resume: false,
+            tokens: false,
+            turns: false,
+            cost: false,
+            model: false,
+            effort: false,
+            tool_lists: false,
+            permission_mode: false,
         };
         assert_eq!(unenforceable(&limits(), can), [LimitKind::Cost, LimitKind::Tokens, LimitKind::Turns]);
         assert_eq!(unenforceable(&JobLimits { time_ms: Some(1), ..JobLimits::default() }, can), []);

@@ -29,7 +29,11 @@ pub fn decide(pairs: &[CheckedPair], trail: &Trail, ground: &Ground, spec: &JobS
         return Gate::Fail {
             reason: EndReason::ChecksCouldNotRun,
             class: None,
-            detail: format!("check {:?} could not run, on the base either: {}", pair.tip.check, reason_text(pair)),
+            detail: format!(
+                "check {:?} could not run, on the base either: {}",
+                pair.tip.check,
+                reason_text(pair)
+            ),
         };
     }
     let broken: Vec<&CheckedPair> = with(Standing::Broken).chain(with(Standing::FailedBaseUnknown)).collect();
@@ -54,7 +58,11 @@ pub fn decide(pairs: &[CheckedPair], trail: &Trail, ground: &Ground, spec: &JobS
 fn held_against(pairs: &[&CheckedPair], trail: &Trail, ground: &Ground) -> Gate {
     let failures: Vec<FailedCheck> = pairs.iter().map(|pair| failed_check(pair, ground)).collect();
     let class = failures.iter().find_map(|failure| failure.class.clone());
-    let hard = pairs.iter().any(|pair| failure::classify(&pair.tip).class.is_some_and(|class| class.hard));
+    // Where the base passes, the change is to blame, and whoever made it can mend it.
+    let hard = pairs.iter().any(|pair| {
+        pair.standing() != Standing::Broken
+            && failure::classify(&pair.tip).class.is_some_and(|class| class.hard)
+    });
     let names: Vec<&str> = failures.iter().map(|failure| failure.check.as_str()).collect();
     let names = names.join(", ");
     if hard {

@@ -51,11 +51,7 @@ enum Left {
 }
 
 /// What a turn of a dead runner came to, if it had come to its end; otherwise its tree is gone afterwards.
-async fn left_by_a_dead_runner(
-    seat: &Seat<'_>,
-    turn: &Turn,
-    trail: &Trail,
-) -> Result<Left, StageError> {
+async fn left_by_a_dead_runner(seat: &Seat<'_>, turn: &Turn, trail: &Trail) -> Result<Left, StageError> {
     if let Some(process) = &turn.process {
         seat.waiting("ending what an interrupted runner left");
         overnight_proc::kill_tree(process, seat.job.spec.agent.grace).await;
@@ -76,7 +72,7 @@ async fn left_by_a_dead_runner(
 }
 
 /// The workspace as the last turn left it, or a new one on the last commits that were brought home.
-async fn ensure_workspace(seat: &Seat<'_>, ground: &Ground, trail: &Trail) -> Result<(), StageError> {
+async fn ensure_workspace(seat: &mut Seat<'_>, ground: &Ground, trail: &Trail) -> Result<(), StageError> {
     let mirror = prepare::open_mirror(seat).await?;
     if overnight_git::workspace::made_for(&mirror, &seat.dirs.workspace()).is_some() {
         return Ok(());
@@ -86,7 +82,8 @@ async fn ensure_workspace(seat: &Seat<'_>, ground: &Ground, trail: &Trail) -> Re
 }
 
 fn session(seat: &Seat<'_>, trail: &Trail) -> SessionStart {
-    let known = trail.session.clone().filter(|_| overnight_agents::capabilities(seat.job.spec.agent.backend).resume);
+    let known =
+        trail.session.clone().filter(|_| overnight_agents::capabilities(seat.job.spec.agent.backend).resume);
     known.map_or_else(|| SessionStart::Fresh(fresh_session()), SessionStart::Resume)
 }
 
@@ -120,10 +117,11 @@ const INSTRUCTIONS: [&str; 2] = ["CLAUDE.md", "AGENTS.md"];
 const MAX_INSTRUCTIONS: u64 = 256 << 10;
 
 /// The repository's instructions as of the base commit, in a file that the CLI is pointed to.
-async fn instructions(seat: &Seat<'_>, ground: &Ground) -> Result<Option<PathBuf>, StageError> {
+async fn instructions(seat: &mut Seat<'_>, ground: &Ground) -> Result<Option<PathBuf>, StageError> {
     let mirror = prepare::open_mirror(seat).await?;
     for name in INSTRUCTIONS {
-        let found = mirror.read_file(&ground.base, name.as_bytes(), MAX_INSTRUCTIONS).await.map_err(trouble::git)?;
+        let found =
+            mirror.read_file(&ground.base, name.as_bytes(), MAX_INSTRUCTIONS).await.map_err(trouble::git)?;
         if let Some(text) = found {
             let path = seat.dirs.tmp().join("instructions.md");
             let file = path.clone();
@@ -136,13 +134,18 @@ async fn instructions(seat: &Seat<'_>, ground: &Ground) -> Result<Option<PathBuf
 
 /// One copy for the agent, one that the agent cannot change for people.
 async fn write_prompt(seat: &Seat<'_>, request: &TurnRequest) -> Result<(), StageError> {
-    let (kept, given, text) = (seat.dirs.prompt(request.turn), request.prompt_file.clone(), request.prompt.clone());
+    let (kept, given, text) =
+        (seat.dirs.prompt(request.turn), request.prompt_file.clone(), request.prompt.clone());
     trouble::blocking(move || std::fs::write(kept, &text).and_then(|()| std::fs::write(given, &text)))
         .await?
         .map_err(trouble::io)
 }
 
-async fn take_turn(seat: &mut Seat<'_>, request: &TurnRequest, trail: &Trail) -> Result<TurnReport, StageError> {
+async fn take_turn(
+    seat: &mut Seat<'_>,
+    request: &TurnRequest,
+    trail: &Trail,
+) -> Result<TurnReport, StageError> {
     let host = host_facts(seat)?;
     let mut spec = overnight_agents::plan(request, &host)
         .map_err(|error| trouble::config(format!("{error}; {}", error.hint())))?;
@@ -177,7 +180,8 @@ fn host_facts(seat: &Seat<'_>) -> Result<HostFacts, StageError> {
         let backend = settings.backend;
         let usual = overnight_agents::usual_programs(backend).join(", ");
         let hint = overnight_agents::login_hint(backend);
-        let detail = format!("no program for the {backend} agent was found (looked for {usual} in PATH); {hint}");
+        let detail =
+            format!("no program for the {backend} agent was found (looked for {usual} in PATH); {hint}");
         trouble::end(EndReason::AgentMissing, detail)
     })?;
     Ok(HostFacts {

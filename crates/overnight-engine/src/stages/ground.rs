@@ -40,7 +40,9 @@ async fn from_repository(
     let root = mirror.list_root(base).await.map_err(trouble::git)?;
     let mut files: BTreeMap<&'static str, Vec<u8>> = BTreeMap::new();
     for name in detect::wanted_files(&root) {
-        if let Some(content) = mirror.read_file(base, name.as_bytes(), MAX_FILE).await.map_err(trouble::git)? {
+        if let Some(content) =
+            mirror.read_file(base, name.as_bytes(), MAX_FILE).await.map_err(trouble::git)?
+        {
             files.insert(name, content);
         }
     }
@@ -58,7 +60,11 @@ async fn from_repository(
     Ok((CheckSource::Detected, checks))
 }
 
-async fn configured(mirror: &Mirror, base: &CommitId, timeout: Duration) -> Result<Option<Vec<Check>>, StageError> {
+async fn configured(
+    mirror: &Mirror,
+    base: &CommitId,
+    timeout: Duration,
+) -> Result<Option<Vec<Check>>, StageError> {
     let Some(bytes) = mirror.read_file(base, b"overnight.toml", MAX_FILE).await.map_err(trouble::git)? else {
         return Ok(None);
     };

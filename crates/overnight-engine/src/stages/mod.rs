@@ -12,6 +12,8 @@ mod verify;
 
 use overnight_core::job::{Stage, StageOutput, Trouble};
 
+pub(crate) use prepare::put_mirror_aside;
+
 use crate::engine::WorkError;
 use crate::seat::Seat;
 
@@ -20,7 +22,14 @@ use crate::seat::Seat;
 pub(crate) enum StageError {
     /// A signal ended it; which one, the signals know.
     Stopped,
-    Trouble { trouble: Trouble, detail: String },
+    Trouble {
+        trouble: Trouble,
+        detail: String,
+    },
+    /// Objects of the mirror are broken: it has to be made anew.
+    MirrorDamaged {
+        detail: String,
+    },
     /// The job can no longer be moved by this runner.
     Work(WorkError),
 }

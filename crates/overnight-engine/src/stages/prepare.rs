@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use overnight_core::git::CommitId;
-use overnight_core::job::{Base, Ground, JobState, Notice, Publication, StageOutput};
+use overnight_core::job::{Base, Ground, JobState, Notice, ParkReason, Publication, StageOutput, Trouble};
 use overnight_git::workspace::{self, Setup};
 use overnight_git::{Credentials, Endpoint, Identity, LockWait, Mirror, Remote, Secret, Wanted};
 
@@ -27,20 +27,42 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     Ok(StageOutput::Prepared { ground: Ground { base, base_branch, check_source, checks } })
 }
 
-/// The mirror of the job's source, made or repaired if need be.
-pub(crate) async fn open_mirror(seat: &Seat<'_>) -> Result<Mirror, StageError> {
+/// The mirror of the job's source, made or mended if need be. Opened once per run of a job.
+pub(crate) async fn open_mirror(seat: &mut Seat<'_>) -> Result<Mirror, StageError> {
+    if let Some(mirror) = &seat.mirror {
+        return Ok(mirror.clone());
+    }
     let endpoint = remote_endpoint(seat, &seat.job.spec.source).await?;
     let watcher = seat.watcher.clone();
     let progress = move |_| {
-        watcher.tell(Progress::Waiting { what: "another job is using the mirror of this repository".to_owned() });
+        watcher.tell(Progress::Waiting {
+            what: "another job is using the mirror of this repository".to_owned(),
+        });
     };
     let wait = LockWait { timeout: seat.engine.settings().git_timeout, progress: &progress };
     let opening = seat.engine.mirrors().open_or_create(&endpoint, &wait);
-    super::unless_stopped(seat, async { opening.await.map_err(trouble::git) }).await
+    let mirror = super::unless_stopped(seat, async { opening.await.map_err(trouble::git) }).await?;
+    seat.mirror = Some(mirror.clone());
+    Ok(mirror)
+}
+
+/// Puts a damaged mirror aside, so that the job finds a new one when it is taken up again.
+pub(crate) async fn put_mirror_aside(seat: &mut Seat<'_>, detail: String) -> (Trouble, String) {
+    let trouble = Trouble::Wait { reason: ParkReason::Unavailable, wake: None };
+    let Some(mirror) = seat.mirror.take() else { return (trouble, detail) };
+    let wait = LockWait::silent(seat.engine.settings().git_timeout);
+    match seat.engine.mirrors().quarantine(&mirror, &wait).await {
+        Ok(aside) => (trouble, format!("{detail}; the damaged mirror was moved to {}", aside.display())),
+        Err(error) => (trouble, format!("{detail}; it could not be moved aside: {}", trouble::chain(&error))),
+    }
 }
 
 /// The agent's private clone at `commit`, with the job's identity for commits.
-pub(crate) async fn make_workspace(seat: &Seat<'_>, mirror: &Mirror, commit: &CommitId) -> Result<(), StageError> {
+pub(crate) async fn make_workspace(
+    seat: &Seat<'_>,
+    mirror: &Mirror,
+    commit: &CommitId,
+) -> Result<(), StageError> {
     let path = seat.dirs.workspace();
     let setup = Setup { branch: None, identity: Some(identity(&seat.job.spec.author)) };
     let making = workspace::ready(mirror, commit, &path, &setup);
@@ -51,7 +73,9 @@ pub(crate) async fn make_workspace(seat: &Seat<'_>, mirror: &Mirror, commit: &Co
 /// `Name <address>` taken apart; a text of another form is the name.
 pub(crate) fn identity(author: &str) -> Identity {
     match author.rsplit_once('<').map(|(name, rest)| (name.trim(), rest.trim_end_matches('>').trim())) {
-        Some((name, email)) if !name.is_empty() => Identity { name: name.to_owned(), email: email.to_owned() },
+        Some((name, email)) if !name.is_empty() => {
+            Identity { name: name.to_owned(), email: email.to_owned() }
+        }
         Some(_) | None => Identity { name: author.trim().to_owned(), email: String::new() },
     }
 }
@@ -76,7 +100,9 @@ fn parse_remote(text: &str) -> Result<Remote, StageError> {
 
 async fn make_directories(seat: &Seat<'_>) -> Result<(), StageError> {
     let dirs = [seat.dirs.log(), seat.dirs.tmp(), seat.dirs.out()];
-    trouble::blocking(move || dirs.iter().try_for_each(|dir| trouble::private_dir(dir))).await?.map_err(trouble::io)
+    trouble::blocking(move || dirs.iter().try_for_each(|dir| trouble::private_dir(dir)))
+        .await?
+        .map_err(trouble::io)
 }
 
 async fn base(seat: &Seat<'_>, mirror: &Mirror) -> Result<(CommitId, Option<String>), StageError> {

@@ -28,7 +28,12 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<Option<StageOutput>, Stag
 }
 
 /// Pushes to the reserved name, or finds that name taken. At the end the job has moved either way.
-async fn push(seat: &mut Seat<'_>, mirror: &Mirror, branch: &BranchName, tip: &CommitId) -> Result<(), StageError> {
+async fn push(
+    seat: &mut Seat<'_>,
+    mirror: &Mirror,
+    branch: &BranchName,
+    tip: &CommitId,
+) -> Result<(), StageError> {
     let endpoint = endpoint(seat).await?;
     let pushing = mirror.push(&endpoint, branch, tip, &Expected::Absent);
     let outcome = super::unless_stopped(seat, async { pushing.await.map_err(trouble::git) }).await?;
@@ -101,14 +106,15 @@ async fn forge(seat: &Seat<'_>, remote: &str) -> Result<Forge, StageError> {
     Forge::connect(address, token, forges.http.clone()).map_err(trouble::forge)
 }
 
-async fn facts(seat: &Seat<'_>, base_branch: &str) -> Result<PullRequestFacts, StageError> {
+async fn facts(seat: &mut Seat<'_>, base_branch: &str) -> Result<PullRequestFacts, StageError> {
+    let mirror = prepare::open_mirror(seat).await?;
     let JobState::Publishing { trail, pairs, ground, tip, diff, .. } = seat.state() else {
         return Err(trouble::bug("publish outside its state"));
     };
-    let mirror = prepare::open_mirror(seat).await?;
     let commits = mirror.log(&ground.base, tip, MOST_COMMITS).await.map_err(trouble::git)?;
     let history = seat.history().await?;
-    let started = history.iter().find(|(_, event)| matches!(event, JobEvent::Claimed { .. })).map(|(at, _)| *at);
+    let started =
+        history.iter().find(|(_, event)| matches!(event, JobEvent::Claimed { .. })).map(|(at, _)| *at);
     let now = seat.engine.store().now().await?;
     let agent = &seat.job.spec.agent;
     let model = agent.model.as_deref().map(|model| format!(", {model}")).unwrap_or_default();

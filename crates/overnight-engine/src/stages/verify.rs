@@ -8,8 +8,8 @@ use overnight_core::command::{CommandSpec, Exit, Isolation, StopReason};
 use overnight_core::git::CommitId;
 use overnight_core::job::{JobState, Notice, StageOutput};
 use overnight_core::verdict::{Check, CheckReport, CheckedPair, CouldNotRun, Verdict};
-use overnight_git::workspace::{self, Setup};
 use overnight_git::Mirror;
+use overnight_git::workspace::{self, Setup};
 use overnight_proc::{Capture, Line, Reply, SpawnError};
 
 use crate::guard;
@@ -20,8 +20,10 @@ use crate::trouble;
 
 /// Characters of a check's output that its report keeps.
 const TAIL: usize = 8_000;
-/// A check of this name brings in what the others need, so it also comes first on the base.
-const SETUP: &str = "install";
+/// Whether a check brings in what the others need (`install`, `install (npm)`), so that it also comes first on the base.
+fn is_setup(check: &Check) -> bool {
+    check.name == "install" || check.name.starts_with("install (")
+}
 
 pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> {
     let JobState::Verifying { trail, ground, tip, .. } = seat.state().clone() else {
@@ -38,9 +40,10 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     for (index, check) in ground.checks.iter().enumerate() {
         let report = bench.measure(seat, Measured { check, index, commit: &tip, on_base: false }).await?;
         let passed = report.verdict == Verdict::Pass;
-        let base = if passed { None } else { Some(bench.on_base(seat, &ground.checks, index, &ground.base).await?) };
+        let base =
+            if passed { None } else { Some(bench.on_base(seat, &ground.checks, index, &ground.base).await?) };
         pairs.push(CheckedPair { tip: report, base });
-        if !passed && check.name == SETUP {
+        if !passed && is_setup(check) {
             // Without what it brings in, the other checks would only repeat its failure.
             break;
         }
@@ -91,7 +94,7 @@ impl Bench {
         if !self.base_ready {
             self.checkout(seat, base, &seat.dirs.checkout("base")).await?;
             self.base_ready = true;
-            for (setup, check) in checks[..index].iter().enumerate().filter(|(_, check)| check.name == SETUP) {
+            for (setup, check) in checks[..index].iter().enumerate().filter(|(_, check)| is_setup(check)) {
                 self.measure(seat, Measured { check, index: setup, commit: base, on_base: true }).await?;
             }
         }
@@ -116,11 +119,17 @@ impl Bench {
     }
 }
 
-async fn known_on_base(seat: &Seat<'_>, check: &str, base: &CommitId) -> Result<Option<CheckReport>, StageError> {
+async fn known_on_base(
+    seat: &Seat<'_>,
+    check: &str,
+    base: &CommitId,
+) -> Result<Option<CheckReport>, StageError> {
     use overnight_core::job::JobEvent;
     let history = seat.history().await?;
     Ok(history.into_iter().rev().find_map(|(_, event)| match event {
-        JobEvent::Checked { report, on_base: true } if report.check == check && report.commit == *base => Some(report),
+        JobEvent::Checked { report, on_base: true } if report.check == check && report.commit == *base => {
+            Some(report)
+        }
         _ => None,
     }))
 }
@@ -218,7 +227,11 @@ mod tests {
             (Exit::Code(126), None, Verdict::CouldNotRun { why: CouldNotRun::NotExecutable }),
             (Exit::Signal(9), None, Verdict::CouldNotRun { why: CouldNotRun::Killed(9) }),
             // A check that was stopped says nothing, even when it managed to exit with 0 meanwhile.
-            (Exit::Code(0), Some(StopReason::WallTimeout), Verdict::CouldNotRun { why: CouldNotRun::TimedOut }),
+            (
+                Exit::Code(0),
+                Some(StopReason::WallTimeout),
+                Verdict::CouldNotRun { why: CouldNotRun::TimedOut },
+            ),
         ];
         for (exit, stopped, wanted) in table {
             assert_eq!(verdict(exit, stopped), wanted, "{exit:?} {stopped:?}");

@@ -96,7 +96,7 @@ async fn no_state_of_the_agents_repository_keeps_the_work_from_arriving() {
         ("no index", "rm .git/index", Facts::default()),
         ("merge in progress", "echo x >.git/MERGE_HEAD; echo y >.git/MERGE_MSG", Facts::default()),
         ("orphan", "git checkout -q --orphan new && git commit -q -m x", Facts::default()),
-        ("rewound", "git reset -q --hard HEAD~1", Facts { rewound: true, ..Facts::default() }),
+        ("rewound", "git reset -q --hard HEAD~1", Facts::default()),
         ("no repository", "rm -rf .git", Facts { salvaged: true, ..Facts::default() }),
         ("broken HEAD", "echo junk >.git/HEAD", Facts { salvaged: true, ..Facts::default() }),
     ];
@@ -110,6 +110,16 @@ async fn no_state_of_the_agents_repository_keeps_the_work_from_arriving() {
         let grafted = scene.mirror.graft(&scene.base, collected.tip.as_ref().unwrap()).await.unwrap();
         assert!(scene.mirror.is_ancestor(&scene.base, &grafted).await.unwrap(), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_head_moved_behind_the_base_undoes_the_difference() {
+    let scene = Scene::new().await;
+    git(scene.work(), ["reset", "-q", "--hard", "HEAD~1"]);
+    let collected = scene.collect().await;
+    assert_eq!(collected.facts, Facts { rewound: true, ..Facts::default() });
+    assert_eq!(scene.names(&collected).await, ["a.txt"]);
+    assert_eq!(git_parent(&scene, collected.tip.as_ref().unwrap()), scene.base);
 }
 
 #[tokio::test]
@@ -182,7 +192,11 @@ const VECTORS: [Vector; 15] = [
         plant: "git config extensions.worktreeConfig true; git config --worktree core.fsmonitor $EVIL",
         control: "git status",
     },
-    Vector { name: "pre-commit", plant: "mkdir .git/hooks; cp $EVIL .git/hooks/pre-commit", control: "git commit -qam x" },
+    Vector {
+        name: "pre-commit",
+        plant: "mkdir .git/hooks; cp $EVIL .git/hooks/pre-commit",
+        control: "git commit -qam x",
+    },
     Vector {
         name: "hooksPath",
         plant: "mkdir h; cp $EVIL h/post-commit; git config core.hooksPath h",
@@ -255,7 +269,7 @@ async fn nothing_planted_in_a_workspace_runs_on_the_host() {
         let lab = &scene.lab;
         git(lab.dir.path(), ["clone", "-q", "--bare", "repo", "remote.git"]);
         let (evil, canary) = (lab.path("evil"), lab.path("canary"));
-        fs::write(&evil, format!("#!/bin/sh\ntouch {}\ncat 2>/dev/null\nexit 0\n", canary.display())).unwrap();
+        fs::write(&evil, format!("#!/bin/sh\ntouch {}\nexit 0\n", canary.display())).unwrap();
         fs::set_permissions(&evil, fs::Permissions::from_mode(0o755)).unwrap();
         let sh = |text: &str| {
             let mut sh = command("sh", scene.work());
@@ -272,7 +286,8 @@ async fn nothing_planted_in_a_workspace_runs_on_the_host() {
         scene.mirror.log_subjects(&scene.base, &tip, 9).await.unwrap();
         let setup = Setup { branch: None, identity: None };
         ready(&scene.mirror, &tip, &lab.path("checks"), &setup).await.unwrap();
-        let pushed = scene.mirror.push(&local(&lab.path("remote.git")), &branch(), &tip, &Expected::Absent).await;
+        let pushed =
+            scene.mirror.push(&local(&lab.path("remote.git")), &branch(), &tip, &Expected::Absent).await;
         assert_eq!(pushed.unwrap(), PushOutcome::Pushed, "{}", vector.name);
         assert!(!canary.exists(), "{} ran on the host", vector.name);
         let control = sh(vector.control);

@@ -65,14 +65,20 @@ impl Mirror {
             }
             Wanted::Branch(_) | Wanted::DefaultBranch => {
                 let branch = self.git.resolve_branch(endpoint, wanted).await?;
-                let commit = self.fetch_once(endpoint, &branch.commit, &format!("refs/heads/{}", branch.name)).await?;
+                let commit =
+                    self.fetch_once(endpoint, &branch.commit, &format!("refs/heads/{}", branch.name)).await?;
                 Ok(Fetched { commit, branch: Some(branch.name) })
             }
         }
     }
 
     /// Fetches `what` unless `expected` is kept already.
-    async fn fetch_once(&self, endpoint: &Endpoint, expected: &CommitId, what: &str) -> Result<CommitId, GitError> {
+    async fn fetch_once(
+        &self,
+        endpoint: &Endpoint,
+        expected: &CommitId,
+        what: &str,
+    ) -> Result<CommitId, GitError> {
         if self.read_ref(&base_ref(expected)).await?.is_some() {
             return Ok(expected.clone());
         }
@@ -93,7 +99,12 @@ impl Mirror {
             call = call.config(&format!("fetch.fsck.{fault}=ignore"));
         }
         // Packs are kept as packs: one file to flush instead of thousands.
-        let call = call.config("fetch.unpackLimit=1").args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head"]);
+        let call = call.config("fetch.unpackLimit=1").args([
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+        ]);
         let call = call.args(["--no-auto-maintenance", "--update-shallow", "--end-of-options"]);
         call.arg(endpoint.remote.argument()).arg(format!("+{what}:{INCOMING}"))
     }
@@ -107,7 +118,11 @@ struct Branch {
 
 impl Git {
     /// Asks a remote for some of its refs, and always for the name of its default branch.
-    pub(crate) async fn ask_remote(&self, endpoint: &Endpoint, refs: &[String]) -> Result<RemoteRefs, GitError> {
+    pub(crate) async fn ask_remote(
+        &self,
+        endpoint: &Endpoint,
+        refs: &[String],
+    ) -> Result<RemoteRefs, GitError> {
         let call = self.without_repository("ask the remote for its branches").reaching(endpoint);
         let call = call.args(["ls-remote", "--quiet", "--symref", "--end-of-options"]);
         let call = call.arg(endpoint.remote.argument()).arg("HEAD").args(refs);

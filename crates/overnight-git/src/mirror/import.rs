@@ -28,7 +28,8 @@ pub(crate) const RESULT_REF: &str = "refs/heads/result";
 const MAX_HEADER_LINES: usize = 10_000;
 
 /// Findings that git only warns of and that no commit of today has reason to hold.
-const STRICT: [&str; 6] = ["fullPathname", "hasDot", "hasDotdot", "hasDotgit", "nullSha1", "zeroPaddedFilemode"];
+const STRICT: [&str; 6] =
+    ["fullPathname", "hasDot", "hasDotdot", "hasDotgit", "nullSha1", "zeroPaddedFilemode"];
 
 /// Who a commit is by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +57,8 @@ impl Mirror {
         let (from, private) = (bundle.to_owned(), self.path.with_extension("git.import"));
         let copy = private.clone();
         let taken = tokio::task::spawn_blocking(move || take_in(&from, &copy)).await;
-        let taken = taken.unwrap_or_else(|lost| Err(GitError::io("copy a bundle", bundle)(io::Error::other(lost))));
+        let taken =
+            taken.unwrap_or_else(|lost| Err(GitError::io("copy a bundle", bundle)(io::Error::other(lost))));
         let import = match taken {
             Ok(()) => self.fetch_bundle(&private, job, attempt).await,
             Err(error) => Err(error),
@@ -149,7 +151,8 @@ fn with_parent(raw: &[u8], parent: &CommitId) -> Option<Vec<u8>> {
     let end = raw.windows(2).position(|pair| pair == b"\n\n")?;
     let mut out = Vec::with_capacity(raw.len());
     for line in raw[..end].split(|b| *b == b'\n') {
-        if [&b"tree "[..], b"author ", b"committer ", b"encoding "].iter().any(|name| line.starts_with(name)) {
+        if [&b"tree "[..], b"author ", b"committer ", b"encoding "].iter().any(|name| line.starts_with(name))
+        {
             out.extend_from_slice(line);
             out.push(b'\n');
         }

@@ -95,7 +95,8 @@ impl Mirror {
 
     fn diff_call(&self, base: &CommitId, tip: &CommitId, options: &[&str]) -> crate::git::Call {
         let call = self.call("compare two commits").about(base).about(tip);
-        let call = call.args(["diff-tree", "-r", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"]);
+        let call =
+            call.args(["diff-tree", "-r", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"]);
         call.args(options).args([base.as_str(), tip.as_str(), "--"])
     }
 
@@ -118,7 +119,12 @@ impl Mirror {
     ///
     /// # Errors
     /// A commit is not in the mirror.
-    pub async fn log_subjects(&self, base: &CommitId, tip: &CommitId, max: u32) -> Result<Vec<String>, GitError> {
+    pub async fn log_subjects(
+        &self,
+        base: &CommitId,
+        tip: &CommitId,
+        max: u32,
+    ) -> Result<Vec<String>, GitError> {
         Ok(self.log(base, tip, max).await?.into_iter().map(|(_, subject)| subject).collect())
     }
 
@@ -134,8 +140,14 @@ impl Mirror {
     ) -> Result<Vec<(CommitId, String)>, GitError> {
         let operation = "list commits";
         let call = self.call(operation).about(base).about(tip);
-        let call =
-            call.args(["log", "-z", "--no-color", "--no-show-signature", "--encoding=UTF-8", "--format=%H %s"]);
+        let call = call.args([
+            "log",
+            "-z",
+            "--no-color",
+            "--no-show-signature",
+            "--encoding=UTF-8",
+            "--format=%H %s",
+        ]);
         let call = call.arg(format!("--max-count={max}")).args([format!("{base}..{tip}").as_str(), "--"]);
         let stdout = call.output().await?;
         let lines = stdout.split(|b| *b == 0).filter(|line| !line.is_empty());

@@ -121,7 +121,9 @@ fn remove_stale_files(dir: &Path) -> io::Result<()> {
         let name = entry.file_name();
         let name = name.as_encoded_bytes();
         let temporary = name.starts_with(b"tmp_") || name.starts_with(b".tmp-") || name.ends_with(b".lock");
-        if entry.file_type()?.is_file() && (temporary || entry.metadata()?.len() == 0 && !name.ends_with(b".keep")) {
+        if entry.file_type()?.is_file()
+            && (temporary || entry.metadata()?.len() == 0 && !name.ends_with(b".keep"))
+        {
             fs::remove_file(entry.path())?;
         }
     }

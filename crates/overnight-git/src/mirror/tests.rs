@@ -180,7 +180,9 @@ fn try_strace(lab: &Lab) -> bool {
 fn plain_fetch(mirror: &Mirror, repo: &Path, commit: &CommitId) -> Vec<String> {
     let refspec = format!("+{commit}:refs/overnight/incoming");
     let (git_dir, repo) = (format!("--git-dir={}", mirror.path().display()), repo.display().to_string());
-    [git_dir.as_str(), "-c", "fetch.unpackLimit=1", "fetch", "-q", "--no-tags", &repo, &refspec].map(String::from).into()
+    [git_dir.as_str(), "-c", "fetch.unpackLimit=1", "fetch", "-q", "--no-tags", &repo, &refspec]
+        .map(String::from)
+        .into()
 }
 
 /// The whole process tree of the fetch dies at its n-th call that changes a file system.
@@ -194,7 +196,8 @@ fn fetch_killed_at_call(lab: &Lab, mirror: &Mirror, repo: &Path, commit: &Commit
 
 fn fetch_killed_after(mirror: &Mirror, repo: &Path, commit: &CommitId, delay: Duration) -> bool {
     let mut fetch = command("git", repo);
-    let mut child = fetch.args(plain_fetch(mirror, repo, commit)).process_group(0).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        fetch.args(plain_fetch(mirror, repo, commit)).process_group(0).stderr(Stdio::null()).spawn().unwrap();
     let started = Instant::now();
     while started.elapsed() < delay && child.try_wait().unwrap().is_none() {
         std::hint::spin_loop();
@@ -287,11 +290,17 @@ fn no_hostile_branch_name_runs_anything() {
         Just("main:refs/heads/evil".to_owned()),
         "[-$();|&<>{}'\"`\u{202e}\u{3000}a-z/:*+^~@.]{1,20}",
     ];
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() });
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 24,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
     let outcome = runner.run(&tricks, |name| {
         // git may hold a branch of that name or not: what counts is that it is never anything but a name.
         let _ = try_git(&repo, ["branch", "--", &name]);
-        if let Ok(fetched) = runtime.block_on(mirror.fetch_commit(&local(&repo), &Wanted::Branch(name.clone()))) {
+        if let Ok(fetched) =
+            runtime.block_on(mirror.fetch_commit(&local(&repo), &Wanted::Branch(name.clone())))
+        {
             prop_assert_eq!(fetched.branch, Some(name));
         }
         prop_assert!(!canary.exists());

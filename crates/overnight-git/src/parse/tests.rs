@@ -25,7 +25,8 @@ fn a_rename_is_one_change_and_names_may_hold_anything() {
 #[test]
 fn a_remote_without_commits_has_no_refs() {
     assert_eq!(ls_remote(b""), RemoteRefs::default());
-    let found = ls_remote(format!("ref: refs/heads/trunk\tHEAD\n{ID}\tHEAD\n{ID}\trefs/heads/\u{3000}\n").as_bytes());
+    let found =
+        ls_remote(format!("ref: refs/heads/trunk\tHEAD\n{ID}\tHEAD\n{ID}\trefs/heads/\u{3000}\n").as_bytes());
     assert_eq!(found.head_branch.as_deref(), Some("refs/heads/trunk"));
     assert_eq!(found.refs.len(), 2);
 }

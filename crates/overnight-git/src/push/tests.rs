@@ -31,9 +31,15 @@ async fn a_push_happens_once_however_often_it_is_asked_for() {
     };
     assert_eq!(push(base.clone(), Expected::Absent).await, PushOutcome::Pushed);
     assert_eq!(push(base.clone(), Expected::Absent).await, PushOutcome::AlreadyThere);
-    assert_eq!(push(tip.clone(), Expected::Absent).await, PushOutcome::Rejected { found: Some(base.clone()) });
+    assert_eq!(
+        push(tip.clone(), Expected::Absent).await,
+        PushOutcome::Rejected { found: Some(base.clone()) }
+    );
     assert_eq!(push(tip.clone(), Expected::At(base.clone())).await, PushOutcome::Pushed);
-    assert_eq!(push(base.clone(), Expected::At(base.clone())).await, PushOutcome::Rejected { found: Some(tip.clone()) });
+    assert_eq!(
+        push(base.clone(), Expected::At(base.clone())).await,
+        PushOutcome::Rejected { found: Some(tip.clone()) }
+    );
     assert_eq!(lab.git.remote_branch(&remote, &branch()).await.unwrap(), Some(tip.clone()));
     // The lease holds at the remote too, not only in what was seen before.
     let line = mirror.push_once(&remote, &branch(), &base, &Expected::Absent).await.unwrap();

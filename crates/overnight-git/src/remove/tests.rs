@@ -19,8 +19,8 @@ async fn a_hostile_tree_is_removed_and_nothing_outside_is_touched() {
     fs::write(tree.join("x".repeat(255)), "").unwrap();
     fs::write(tree.join(OsString::from_vec(b"-rf\n\xff".to_vec())), "").unwrap();
     fs::create_dir(tree.join("y".repeat(255))).unwrap();
-    fs::set_permissions(tree.join("closed/inner"), Permissions::from_mode(0)).unwrap();
-    fs::set_permissions(tree.join("closed"), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(tree.join("closed/inner"), Permissions::from_mode(0o0)).unwrap();
+    fs::set_permissions(tree.join("closed"), Permissions::from_mode(0o0)).unwrap();
     remove_tree(&tree).await.unwrap();
     assert!(!tree.exists());
     assert_eq!(fs::read_to_string(&outside).unwrap(), "keep");

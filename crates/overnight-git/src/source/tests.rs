@@ -19,12 +19,21 @@ async fn an_ordinary_repository_and_a_directory_below_are_described() {
     let source = lab.git.inspect(&repo.join("sub")).await.unwrap();
     let real = repo.canonicalize().unwrap();
     assert_eq!(source.top_level.as_deref(), Some(real.as_path()));
-    assert_eq!((source.git_dir.as_path(), &source.common_dir), (real.join(".git").as_path(), &real.join(".git")));
+    assert_eq!(
+        (source.git_dir.as_path(), &source.common_dir),
+        (real.join(".git").as_path(), &real.join(".git"))
+    );
     assert_eq!((source.head.clone(), source.branch.as_deref()), (head(&repo), Some("main")));
-    assert_eq!((source.uncommitted, source.bare, source.shallow, source.detached()), (2, false, false, false));
+    assert_eq!(
+        (source.uncommitted, source.bare, source.shallow, source.detached()),
+        (2, false, false, false)
+    );
     assert_eq!(source.remotes["origin"].fetch, "https://forge.test/a/b");
     assert_eq!(source.upstream, Some(("origin".to_owned(), "trunk".to_owned())));
-    assert_eq!((source.user_name.as_deref(), source.has_lfs, source.has_submodules), (Some("P"), false, false));
+    assert_eq!(
+        (source.user_name.as_deref(), source.has_lfs, source.has_submodules),
+        (Some("P"), false, false)
+    );
 }
 
 #[tokio::test]

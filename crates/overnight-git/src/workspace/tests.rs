@@ -98,11 +98,17 @@ async fn a_workspace_costs_no_more_than_twice_what_plain_git_takes() {
     ready(&mirror, &base, &lab.path("work"), &setup()).await.unwrap();
     let ours = started.elapsed();
     let started = Instant::now();
-    git(lab.dir.path(), ["clone", "-q", "--shared", "--no-checkout", &mirror.path().display().to_string(), "plain"]);
+    git(
+        lab.dir.path(),
+        ["clone", "-q", "--shared", "--no-checkout", &mirror.path().display().to_string(), "plain"],
+    );
     git(&lab.path("plain"), ["checkout", "-q", base.as_str()]);
     let plain = started.elapsed();
     let started = Instant::now();
     remove(&lab.path("work")).await.unwrap();
-    println!("5,000 files: first fetch {first_fetch:?}, ready {ours:?}, plain {plain:?}, remove {:?}", started.elapsed());
+    println!(
+        "5,000 files: first fetch {first_fetch:?}, ready {ours:?}, plain {plain:?}, remove {:?}",
+        started.elapsed()
+    );
     assert!(ours < plain * 2 + std::time::Duration::from_millis(200), "{ours:?} against {plain:?}");
 }

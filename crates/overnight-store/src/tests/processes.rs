@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
-use overnight_core::job::{Input, JobEvent, JobState};
+use overnight_core::job::{JobEvent, JobState};
 
 use super::*;
 
@@ -24,7 +24,13 @@ impl Other {
     #[expect(clippy::disallowed_methods, reason = "tests start themselves again as other workers")]
     fn start(role: &str, path: &Path, name: &str) -> Self {
         let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["tests::processes::other_process", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+            .args([
+                "tests::processes::other_process",
+                "--exact",
+                "--ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ])
             .envs([(ROLE, role), (NAME, name)])
             .env(FILE, path)
             .stdin(Stdio::piped())
@@ -37,7 +43,10 @@ impl Other {
 
     /// The next fact it tells, or `None` when it has ended. What the test harness prints is passed over.
     fn fact(&mut self) -> Option<String> {
-        self.lines.by_ref().map(Result::unwrap).find_map(|line| line.split_once('@').map(|(_, fact)| fact.to_owned()))
+        self.lines
+            .by_ref()
+            .map(Result::unwrap)
+            .find_map(|line| line.split_once('@').map(|(_, fact)| fact.to_owned()))
     }
 
     fn go(&mut self) {
@@ -66,13 +75,15 @@ fn wait_for_go() {
 #[ignore = "other tests start it as a process of its own"]
 #[expect(clippy::disallowed_methods, reason = "its part comes from the test that started it")]
 async fn other_process() {
-    let (Ok(role), Ok(path), Ok(name)) = (std::env::var(ROLE), std::env::var(FILE), std::env::var(NAME)) else {
+    let (Ok(role), Ok(path), Ok(name)) = (std::env::var(ROLE), std::env::var(FILE), std::env::var(NAME))
+    else {
         return println!("skipped: other_process: no test started it");
     };
     let path = Path::new(&path);
     match role.as_str() {
         "enqueue" => enqueue_many(path).await,
         "claim" => claim_all(path, &name).await,
+        "open" => open_once(path).await,
         "walk" => walk_for_ever(path, &name).await,
         other => panic!("{other}"),
     }
@@ -84,6 +95,12 @@ async fn enqueue_many(path: &Path) {
     for _ in 0..20 {
         tell(enqueue(&store).await.key.as_str());
     }
+}
+
+async fn open_once(path: &Path) {
+    wait_for_go();
+    Store::open(path).await.unwrap();
+    tell("open");
 }
 
 async fn claim_all(path: &Path, name: &str) {
@@ -126,7 +143,7 @@ async fn walk_for_ever(path: &Path, name: &str) {
         let input = match &job.state {
             JobState::Preparing { .. } => prepared(),
             JobState::Working { turn: None, .. } => announced(),
-            JobState::Working { turn: Some(_), .. } => Input::TurnInterrupted,
+            JobState::Working { turn: Some(_), .. } => interrupted(),
             other => panic!("{other:?}"),
         };
         let applied = advance(&store, &lease, &mut job, input).await;
@@ -148,10 +165,35 @@ async fn processes_that_start_together_make_one_database_and_number_their_jobs_w
         keys.extend(std::iter::from_fn(|| other.fact()));
         assert!(other.child.wait().unwrap().success());
     }
-    let mut numbers: Vec<i64> = keys.iter().map(|key| key.strip_prefix("app-").unwrap().parse().unwrap()).collect();
+    let mut numbers: Vec<i64> =
+        keys.iter().map(|key| key.strip_prefix("app-").unwrap().parse().unwrap()).collect();
     numbers.sort_unstable();
     assert_eq!(numbers.len(), 80);
     assert_gapless(&numbers);
+}
+
+#[tokio::test]
+async fn a_process_killed_while_it_makes_the_database_leaves_one_that_can_be_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut cut = 0;
+    for round in 0_u32..24 {
+        let path = dir.path().join(format!("{round}/overnight.db"));
+        let mut other = Other::start("open", &path, "w");
+        assert_eq!(other.fact().as_deref(), Some("ready"));
+        other.go();
+        // Not a wait for anything: the kill has to come at another moment each time, from at once to about when it is done.
+        let start = std::time::Instant::now();
+        while start.elapsed() < Duration::from_micros(400) * round {
+            std::hint::spin_loop();
+        }
+        other.child.kill().unwrap();
+        cut += usize::from(other.fact().is_none());
+        drop(other);
+        let store = Store::open(&path).await.unwrap();
+        assert_eq!(enqueue(&store).await.key.as_str(), "app-1");
+        store.check().await.unwrap();
+    }
+    assert!(cut > 0, "every kill came too late");
 }
 
 #[tokio::test]
@@ -195,7 +237,8 @@ async fn a_worker_killed_while_it_writes_leaves_state_and_events_that_agree() {
             acknowledged = other.fact().expect("the worker failed by itself").parse().unwrap();
         }
         drop(other);
-        let (job, events) = (f.store.job(&id).await.unwrap(), f.store.events(&id, EventNumber(0), 9999).await.unwrap());
+        let (job, events) =
+            (f.store.job(&id).await.unwrap(), f.store.events(&id, EventNumber(0), 9999).await.unwrap());
         assert_gapless(&numbers(&f.store, &id).await);
         assert!(events.len() >= acknowledged, "an acknowledged event was lost");
         let (mut turns, mut open) = (0, false);

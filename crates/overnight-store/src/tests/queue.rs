@@ -84,7 +84,9 @@ async fn a_lease_ends_by_the_databases_clock_and_a_late_holder_that_nobody_follo
     let f = fixture().await;
     let id = enqueue(&f.store).await.id;
     let short = Duration::from_millis(80);
-    let Claim::Taken(first) = f.store.job_claim(&id, &worker("w1"), short, &[]).await.unwrap() else { panic!() };
+    let Claim::Taken(first) = f.store.job_claim(&id, &worker("w1"), short, &[]).await.unwrap() else {
+        panic!()
+    };
     let deadline = Instant::now() + MINUTE;
     while f.store.now().await.unwrap() <= first.lease.until() {
         let early = f.store.job_claim(&id, &worker("w2"), MINUTE, &[]).await.unwrap();
@@ -140,7 +142,10 @@ async fn a_step_from_another_state_than_the_stored_one_is_refused() {
     let (old, again) = (job.state.clone(), step(&job, &job.state, prepared()));
     advance(&f.store, &lease, &mut job, prepared()).await;
     let error = f.store.apply(&lease, &old, again).await.unwrap_err();
-    assert!(matches!(error, StoreError::StateMoved { expected: "preparing", found: "working", .. }), "{error:?}");
+    assert!(
+        matches!(error, StoreError::StateMoved { expected: "preparing", found: "working", .. }),
+        "{error:?}"
+    );
     assert_eq!(f.store.job(&id).await.unwrap().state, job.state);
 }
 

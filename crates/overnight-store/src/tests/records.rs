@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use overnight_core::id::Fence;
-use overnight_core::job::{EffectChange, EffectName, Input, JobEvent, Notice};
+use overnight_core::job::{EffectChange, EffectName, JobEvent, Notice};
 
 use super::*;
 use crate::{EffectStatus, ErrorClass, FindError, JobFilter, WorkerRow};
@@ -82,7 +82,10 @@ async fn an_effect_is_reserved_until_it_is_done_and_done_once() {
     }
     let stored = f.store.effects(&id).await.unwrap();
     let [only] = stored.as_slice() else { panic!("{stored:?}") };
-    assert_eq!((only.name.as_str(), only.detail.as_str(), &only.status), ("push-branch", "branch-2", &EffectStatus::Reserved));
+    assert_eq!(
+        (only.name.as_str(), only.detail.as_str(), &only.status),
+        ("push-branch", "branch-2", &EffectStatus::Reserved)
+    );
 
     f.store.apply(&lease, &job.state, done("pushed")).await.unwrap();
     let before = numbers(&f.store, &id).await;
@@ -110,7 +113,7 @@ async fn events_of_concurrent_writers_have_no_gaps() {
             advance(&store, &lease, &mut job, prepared()).await;
             for _ in 0..20 {
                 advance(&store, &lease, &mut job, announced()).await;
-                advance(&store, &lease, &mut job, Input::TurnInterrupted).await;
+                advance(&store, &lease, &mut job, interrupted()).await;
             }
             id
         }));
@@ -131,7 +134,8 @@ async fn ten_thousand_events_are_read_page_by_page() {
     let first = 1 + i64::try_from(events.len()).unwrap();
     for part in 0..10 {
         let notice = |n: u32| JobEvent::Noticed { notice: Notice::UncommittedChanges(part * 1000 + n) };
-        let step = Step { next: job.state.clone(), events: (0..1000).map(notice).collect(), effects: Vec::new() };
+        let step =
+            Step { next: job.state.clone(), events: (0..1000).map(notice).collect(), effects: Vec::new() };
         f.store.apply(&lease, &job.state, step).await.unwrap();
     }
     let (mut after, mut seen) = (EventNumber(0), Vec::new());
@@ -184,7 +188,9 @@ async fn the_schema_itself_refuses_a_job_that_is_ended_and_held() {
     let id = enqueue(&f.store).await.id;
     let _held = claim(&f.store, &id, "w").await;
     let write = f.store.writer("test").unwrap();
-    for change in ["UPDATE jobs SET ended = TRUE", "UPDATE jobs SET lease_until = NULL", "DELETE FROM repositories"] {
+    for change in
+        ["UPDATE jobs SET ended = TRUE", "UPDATE jobs SET lease_until = NULL", "DELETE FROM repositories"]
+    {
         assert!(sqlx::query(change).execute(write).await.is_err(), "{change}");
     }
 }

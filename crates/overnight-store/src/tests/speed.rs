@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use overnight_core::job::Input;
-
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,7 +41,7 @@ async fn latencies() {
     let start = Instant::now();
     for _ in 0..200 {
         advance(&f.store, &lease, &mut job, announced()).await;
-        advance(&f.store, &lease, &mut job, Input::TurnInterrupted).await;
+        advance(&f.store, &lease, &mut job, interrupted()).await;
     }
     println!("400 applies in a row: {:?} each", start.elapsed() / 400);
 }

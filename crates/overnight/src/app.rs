@@ -1,0 +1,247 @@
+//! The composition root: from arguments and environment to store, git and engine, each made when a command first wants it.
+//!
+//! Owns how the parts are put together and nothing that they do.
+
+use std::path::PathBuf;
+
+use overnight_core::id::WorkerId;
+use overnight_core::job::ExitCode;
+use overnight_engine::credentials::{ForgeSettings, HostToken};
+use overnight_engine::dirs::Dirs;
+use overnight_engine::{Engine, EngineParts, EngineSettings, Host};
+use overnight_forge::{ForgeKind, KnownForge, KnownForges, Settings, TokenSource};
+use overnight_git::{Git, GitError, HostEnv};
+use overnight_store::{ErrorClass, FindError, OpenError, Store, StoreError};
+
+use crate::cli::Global;
+use crate::config::{Config, Environment, HostConfig, Loaded, load};
+use crate::error::AppError;
+use crate::output::Out;
+use crate::worker;
+
+/// What every command stands on.
+#[derive(Debug)]
+pub struct App {
+    pub env: Environment,
+    pub loaded: Loaded,
+    pub out: Out,
+    pub dirs: Dirs,
+}
+
+/// An engine and the worker it acts as.
+#[derive(Debug)]
+pub struct Working {
+    pub engine: Engine,
+    pub worker: WorkerId,
+}
+
+impl App {
+    /// Reads the configuration; touches nothing.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub fn new(global: &Global, env: Environment) -> Result<Self, AppError> {
+        let loaded = load(global, &env)?;
+        let out = Out::new(global.color, loaded.config.color, global.quiet, &env);
+        let dirs = Dirs::new(env.data_dir(global.data_dir.as_deref())?);
+        Ok(Self { env, loaded, out, dirs })
+    }
+
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.loaded.config
+    }
+
+    /// The store, made where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn store(&self) -> Result<Store, AppError> {
+        Store::open(&self.dirs.database()).await.map_err(|error| open_error(&error))
+    }
+
+    /// The store, if anything was ever queued. Works in a data directory that cannot be written, too.
+    ///
+    /// # Errors
+    /// When it is there and cannot be opened.
+    pub async fn store_if_any(&self) -> Result<Option<Store>, AppError> {
+        if !self.dirs.database().exists() {
+            return Ok(None);
+        }
+        match Store::open(&self.dirs.database()).await {
+            Err(error) if error.class() == ErrorClass::ReadOnly => {
+                let store = Store::open_read_only(&self.dirs.database()).await;
+                store.map(Some).map_err(|error| open_error(&error))
+            }
+            opened => opened.map(Some).map_err(|error| open_error(&error)),
+        }
+    }
+
+    /// The store, which must be there to look anything up in it.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be opened.
+    pub async fn store_for(&self, wanted: &str) -> Result<Store, AppError> {
+        let none = || {
+            let place = self.dirs.root().display();
+            AppError::usage(format!("there is no job {wanted:?}: nothing was ever queued in {place}"))
+                .help("overnight run \"what you want\" queues the first one; --data-dir names another place")
+        };
+        self.store_if_any().await?.ok_or_else(none)
+    }
+
+    /// git, checked.
+    ///
+    /// # Errors
+    /// When it is missing or too old, or its home cannot be made.
+    pub async fn git(&self) -> Result<Git, AppError> {
+        let env = HostEnv::from_vars(self.env.vars().clone());
+        Git::start(env, &self.dirs.root().join("git-home")).await.map_err(|error| git_error("git cannot be used", &error))
+    }
+
+    /// # Errors
+    /// When our own program cannot be named.
+    pub fn host(&self) -> Result<Host, AppError> {
+        let self_exe = std::env::current_exe()
+            .map_err(|error| AppError::unexpected("the path of this program is not known").because(&error))?;
+        Ok(Host { env: self.env.vars().clone(), home: self.env.home(), root: worker::is_root(), self_exe })
+    }
+
+    /// An engine that acts as a newly registered worker.
+    ///
+    /// # Errors
+    /// When one of its parts cannot be had.
+    pub async fn working(&self) -> Result<Working, AppError> {
+        let store = self.store().await?;
+        let git = self.git().await?;
+        let dead_workers = worker::dead(&store).await?;
+        let row = worker::register(&store).await?;
+        let parts = EngineParts {
+            store,
+            dirs: self.dirs.clone(),
+            git,
+            host: self.host()?,
+            worker: row.clone(),
+            dead_workers,
+            forges: self.forges()?,
+            settings: self.engine_settings(),
+        };
+        Ok(Working { engine: Engine::new(parts), worker: row })
+    }
+
+    fn engine_settings(&self) -> EngineSettings {
+        let worker = &self.config().worker;
+        EngineSettings {
+            lease: worker.lease,
+            heartbeat: worker.heartbeat,
+            log_bytes: worker.log_bytes,
+            git_timeout: worker.git_timeout,
+            collect_timeout: worker.collect_timeout,
+        }
+    }
+
+    /// The forges of the configuration, and github.com.
+    ///
+    /// # Errors
+    /// When a host's settings cannot be used.
+    pub fn forges(&self) -> Result<ForgeSettings, AppError> {
+        let mut known = Vec::new();
+        let mut tokens = Vec::new();
+        for (host, config) in &self.config().hosts {
+            let kind = kind_of(host, config)?;
+            known.push(known_forge(host, kind, config)?);
+            tokens.push(HostToken { host: host.clone(), sources: token_sources(kind, config) });
+        }
+        if !self.config().hosts.contains_key(GITHUB) {
+            let sources = token_sources(ForgeKind::GitHub, &HostConfig::default());
+            tokens.push(HostToken { host: GITHUB.to_owned(), sources });
+        }
+        let http = Settings { proxy: self.proxy(), ..Settings::default() };
+        Ok(ForgeSettings { known: KnownForges::new(known), tokens, http })
+    }
+
+    fn proxy(&self) -> Option<String> {
+        let names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+        names.iter().find_map(|name| self.env.get(name)).and_then(|value| value.to_str()).map(str::to_owned)
+    }
+
+    /// Logs of a job, for people.
+    #[must_use]
+    pub fn log_dir(&self, job: &overnight_core::id::JobId) -> PathBuf {
+        self.dirs.job(job).log()
+    }
+}
+
+const GITHUB: &str = "github.com";
+
+fn kind_of(host: &str, config: &HostConfig) -> Result<ForgeKind, AppError> {
+    let github = (host == GITHUB).then_some(ForgeKind::GitHub);
+    config.kind.or(github).ok_or_else(|| {
+        AppError::usage(format!("forge.hosts.{host} does not say what speaks there"))
+            .help(format!("add kind = \"forgejo\" (or gitea, github) below [forge.hosts.\"{host}\"]"))
+    })
+}
+
+fn known_forge(host: &str, kind: ForgeKind, config: &HostConfig) -> Result<KnownForge, AppError> {
+    KnownForge::new(kind, &format!("https://{host}"), config.api.as_deref())
+        .map_err(|error| AppError::usage(format!("forge.hosts.{host} cannot be used")).because(&error))
+}
+
+/// What the configuration names, in the order file, command, variable; else the variables that other tools use.
+fn token_sources(kind: ForgeKind, config: &HostConfig) -> Vec<TokenSource> {
+    let file = config.token_file.clone().map(TokenSource::File);
+    let command = (!config.token_command.is_empty()).then(|| TokenSource::Command(config.token_command.clone()));
+    let variable = config.token_env.clone().map(TokenSource::Env);
+    let named: Vec<TokenSource> = [file, command, variable].into_iter().flatten().collect();
+    if !named.is_empty() {
+        return named;
+    }
+    let usual: [&str; 2] = match kind {
+        ForgeKind::GitHub => ["GH_TOKEN", "GITHUB_TOKEN"],
+        ForgeKind::Gitea => ["GITEA_TOKEN", "FORGEJO_TOKEN"],
+    };
+    usual.map(|name| TokenSource::Env(name.to_owned())).to_vec()
+}
+
+/// A store that cannot be opened.
+#[must_use]
+pub fn open_error(error: &OpenError) -> AppError {
+    with_hint(AppError::new(ExitCode::Store, "the store cannot be opened").because(error), error.hint())
+}
+
+/// A store that failed.
+#[must_use]
+pub fn store_error(error: &StoreError) -> AppError {
+    with_hint(AppError::new(ExitCode::Store, "the store failed").because(error), error.hint())
+}
+
+/// No one job for what was typed.
+#[must_use]
+pub fn find_error(error: &FindError) -> AppError {
+    let plain = AppError::usage(error.to_string());
+    match error {
+        FindError::NotFound { nearest, .. } if nearest.is_empty() => plain.help("overnight ls --all lists every job"),
+        FindError::NotFound { nearest, .. } => {
+            let nearest: Vec<&str> = nearest.iter().map(|key| key.as_str()).collect();
+            plain.help(format!("did you mean {}?", nearest.join(" or ")))
+        }
+        FindError::Ambiguous { matches, .. } => {
+            let lines: Vec<String> = matches.iter().map(|(key, id)| format!("{key}  {id}")).collect();
+            plain.help(format!("name one of these:\n{}", lines.join("\n")))
+        }
+        FindError::Store(error) => store_error(error),
+    }
+}
+
+/// A git command of ours that failed.
+#[must_use]
+pub fn git_error(what: &str, error: &GitError) -> AppError {
+    AppError::usage(what).because(error).help("overnight doctor looks at git and the data directory")
+}
+
+fn with_hint(error: AppError, hint: Option<&'static str>) -> AppError {
+    match hint {
+        Some(hint) => error.help(hint),
+        None => error,
+    }
+}
