@@ -151,9 +151,23 @@ impl StoreError {
         }
     }
 
+    /// What a person can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
-        self.class().hint()
+        match self {
+            Self::RequestReused { .. } => Some("give a different job a request name of its own"),
+            Self::UnusablePath { .. } => Some("choose a path that is valid UTF-8"),
+            Self::LeaseLost { .. }
+            | Self::UnknownJob { .. }
+            | Self::StateMoved { .. }
+            | Self::EffectOutOfOrder { .. }
+            | Self::Transition { .. }
+            | Self::Encode { .. }
+            | Self::Row(_)
+            | Self::OpenedReadOnly { .. }
+            | Self::Damaged { .. }
+            | Self::Database { .. } => self.class().hint(),
+        }
     }
 }
 

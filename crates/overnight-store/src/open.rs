@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, Row};
+use sqlx::{ConnectOptions, Connection, Row};
 
 use crate::error::{ErrorClass, OpenError};
 use crate::migrate::{SCHEMA_VERSION, Schema, migrate, schema};
@@ -90,6 +90,8 @@ fn options(path: &Path, busy: Duration) -> SqliteConnectOptions {
         .busy_timeout(busy)
         // An acknowledged commit is on the disk: FULL syncs the log with every commit.
         .synchronous(SqliteSynchronous::Full)
+        // The driver would warn of every wait for another process as of a slow statement.
+        .disable_statement_logging()
 }
 
 fn pool(size: u32) -> SqlitePoolOptions {
@@ -174,6 +176,7 @@ fn opening(path: &Path, source: sqlx::Error) -> OpenError {
     let code = source.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
     match (code.map(|code| code & 0xff), ErrorClass::of(&source)) {
         (Some(NOT_A_DATABASE), _) => OpenError::NotADatabase { path, source },
+        (Some(CANNOT_OPEN), _) if path.is_dir() => OpenError::Failed { path, source },
         (Some(CANNOT_OPEN), _) | (_, ErrorClass::ReadOnly) => OpenError::ReadOnly { path, source },
         (_, ErrorClass::Corrupt) => OpenError::Damaged { path, source },
         (_, ErrorClass::Busy) => OpenError::Locked { path, source },

@@ -34,6 +34,8 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     }
     let mirror = prepare::open_mirror(seat).await?;
     let mut bench = Bench { mirror, attempt: trail.attempt, base_ready: false };
+    let tmp = seat.dirs.checkout("tmp");
+    trouble::blocking(move || trouble::private_dir(&tmp)).await?.map_err(trouble::io)?;
     let checkout = seat.dirs.checkout("tip");
     bench.checkout(seat, &tip, &checkout).await?;
     let mut pairs = Vec::new();

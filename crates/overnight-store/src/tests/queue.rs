@@ -130,6 +130,13 @@ async fn a_stale_fence_writes_nothing() {
         Err(StoreError::LeaseLost { .. })
     ));
 
+    // The write is fenced by itself, and not only by the look at the state before it.
+    let mut tx = f.store.begin("test").await.unwrap();
+    let next = step(&stale.job, &stale.job.state, prepared());
+    let written = crate::apply::write_step(&mut tx, &stale.lease, next).await;
+    assert!(matches!(written, Err(StoreError::LeaseLost { .. })), "{written:?}");
+    drop(tx);
+
     assert_eq!((f.store.job(&id).await.unwrap(), numbers(&f.store, &id).await), before);
     assert!(matches!(f.store.lease_peek(&current.lease).await.unwrap(), Renewal::Held { .. }));
 }

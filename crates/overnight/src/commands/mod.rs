@@ -1,0 +1,56 @@
+//! The commands, one file each. A command looks things up, asks the engine or the store to act, and says what came of it;
+//! it holds no rule of its own.
+
+pub mod cancel;
+pub mod completions;
+pub mod config;
+pub mod diff;
+pub mod doctor;
+pub mod help;
+pub mod logs;
+pub mod ls;
+pub mod resume;
+pub mod retry;
+pub mod run;
+pub mod show;
+
+use overnight_core::id::{EventNumber, JobId};
+use overnight_core::job::JobEvent;
+use overnight_store::{EventRecord, Store};
+
+use crate::app::store_error;
+use crate::error::AppError;
+use crate::story::Story;
+
+/// Events read at once.
+const PAGE: u32 = 1000;
+
+/// Every event of a job, in order.
+///
+/// # Errors
+/// When the store fails.
+pub async fn events(store: &Store, job: &JobId) -> Result<Vec<EventRecord>, AppError> {
+    let mut all: Vec<EventRecord> = Vec::new();
+    loop {
+        let after = all.last().map_or(EventNumber(0), |record| record.number);
+        let page = store.events(job, after, PAGE).await.map_err(|error| store_error(&error))?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
+    }
+}
+
+/// What became of a job so far. Events that this version cannot read are passed over.
+///
+/// # Errors
+/// When the store fails.
+pub async fn story(store: &Store, job: &JobId) -> Result<Story, AppError> {
+    let events = events(store, job).await?;
+    Ok(Story::of(readable(&events)))
+}
+
+/// The events that this version can read.
+pub fn readable(events: &[EventRecord]) -> impl Iterator<Item = &JobEvent> {
+    events.iter().filter_map(|record| record.event.as_ref().ok())
+}

@@ -1,0 +1,114 @@
+//! A job as JSON: the public shape of `--json`, schema `overnight/v1`, kind `job`.
+
+use overnight_core::agent::{BackendId, Usage};
+use overnight_core::git::CommitId;
+use overnight_core::id::{JobId, TaskKey, WorkerId};
+use overnight_core::job::{ExitCode, Job, JobState, Published, Stage};
+use overnight_core::units::Timestamp;
+use serde::Serialize;
+
+/// A job's present state.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JobView {
+    pub id: JobId,
+    pub key: TaskKey,
+    pub title: String,
+    pub repository: String,
+    pub agent: BackendId,
+    pub state: &'static str,
+    pub stage: Option<Stage>,
+    pub attempt: u32,
+    pub attempts: u32,
+    pub turns: u32,
+    pub used: Usage,
+    /// Some turn's cost is not known: `used.cost` is a lower bound.
+    pub cost_unknown: bool,
+    /// Why it ended or waits, from the public lists.
+    pub reason: Option<&'static str>,
+    pub detail: Option<String>,
+    /// When a waiting job can go on by itself.
+    pub wake_ms: Option<Timestamp>,
+    pub tip: Option<CommitId>,
+    pub published: Option<Published>,
+    pub held_by: Option<WorkerId>,
+    pub created_at_ms: Timestamp,
+    pub updated_at_ms: Timestamp,
+    /// What `run` and `resume` end with in this state.
+    pub exit_code: u8,
+}
+
+impl JobView {
+    #[must_use]
+    pub fn of(job: &Job) -> Self {
+        let trail = job.state.trail();
+        let end = job.state.end();
+        let (reason, detail, wake) = match (&job.state, end) {
+            (JobState::Parked { reason, detail, wake, .. }, _) => (Some(reason.code()), Some(detail.clone()), *wake),
+            (_, Some(end)) => (Some(end.reason.code()), Some(end.detail.clone()), None),
+            (_, None) => (None, None, None),
+        };
+        Self {
+            id: job.id.clone(),
+            key: job.key.clone(),
+            title: job.spec.title.clone(),
+            repository: job.repository_name.clone(),
+            agent: job.spec.agent.backend,
+            state: job.state.name(),
+            stage: job.state.stage(),
+            attempt: trail.map_or(0, |trail| trail.attempt),
+            attempts: job.spec.limits.attempts,
+            turns: trail.map_or(0, |trail| trail.turns),
+            used: trail.map(|trail| trail.used).unwrap_or_default(),
+            cost_unknown: trail.is_some_and(|trail| trail.cost_unknown),
+            reason,
+            detail,
+            wake_ms: wake,
+            tip: trail.and_then(|trail| trail.preserved.clone()),
+            published: end.and_then(|end| end.published.clone()),
+            held_by: job.holder.as_ref().map(|holder| holder.worker.clone()),
+            created_at_ms: job.created_at,
+            updated_at_ms: job.updated_at,
+            exit_code: exit_code(&job.state).number(),
+        }
+    }
+}
+
+/// The exit code that a state stands for.
+#[must_use]
+pub fn exit_code(state: &JobState) -> ExitCode {
+    match state {
+        JobState::Ended { end, .. } => end.reason.exit_code(),
+        JobState::Parked { reason, .. } => reason.exit_code(),
+        JobState::Queued
+        | JobState::Preparing { .. }
+        | JobState::Working { .. }
+        | JobState::Collecting { .. }
+        | JobState::Verifying { .. }
+        | JobState::Publishing { .. }
+        | JobState::Cleaning { .. } => ExitCode::Pending,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use overnight_core::job::{End, EndReason, ParkReason, Trail};
+
+    use super::*;
+
+    #[test]
+    fn every_end_and_every_wait_has_its_exit_code() {
+        let mut table = String::new();
+        for reason in EndReason::ALL {
+            let end = End { reason, detail: String::new(), tip: None, published: None };
+            let state = JobState::Ended { trail: Trail::default(), end };
+            table.push_str(&format!("{:<22}{}\n", reason.code(), exit_code(&state).number()));
+        }
+        for reason in ParkReason::ALL {
+            let then = Box::new(JobState::Queued);
+            let state = JobState::Parked { reason, detail: String::new(), wake: None, then };
+            table.push_str(&format!("{:<22}{}\n", reason.code(), exit_code(&state).number()));
+        }
+        table.push_str(&format!("{:<22}{}\n", "queued", exit_code(&JobState::Queued).number()));
+        insta::assert_snapshot!(table);
+    }
+}
