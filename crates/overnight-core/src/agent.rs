@@ -178,6 +178,11 @@ impl SessionStart {
             Self::Fresh(id) | Self::Resume(id) => id,
         }
     }
+
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        matches!(self, Self::Fresh(_))
+    }
 }
 
 /// What a turn may still use. `None` is "no limit".

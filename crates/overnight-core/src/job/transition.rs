@@ -344,11 +344,14 @@ fn failed(state: &JobState, trouble: Trouble, detail: String, elapsed: Duration)
         return None;
     }
     let mut state = state.clone();
-    if let Some(trail) = trail_mut(&mut state) {
+    if let JobState::Working { trail, .. } | JobState::Verifying { trail, .. } = &mut state {
         trail.active = trail.active.saturating_add(elapsed);
     }
-    if let JobState::Working { turn, .. } = &mut state {
-        *turn = None;
+    if let JobState::Working { trail, turn, .. } = &mut state {
+        let never_begun = turn.take().is_some_and(|turn| turn.process.is_none() && turn.session.is_fresh());
+        if never_begun {
+            trail.session = None;
+        }
     }
     let published = pushed_work(&state);
     Some(match trouble {
@@ -362,20 +365,6 @@ fn failed(state: &JobState, trouble: Trouble, detail: String, elapsed: Duration)
             step.starting()
         }
     })
-}
-
-fn trail_mut(state: &mut JobState) -> Option<&mut Trail> {
-    match state {
-        JobState::Preparing { trail }
-        | JobState::Working { trail, .. }
-        | JobState::Collecting { trail, .. }
-        | JobState::Verifying { trail, .. }
-        | JobState::Publishing { trail, .. }
-        | JobState::Cleaning { trail, .. }
-        | JobState::Ended { trail, .. } => Some(trail),
-        JobState::Parked { then, .. } => trail_mut(then),
-        JobState::Queued => None,
-    }
 }
 
 fn announced(state: &JobState, session: SessionStart, order: Order<'_>) -> Option<Step> {

@@ -243,11 +243,11 @@ async fn a_worker_killed_while_it_writes_leaves_state_and_events_that_agree() {
         assert!(events.len() >= acknowledged, "an acknowledged event was lost");
         let (mut turns, mut open) = (0, false);
         for record in &events {
-            match record.event.as_ref().unwrap() {
-                JobEvent::TurnAnnounced { turn, .. } => (turns, open) = (*turn, true),
-                JobEvent::TurnInterrupted { .. } => open = false,
-                _ => {}
+            let event = record.event.as_ref().unwrap();
+            if let JobEvent::TurnAnnounced { turn, .. } = event {
+                (turns, open) = (*turn, true);
             }
+            open &= !matches!(event, JobEvent::TurnInterrupted { .. });
         }
         let JobState::Working { trail, turn, .. } = &job.state else { panic!("{:?}", job.state) };
         assert_eq!((trail.turns, turn.is_some()), (turns, open), "state and events disagree");
