@@ -17,6 +17,7 @@ pub mod policy;
 pub mod price;
 pub mod prompt;
 pub mod redact;
+pub mod secret;
 pub mod text;
 pub mod units;
 pub mod verdict;

@@ -12,7 +12,7 @@ use crate::http::Http;
 use crate::publish;
 use crate::request::{Account, Found, NewPullRequest, PullRequest, RepositoryInfo};
 use crate::retry::{Budget, Settings};
-use crate::secret::Secret;
+use overnight_core::secret::Secret;
 
 /// A repository on a forge, and the token to speak for.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use crate::error::{ForgeError, Operation};
 use crate::http::{Dialect, Http, Order};
 use crate::request::{Account, Found, NewPullRequest, PullRequestState, RepositoryInfo};
 use crate::retry::{Budget, Settings};
-use crate::secret::Secret;
+use overnight_core::secret::Secret;
 
 const DIALECT: Dialect = Dialect {
     scheme: "Bearer",

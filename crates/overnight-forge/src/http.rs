@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::error::{Call, ForgeError, Operation, Outage};
 use crate::http_date;
 use crate::retry::{Budget, Settings};
-use crate::secret::Secret;
+use overnight_core::secret::Secret;
 
 /// A longer answer is refused. A page of 100 pull requests with bodies of the longest kind stays below 30 MB.
 const MAX_ANSWER_BYTES: usize = 32 << 20;

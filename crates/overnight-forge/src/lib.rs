@@ -25,6 +25,7 @@ pub use client::Forge;
 pub use error::{Call, ErrorClass, ForgeError, Operation, Outage};
 pub use gitea::Gitea;
 pub use github::GitHub;
+pub use overnight_core::secret::Secret;
 pub use request::{Account, NewPullRequest, PullRequest, PullRequestState, RepositoryInfo};
 pub use retry::Settings;
-pub use secret::{Secret, TokenSource};
+pub use secret::TokenSource;

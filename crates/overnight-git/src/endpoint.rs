@@ -3,29 +3,12 @@
 //! Owns the only form in which a token exists in this crate. It must not write one anywhere but into the environment
 //! of the one git process that needs it.
 
-use std::fmt;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use overnight_core::secret::Secret;
+
 use crate::remote::Remote;
-
-/// A token. `Debug` does not show it, and there is no `Display`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
 
 /// The key for one remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +40,7 @@ impl Endpoint {
         else {
             return Vec::new();
         };
-        let basic = STANDARD.encode(format!("{user}:{}", token.0));
+        let basic = STANDARD.encode(format!("{user}:{}", token.expose()));
         vec![
             ("GIT_CONFIG_COUNT".to_owned(), "1".to_owned()),
             ("GIT_CONFIG_KEY_0".to_owned(), format!("http.{url}.extraHeader")),

@@ -24,11 +24,12 @@ pub mod workspace;
 #[cfg(test)]
 mod testing;
 
-pub use endpoint::{Credentials, Endpoint, Secret};
+pub use endpoint::{Credentials, Endpoint};
 pub use env::HostEnv;
 pub use error::{Class, GitError};
 pub use git::{Git, Version};
 pub use mirror::{Fetched, Identity, Import, LockWait, Mirror, Mirrors, Wanted};
+pub use overnight_core::secret::Secret;
 pub use parse::{ChangedPath, RemoteUrls};
 pub use push::{Expected, PushOutcome};
 pub use remote::{InvalidRemote, Remote};

@@ -2,19 +2,23 @@
 
 mod end;
 mod event;
+mod input;
+mod publishing;
 mod spec;
 mod state;
+mod step;
 #[cfg(test)]
 pub(crate) mod tests_support;
 mod transition;
+mod turns;
 
 pub use end::{End, EndReason, ExitCode, ParkReason, Published, PullRequestRef};
 pub use event::{JobEvent, Notice};
+pub use input::{Input, Order, StageOutput, Trouble};
 pub use spec::{Base, JobLimits, JobSpec, Publication, VerifyRequest};
 pub use state::{FailedCheck, Feedback, Ground, JobState, Stage, Trail, Turn};
-pub use transition::{
-    EffectChange, EffectName, IllegalTransition, Input, Order, StageOutput, Step, Trouble, transition,
-};
+pub use step::{EffectChange, EffectName, Step};
+pub use transition::{IllegalTransition, transition};
 
 use serde::{Deserialize, Serialize};
 

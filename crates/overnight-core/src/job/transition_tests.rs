@@ -1,12 +1,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::agent::Usage;
+use crate::agent::{SessionStart, TurnOutcome, TurnReport, Usage};
+use crate::command::ProcessIdentity;
 use crate::id::SessionId;
 use crate::job::tests_support::{commit, ground, key, report, spec};
-use crate::job::{JobLimits, Notice};
+use crate::job::{Feedback, JobLimits, JobSpec, Notice, ParkReason, Publication, PullRequestRef, Stage};
 use crate::units::MicroDollars;
-use crate::verdict::{CouldNotRun, Verdict};
+use crate::verdict::{CheckedPair, CouldNotRun, DiffStat, Verdict};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const SECOND: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::path::Path;
 use overnight_core::git::CommitId;
 use overnight_core::job::{Base, Ground, JobState, Notice, ParkReason, Publication, StageOutput, Trouble};
 use overnight_git::workspace::{self, Setup};
-use overnight_git::{Credentials, Endpoint, Identity, LockWait, Mirror, Remote, Secret, Wanted};
+use overnight_git::{Credentials, Endpoint, Identity, LockWait, Mirror, Remote, Wanted};
 
 use crate::progress::Progress;
 use crate::seat::Seat;
@@ -86,9 +86,7 @@ pub(crate) async fn remote_endpoint(seat: &Seat<'_>, remote: &str) -> Result<End
     let token = seat.engine.forges().token(remote, seat.engine.host()).await.map_err(trouble::token)?;
     let credentials = match token {
         // What GitHub documents for tokens; Gitea and Forgejo take any name.
-        Some(token) => {
-            Credentials::Token { user: "x-access-token".to_owned(), token: Secret::new(token.expose()) }
-        }
+        Some(token) => Credentials::Token { user: "x-access-token".to_owned(), token },
         None => Credentials::None,
     };
     Ok(Endpoint { remote: parsed, credentials })

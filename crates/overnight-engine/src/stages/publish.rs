@@ -45,7 +45,9 @@ async fn push(
         PushOutcome::Rejected { found: Some(_) } => seat.input(Input::BranchTaken).await?,
         // The name is free, and the push was declined all the same: a lock or a hook on the other side.
         PushOutcome::Rejected { found: None } => {
-            return Err(trouble::wait_unavailable(format!("the push of {branch} was declined by the other side")));
+            return Err(trouble::wait_unavailable(format!(
+                "the push of {branch} was declined by the other side"
+            )));
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 //! [`Place::finish`], which checks what must hold whatever happened.
 
 mod invariants;
+mod job;
 mod program;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+pub(crate) use job::{Shown, sh, with_prompt};
 pub(crate) use program::{Live, Outcome};
 use tempfile::TempDir;
 

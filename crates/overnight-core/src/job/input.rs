@@ -1,0 +1,136 @@
+//! What can happen to a job.
+
+use std::time::Duration;
+
+use crate::agent::{SessionStart, TurnReport, Usage};
+use crate::command::ProcessIdentity;
+use crate::git::CommitId;
+use crate::id::{Fence, SessionId, TaskKey, WorkerId};
+use crate::units::Timestamp;
+use crate::verdict::{CheckedPair, DiffStat};
+
+use super::CancelledBy;
+use super::end::{EndReason, ParkReason, PullRequestRef};
+use super::event::Notice;
+use super::spec::JobSpec;
+use super::state::Ground;
+
+/// What a job is measured against: its name and its frozen order.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    pub key: &'a TaskKey,
+    pub spec: &'a JobSpec,
+}
+
+/// Something that happened to a job.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// A worker took the lease. `resumed`: another held it before.
+    Claimed {
+        worker: WorkerId,
+        fence: Fence,
+        resumed: bool,
+    },
+    /// The next turn's session is chosen; nothing has been started.
+    TurnAnnounced {
+        session: SessionStart,
+    },
+    /// Its process tree exists; no byte of it was read.
+    TurnStarted {
+        process: ProcessIdentity,
+    },
+    /// A turn of a dead runner is known not to have finished, and its tree to be gone. `session`: the conversation that
+    /// can be taken up again; `used`: what the turn's log says it used.
+    TurnInterrupted {
+        session: Option<SessionId>,
+        used: Usage,
+    },
+    /// The stage did its work.
+    Done {
+        output: StageOutput,
+        elapsed: Duration,
+    },
+    /// The stage could not do its work.
+    Failed {
+        trouble: Trouble,
+        detail: String,
+        elapsed: Duration,
+    },
+    /// The branch name belongs to work that is not ours.
+    BranchTaken,
+    /// The branch is on the other side, at our commit.
+    BranchPushed {
+        elapsed: Duration,
+    },
+    Noticed {
+        notice: Notice,
+    },
+    Cancel {
+        by: CancelledBy,
+    },
+    /// Somebody else holds the job now: nothing may be written any more.
+    LeaseLost,
+}
+
+/// What a stage leaves for the next one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StageOutput {
+    Prepared {
+        ground: Ground,
+    },
+    Turn {
+        report: TurnReport,
+    },
+    Collected {
+        tip: Option<CommitId>,
+        diff: DiffStat,
+    },
+    Verified {
+        pairs: Vec<CheckedPair>,
+    },
+    /// The pull request is there: made now, or `adopted` from an earlier try.
+    PullRequest {
+        pull_request: PullRequestRef,
+        adopted: bool,
+    },
+    Cleaned,
+}
+
+/// Why a stage could not do its work, by what follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Not the job's fault: wait, and go on at the same stage.
+    Wait { reason: ParkReason, wake: Option<Timestamp> },
+    /// Trying again cannot help.
+    End(EndReason),
+}
+impl Input {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Claimed { .. } => "claimed",
+            Self::TurnAnnounced { .. } => "turn announced",
+            Self::TurnStarted { .. } => "turn started",
+            Self::TurnInterrupted { .. } => "turn interrupted",
+            Self::Done { output, .. } => output.name(),
+            Self::Failed { .. } => "failed",
+            Self::BranchTaken => "branch taken",
+            Self::BranchPushed { .. } => "branch pushed",
+            Self::Noticed { .. } => "noticed",
+            Self::Cancel { .. } => "cancel",
+            Self::LeaseLost => "lease lost",
+        }
+    }
+}
+
+impl StageOutput {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Prepared { .. } => "prepared",
+            Self::Turn { .. } => "turn ended",
+            Self::Collected { .. } => "collected",
+            Self::Verified { .. } => "verified",
+            Self::PullRequest { .. } => "pull request opened",
+            Self::Cleaned => "cleaned",
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The way out: from verdicts to a branch and a pull request.
+
+use std::time::Duration;
+
+use crate::git::{BranchName, CommitId};
+use crate::policy::gate;
+use crate::verdict::{CheckedPair, DiffStat};
+
+use super::end::{End, EndReason, Published, PullRequestRef};
+use super::event::{JobEvent, Notice};
+use super::input::Order;
+use super::spec::Publication;
+use super::state::{Ground, JobState, Stage, Trail};
+use super::step::{EffectChange, EffectName, Step};
+use super::turns::{Retry, retry};
+
+/// After this many names that are taken by other people's work something else is wrong.
+const MAX_TAKEN: u32 = 20;
+
+pub(super) fn verified(
+    state: &JobState,
+    pairs: Vec<CheckedPair>,
+    elapsed: Duration,
+    order: Order<'_>,
+) -> Option<Step> {
+    let JobState::Verifying { trail, ground, tip, diff } = state else { return None };
+    let mut trail = trail.clone();
+    trail.active = trail.active.saturating_add(elapsed);
+    let mut told: Vec<JobEvent> = Vec::new();
+    for pair in &pairs {
+        told.push(JobEvent::Checked { report: pair.tip.clone(), on_base: false });
+        if let Some(base) = &pair.base {
+            told.push(JobEvent::Checked { report: base.clone(), on_base: true });
+        }
+        told.push(JobEvent::Judged { check: pair.tip.check.clone(), standing: pair.standing() });
+    }
+    let mut step = match gate::decide(&pairs, &trail, ground, order.spec) {
+        gate::Gate::Publish => publish(trail, ground, tip, *diff, pairs, order),
+        gate::Gate::Retry { feedback, class, detail } => {
+            let failure = Retry { feedback, last: EndReason::VerificationFailed, detail, class };
+            retry(trail, ground, failure, order)
+        }
+        gate::Gate::Fail { reason, class, detail } => {
+            let event = JobEvent::AttemptFailed { attempt: trail.attempt, class, reason: detail.clone() };
+            Step::ending(trail, reason, detail).event(event)
+        }
+    };
+    step.events.splice(0..0, told);
+    Some(step)
+}
+
+fn publish(
+    trail: Trail,
+    ground: &Ground,
+    tip: &CommitId,
+    diff: DiffStat,
+    pairs: Vec<CheckedPair>,
+    order: Order<'_>,
+) -> Step {
+    let branch = BranchName::for_task(order.key, &order.spec.title);
+    let push = EffectChange::Reserve { name: EffectName::PushBranch, detail: branch.to_string() };
+    let unverified = pairs.is_empty();
+    let next = JobState::Publishing {
+        trail,
+        ground: ground.clone(),
+        tip: tip.clone(),
+        diff,
+        pairs,
+        branch,
+        taken: 0,
+        pushed: false,
+    };
+    let mut step = Step::to(next).effect(push);
+    if unverified {
+        step = step.event(JobEvent::Noticed { notice: Notice::NotVerified });
+    }
+    match &order.spec.publication {
+        Publication::LocalBranch { .. } => step,
+        Publication::PullRequest { remote, .. } => {
+            step.effect(EffectChange::Reserve { name: EffectName::OpenPullRequest, detail: remote.clone() })
+        }
+    }
+}
+
+pub(super) fn branch_taken(state: &JobState, order: Order<'_>) -> Option<Step> {
+    let mut next = state.clone();
+    let JobState::Publishing { trail, branch, taken, pushed: false, .. } = &mut next else { return None };
+    let event = JobEvent::BranchTaken { branch: branch.clone() };
+    *taken += 1;
+    if *taken > MAX_TAKEN {
+        let detail = format!("{MAX_TAKEN} branch names are taken; delete old branches named {branch}*");
+        return Some(Step::ending(trail.clone(), EndReason::BranchConflict, detail).event(event).starting());
+    }
+    *branch = BranchName::for_task(order.key, &order.spec.title).numbered(*taken + 1);
+    let reserve = EffectChange::Reserve { name: EffectName::PushBranch, detail: branch.to_string() };
+    Some(Step::to(next).event(event).effect(reserve))
+}
+
+pub(super) fn branch_pushed(state: &JobState, elapsed: Duration, order: Order<'_>) -> Option<Step> {
+    let JobState::Publishing { trail, tip, branch, pushed: false, .. } = state else { return None };
+    let event = JobEvent::BranchPushed { branch: branch.clone(), commit: tip.clone() };
+    let effect = EffectChange::Done { name: EffectName::PushBranch, result: format!("{branch} {tip}") };
+    Some(match &order.spec.publication {
+        Publication::LocalBranch { .. } => {
+            let step = published(trail, branch, tip, None).after(Stage::Publish, elapsed);
+            step.effect(effect).event_first(event)
+        }
+        Publication::PullRequest { .. } => {
+            let mut next = state.clone();
+            if let JobState::Publishing { pushed, .. } = &mut next {
+                *pushed = true;
+            }
+            Step::to(next).effect(effect).event(event)
+        }
+    })
+}
+
+pub(super) fn published(
+    trail: &Trail,
+    branch: &BranchName,
+    tip: &CommitId,
+    pull_request: Option<PullRequestRef>,
+) -> Step {
+    let detail = match &pull_request {
+        Some(request) => format!("pull request {} is open", request.url),
+        None => format!("branch {branch} is ready"),
+    };
+    let work = Published { branch: branch.clone(), commit: tip.clone(), pull_request };
+    let end = End { reason: EndReason::Published, detail, tip: Some(tip.clone()), published: Some(work) };
+    Step::to(JobState::Cleaning { trail: trail.clone(), end })
+}
+
+/// What is on the other side already, in a job that has not ended.
+pub(super) fn pushed_work(state: &JobState) -> Option<Published> {
+    match state {
+        JobState::Publishing { branch, tip, pushed: true, .. } => {
+            Some(Published { branch: branch.clone(), commit: tip.clone(), pull_request: None })
+        }
+        JobState::Parked { then, .. } => pushed_work(then),
+        JobState::Publishing { pushed: false, .. }
+        | JobState::Queued
+        | JobState::Preparing { .. }
+        | JobState::Working { .. }
+        | JobState::Collecting { .. }
+        | JobState::Verifying { .. }
+        | JobState::Cleaning { .. }
+        | JobState::Ended { .. } => None,
+    }
+}

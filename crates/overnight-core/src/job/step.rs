@@ -1,0 +1,105 @@
+//! A decision about a job, as data: the next state, what to tell, and what changes about the outside effects.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::Timestamp;
+
+use super::end::{End, EndReason, ParkReason};
+use super::event::JobEvent;
+use super::state::{JobState, Stage, Trail};
+
+/// Name of an outside effect: unique within its job, so that each is reserved once and done once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EffectName {
+    PushBranch,
+    OpenPullRequest,
+}
+
+impl EffectName {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PushBranch => "push-branch",
+            Self::OpenPullRequest => "open-pull-request",
+        }
+    }
+}
+
+/// A change to the job's outside effects, written in the same transaction as its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EffectChange {
+    /// It is about to be done; a later holder asks the other side before it does it again.
+    Reserve {
+        name: EffectName,
+        detail: String,
+    },
+    Done {
+        name: EffectName,
+        result: String,
+    },
+}
+
+/// A decision: the next state, what to tell, and what changes about the outside effects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    pub next: JobState,
+    pub events: Vec<JobEvent>,
+    pub effects: Vec<EffectChange>,
+}
+
+impl Step {
+    pub(super) fn to(next: JobState) -> Self {
+        Self { next, events: Vec::new(), effects: Vec::new() }
+    }
+
+    pub(super) fn still(state: &JobState) -> Self {
+        Self::to(state.clone())
+    }
+
+    pub(super) fn event(mut self, event: JobEvent) -> Self {
+        self.events.push(event);
+        self
+    }
+
+    pub(super) fn event_first(mut self, event: JobEvent) -> Self {
+        self.events.insert(0, event);
+        self
+    }
+
+    pub(super) fn effect(mut self, change: EffectChange) -> Self {
+        self.effects.push(change);
+        self
+    }
+
+    /// Puts the end of the finished stage and the start of the next one around this step's events.
+    pub(super) fn after(mut self, stage: Stage, elapsed: Duration) -> Self {
+        self.events.insert(0, JobEvent::StageFinished { stage, elapsed });
+        self.starting()
+    }
+
+    /// Announces the stage that the new state is in, unless nothing runs there.
+    pub(super) fn starting(mut self) -> Self {
+        if let (Some(stage), false) = (self.next.stage(), matches!(self.next, JobState::Parked { .. })) {
+            self.events.push(JobEvent::StageStarted { stage });
+        }
+        self
+    }
+
+    pub(super) fn ending(trail: Trail, reason: EndReason, detail: impl Into<String>) -> Self {
+        let end = End { reason, detail: detail.into(), tip: trail.preserved.clone(), published: None };
+        Self::to(JobState::Cleaning { trail, end })
+    }
+
+    pub(super) fn parking(
+        then: JobState,
+        reason: ParkReason,
+        detail: String,
+        wake: Option<Timestamp>,
+    ) -> Self {
+        let event = JobEvent::Parked { reason, detail: detail.clone(), wake };
+        Self::to(JobState::Parked { reason, detail, wake, then: Box::new(then) }).event(event)
+    }
+}
