@@ -56,12 +56,15 @@ pub(crate) fn for_job(engine: &Engine, job: &Job) -> FileGuard {
     }
     hidden.extend(other_jobs(&engine.dirs().jobs(), own.root()));
     hidden.push(own.log());
+    // A writable place must not lead through a link; the person's data directory may.
+    let real = std::fs::canonicalize(own.root()).unwrap_or_else(|_| own.root().to_owned());
+    let writable = own.scratch().iter().filter_map(|dir| dir.file_name()).map(|name| real.join(name)).collect();
     let mut read_only = vec![data.to_owned()];
     let source = Path::new(&job.spec.source);
     if source.is_absolute() {
         read_only.push(source.to_owned());
     }
-    FileGuard { read_only, writable: own.scratch().to_vec(), hidden }
+    FileGuard { read_only, writable, hidden }
 }
 
 fn other_jobs(jobs: &Path, own: &Path) -> Vec<PathBuf> {

@@ -96,7 +96,9 @@ impl App {
     /// When it is missing or too old, or its home cannot be made.
     pub async fn git(&self) -> Result<Git, AppError> {
         let env = HostEnv::from_vars(self.env.vars().clone());
-        Git::start(env, &self.dirs.root().join("git-home")).await.map_err(|error| git_error("git cannot be used", &error))
+        Git::start(env, &self.dirs.root().join("git-home"))
+            .await
+            .map_err(|error| git_error("git cannot be used", &error))
     }
 
     /// # Errors
@@ -190,7 +192,8 @@ fn known_forge(host: &str, kind: ForgeKind, config: &HostConfig) -> Result<Known
 /// What the configuration names, in the order file, command, variable; else the variables that other tools use.
 fn token_sources(kind: ForgeKind, config: &HostConfig) -> Vec<TokenSource> {
     let file = config.token_file.clone().map(TokenSource::File);
-    let command = (!config.token_command.is_empty()).then(|| TokenSource::Command(config.token_command.clone()));
+    let command =
+        (!config.token_command.is_empty()).then(|| TokenSource::Command(config.token_command.clone()));
     let variable = config.token_env.clone().map(TokenSource::Env);
     let named: Vec<TokenSource> = [file, command, variable].into_iter().flatten().collect();
     if !named.is_empty() {
@@ -220,7 +223,9 @@ pub fn store_error(error: &StoreError) -> AppError {
 pub fn find_error(error: &FindError) -> AppError {
     let plain = AppError::usage(error.to_string());
     match error {
-        FindError::NotFound { nearest, .. } if nearest.is_empty() => plain.help("overnight ls --all lists every job"),
+        FindError::NotFound { nearest, .. } if nearest.is_empty() => {
+            plain.help("overnight ls --all lists every job")
+        }
         FindError::NotFound { nearest, .. } => {
             let nearest: Vec<&str> = nearest.iter().map(|key| key.as_str()).collect();
             plain.help(format!("did you mean {}?", nearest.join(" or ")))

@@ -1,1 +1,142 @@
 //! Configuration, composition root and command line of Overnight.
+//!
+//! `main` hands over the environment and gets an exit status back. Everything between is here: arguments ([`cli`]), settings
+//! ([`config`]), the parts put together ([`app`]), one file for each command ([`commands`]), and what people see ([`render`]).
+
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod demo;
+pub mod error;
+pub mod order;
+pub mod output;
+pub mod rehearse;
+pub mod render;
+pub mod repository;
+pub mod story;
+pub mod view;
+pub mod work;
+pub mod worker;
+
+use std::process::ExitCode as Status;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use overnight_core::job::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+use crate::app::App;
+use crate::cli::{Cli, Command};
+use crate::config::Environment;
+use crate::error::{AppError, Outcome};
+use crate::output::Out;
+
+/// Runs the program whose arguments and environment these are, to its end.
+#[must_use]
+pub fn main(args: impl Iterator<Item = std::ffi::OsString>, env: Environment) -> Status {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &env),
+    };
+    let out = Out::new(cli.global.color, cli::args::ColorChoice::Auto, cli.global.quiet, &env);
+    trace(&cli, &env);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(dispatch(cli, env));
+            // A blocking read of standard input or a slow disk must not keep the program from leaving.
+            runtime.shutdown_background();
+            result
+        }
+        Err(error) => Err(AppError::unexpected("the runtime cannot be started").because(&error)),
+    };
+    match result {
+        Ok(code) => Status::from(code),
+        Err(error) => {
+            out.error(&error);
+            Status::from(error.code.number())
+        }
+    }
+}
+
+/// The runner waits nearly all the time; two threads keep a slow disk from delaying the heartbeat.
+const WORKERS: usize = 2;
+
+/// Help and version are data; everything else that the parser says is an error of usage.
+fn usage(error: &clap::Error, env: &Environment) -> Status {
+    let out = Out::new(None, cli::args::ColorChoice::Auto, false, env);
+    let text = error.render().ansi().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match out.data(&text) {
+            Ok(()) => Status::from(ExitCode::Done.number()),
+            Err(error) => Status::from(error.code.number()),
+        },
+        _ => {
+            out.raw(&text);
+            Status::from(ExitCode::Usage.number())
+        }
+    }
+}
+
+/// Logs go to standard error, and only when somebody asks: progress is not logging.
+fn trace(cli: &Cli, env: &Environment) {
+    let asked = match cli.global.verbose {
+        0 => "error",
+        1 => "overnight=info,warn",
+        2 => "overnight=debug,info",
+        _ => "trace",
+    };
+    let named = env.get("OVERNIGHT_LOG").and_then(|filter| filter.to_str());
+    let filter = EnvFilter::builder().parse_lossy(named.unwrap_or(asked));
+    let logging =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // It is set already when a test calls this a second time.
+    let _ = logging.try_init();
+}
+
+/// Does what was asked, and gives the exit status.
+async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
+    let out = Out::new(cli.global.color, cli::args::ColorChoice::Auto, cli.global.quiet, &env);
+    // These need no configuration, and must work when it is broken.
+    match &cli.command {
+        Command::Rehearse(args) => return rehearse::perform(args, &env).await,
+        Command::Completions(args) => return commands::completions::run(out, args).map(ExitCode::number),
+        Command::Help(args) => return commands::help::run(out, args).map(ExitCode::number),
+        Command::Demo(args) => {
+            return Box::pin(demo::run(&cli.global, &env, args)).await.map(ExitCode::number);
+        }
+        Command::Run(_)
+        | Command::Ls(_)
+        | Command::Show(_)
+        | Command::Logs(_)
+        | Command::Diff(_)
+        | Command::Cancel(_)
+        | Command::Retry(_)
+        | Command::Resume(_)
+        | Command::Doctor(_)
+        | Command::Config(_) => {}
+    }
+    let app = App::new(&cli.global, env)?;
+    on_app(&app, &cli.command).await.map(ExitCode::number)
+}
+
+async fn on_app(app: &App, command: &Command) -> Outcome {
+    match command {
+        Command::Run(args) => Box::pin(commands::run::run(app, args)).await,
+        Command::Ls(args) => commands::ls::run(app, args).await,
+        Command::Show(args) => commands::show::run(app, args).await,
+        Command::Logs(args) => Box::pin(commands::logs::run(app, args)).await,
+        Command::Diff(args) => Box::pin(commands::diff::run(app, args)).await,
+        Command::Cancel(args) => Box::pin(commands::cancel::run(app, args)).await,
+        Command::Retry(args) => Box::pin(commands::retry::run(app, args)).await,
+        Command::Resume(args) => Box::pin(commands::resume::run(app, args)).await,
+        Command::Doctor(args) => Box::pin(commands::doctor::run(app, args)).await,
+        Command::Config(args) => commands::config::run(app, args),
+        Command::Rehearse(_) | Command::Completions(_) | Command::Help(_) | Command::Demo(_) => {
+            Ok(ExitCode::Done)
+        }
+    }
+}

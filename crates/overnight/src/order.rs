@@ -39,14 +39,17 @@ pub fn title(given: Option<&str>, prompt: &str) -> String {
 /// # Errors
 /// When it is empty, too long or holds a NUL.
 pub fn check_prompt(prompt: &str) -> Result<(), AppError> {
-    let help = "overnight run \"what you want\"; or: overnight run --prompt-file FILE; or: … | overnight run -";
+    let help =
+        "overnight run \"what you want\"; or: overnight run --prompt-file FILE; or: … | overnight run -";
     if !prompt.chars().any(char::is_alphanumeric) {
         return Err(AppError::usage("the prompt is empty").help(help));
     }
     if prompt.len() > MAX_PROMPT {
         let size = prompt.len() >> 20;
         let what = format!("the prompt is {size} MiB long; at most {} MiB are taken", MAX_PROMPT >> 20);
-        return Err(AppError::usage(what).help("put large material into the repository and name it in the prompt"));
+        return Err(
+            AppError::usage(what).help("put large material into the repository and name it in the prompt")
+        );
     }
     if prompt.contains('\0') {
         return Err(AppError::usage("the prompt holds a NUL character").help("give it as text"));
@@ -80,11 +83,20 @@ pub fn named_backend(args: &AgentArgs) -> Result<Option<BackendId>, AppError> {
 ///
 /// # Errors
 /// When the command cannot be split, or something the backend needs is missing.
-pub fn agent(backend: BackendId, args: &AgentArgs, config: &Config, cwd: &Path) -> Result<AgentSettings, AppError> {
+pub fn agent(
+    backend: BackendId,
+    args: &AgentArgs,
+    config: &Config,
+    cwd: &Path,
+) -> Result<AgentSettings, AppError> {
     let can = overnight_agents::capabilities(backend);
     let settings = AgentSettings::new(backend);
-    let mut settings =
-        AgentSettings { silence: config.agent.silence, grace: config.agent.grace, billing: config.agent.billing, ..settings };
+    let mut settings = AgentSettings {
+        silence: config.agent.silence,
+        grace: config.agent.grace,
+        billing: config.agent.billing,
+        ..settings
+    };
     if backend == BackendId::Claude {
         settings.program.clone_from(&config.agent.program_claude);
     }
@@ -125,8 +137,9 @@ fn change_agent(settings: &mut AgentSettings, args: &AgentArgs, cwd: &Path) -> R
     }
     if let Some(command) = &args.command {
         settings.command = words::split(command).map_err(|error| {
-            AppError::usage(format!("--command {command:?} cannot be used: {error}"))
-                .help("it is split into words as a shell does; for pipes and variables: --command \"sh -c '…'\"")
+            AppError::usage(format!("--command {command:?} cannot be used: {error}")).help(
+                "it is split into words as a shell does; for pipes and variables: --command \"sh -c '…'\"",
+            )
         })?;
     }
     if let Some(script) = &args.script {
@@ -141,7 +154,8 @@ fn complete(settings: &AgentSettings) -> Result<(), AppError> {
             Err(AppError::usage("the command agent needs a command").help("--command 'program argument …'"))
         }
         BackendId::Rehearsal if settings.script.is_none() => {
-            Err(AppError::usage("the rehearsal agent needs a script").help("--script FILE; overnight demo shows one at work"))
+            Err(AppError::usage("the rehearsal agent needs a script")
+                .help("--script FILE; overnight demo shows one at work"))
         }
         BackendId::Claude | BackendId::Command | BackendId::Rehearsal => Ok(()),
     }
@@ -165,7 +179,8 @@ pub fn verify(args: &VerifyArgs, config: &Config) -> VerifyRequest {
 pub fn check_verify(args: &VerifyArgs) -> Result<(), AppError> {
     let empty = args.verify.iter().any(|command| command.trim().is_empty() || command.contains('\0'));
     if empty {
-        return Err(AppError::usage("--verify was given an empty command").help("--verify 'cargo test', or --no-verify"));
+        return Err(AppError::usage("--verify was given an empty command")
+            .help("--verify 'cargo test', or --no-verify"));
     }
     Ok(())
 }
@@ -190,7 +205,9 @@ pub fn changed(spec: &JobSpec, args: &OrderArgs, config: &Config, cwd: &Path) ->
     check_verify(&args.verify)?;
     let mut spec = spec.clone();
     match named_backend(&args.agent)? {
-        Some(backend) if backend != spec.agent.backend => spec.agent = agent(backend, &args.agent, config, cwd)?,
+        Some(backend) if backend != spec.agent.backend => {
+            spec.agent = agent(backend, &args.agent, config, cwd)?
+        }
         Some(_) | None => change_agent(&mut spec.agent, &args.agent, cwd)?,
     }
     spec.limits = limits(&args.limits, &spec.limits);

@@ -6,6 +6,7 @@ use std::io::{IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice as Colour};
 use anstyle::{AnsiColor, Style};
+use overnight_core::text::for_terminal;
 use serde::Serialize;
 use serde_json::json;
 
@@ -32,7 +33,8 @@ impl Out {
     /// Looks at the process's own streams. `flag` is `--color`, `configured` is `ui.color`.
     #[must_use]
     pub fn new(flag: Option<ColorChoice>, configured: ColorChoice, quiet: bool, env: &Environment) -> Self {
-        let colour = |terminal| if colour(flag, configured, env, terminal) { Colour::Always } else { Colour::Never };
+        let colour =
+            |terminal| if colour(flag, configured, env, terminal) { Colour::Always } else { Colour::Never };
         let smart = env.get("TERM").is_some_and(|term| term != "dumb");
         Self {
             stdout: colour(std::io::stdout().is_terminal()),
@@ -78,6 +80,28 @@ impl Out {
         }
     }
 
+    /// Writes a patch: as it is into a file or a pipe, made safe on a terminal.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn patch(&self, patch: &[u8]) -> Result<(), AppError> {
+        if !std::io::stdout().is_terminal() {
+            return self.bytes(patch);
+        }
+        let mut text = String::new();
+        for line in String::from_utf8_lossy(patch).lines() {
+            let style = match line.as_bytes().first() {
+                Some(b'+') => GOOD,
+                Some(b'-') => BAD,
+                Some(b'@') => BOLD,
+                Some(_) | None => Style::new(),
+            };
+            text.push_str(&styled(style, &for_terminal(line)));
+            text.push('\n');
+        }
+        self.data(&text)
+    }
+
     /// Writes one JSON document in the common envelope.
     ///
     /// # Errors
@@ -121,7 +145,8 @@ impl Out {
     /// Writes an error, with its first word in colour.
     pub fn error(&self, error: &AppError) {
         let text = error.render();
-        let text = text.strip_prefix("error:").map_or(text.clone(), |rest| format!("{BAD}error:{BAD:#}{rest}"));
+        let text =
+            text.strip_prefix("error:").map_or(text.clone(), |rest| format!("{BAD}error:{BAD:#}{rest}"));
         self.raw(&text);
     }
 }
@@ -194,7 +219,11 @@ mod tests {
         ];
         for (vars, flag, configured, terminal, want) in table {
             let env = Environment::of(vars.iter().copied(), Path::new("/"));
-            assert_eq!(colour(flag, configured, &env, terminal), want, "{vars:?} {flag:?} {configured:?} {terminal}");
+            assert_eq!(
+                colour(flag, configured, &env, terminal),
+                want,
+                "{vars:?} {flag:?} {configured:?} {terminal}"
+            );
         }
     }
 }

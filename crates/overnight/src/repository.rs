@@ -43,7 +43,9 @@ pub async fn look(app: &App, git: &Git, path: &Path) -> Result<Source, AppError>
     let source = git.inspect(&path).await.map_err(|error| inspect_error(&error))?;
     if source.partial {
         return Err(AppError::usage(format!("the repository at {} is a partial clone", path.display()))
-            .help("its missing objects cannot be copied; make a full clone: git fetch --refetch --no-filter"));
+            .help(
+                "its missing objects cannot be copied; make a full clone: git fetch --refetch --no-filter",
+            ));
     }
     Ok(source)
 }
@@ -52,11 +54,12 @@ fn inspect_error(error: &InspectError) -> AppError {
     let plain = AppError::usage(error.to_string());
     match error {
         InspectError::NoSuchDirectory { .. } => plain.help("-C names the repository, or a directory in it"),
-        InspectError::NotARepository { .. } => {
-            plain.help("go to a repository or name one with -C DIR; to make one: git init, git add, git commit")
-        }
+        InspectError::NotARepository { .. } => plain
+            .help("go to a repository or name one with -C DIR; to make one: git init, git add, git commit"),
         InspectError::NoCommits { .. } => plain.help("make a first commit: git add … && git commit"),
-        InspectError::UnsafeOwnership { .. } => plain.help("run the command that git suggests, or become its owner"),
+        InspectError::UnsafeOwnership { .. } => {
+            plain.help("run the command that git suggests, or become its owner")
+        }
         InspectError::Git(error) => git_error("the repository cannot be looked at", error),
     }
 }
@@ -71,10 +74,19 @@ pub async fn target(app: &App, source: &Source, args: &RunArgs) -> Result<Target
         let count = plural(u64::from(source.uncommitted), "uncommitted change");
         notes.push(format!("{count} in your tree: not part of the base, and left as it is"));
     }
-    if args.publish.pr { remote_target(app, source, args, notes).await } else { local_target(app, source, args, notes).await }
+    if args.publish.pr {
+        remote_target(app, source, args, notes).await
+    } else {
+        local_target(app, source, args, notes).await
+    }
 }
 
-async fn local_target(app: &App, source: &Source, args: &RunArgs, mut notes: Vec<String>) -> Result<Target, AppError> {
+async fn local_target(
+    app: &App,
+    source: &Source,
+    args: &RunArgs,
+    mut notes: Vec<String>,
+) -> Result<Target, AppError> {
     let base = match &args.base {
         Some(name) => Base::Commit { commit: resolve(&app.env, source, name).await?, branch: None },
         None => Base::Commit { commit: source.head.clone(), branch: source.branch.clone() },
@@ -88,11 +100,17 @@ async fn local_target(app: &App, source: &Source, args: &RunArgs, mut notes: Vec
     Ok(Target { name: name_of(source), source: repository, base, publication, notes })
 }
 
-async fn remote_target(app: &App, source: &Source, args: &RunArgs, mut notes: Vec<String>) -> Result<Target, AppError> {
+async fn remote_target(
+    app: &App,
+    source: &Source,
+    args: &RunArgs,
+    mut notes: Vec<String>,
+) -> Result<Target, AppError> {
     let name = remote_name(source, &args.publish)?;
     let urls = source.remotes.get(&name).ok_or_else(|| {
         let known: Vec<&str> = source.remotes.keys().map(String::as_str).collect();
-        AppError::usage(format!("there is no remote {name:?}")).help(format!("remotes here: {}", known.join(", ")))
+        AppError::usage(format!("there is no remote {name:?}"))
+            .help(format!("remotes here: {}", known.join(", ")))
     })?;
     let base_dir = source.top_level.as_deref().unwrap_or(&source.git_dir);
     let fetch = usable(&urls.fetch, base_dir)?;
@@ -101,7 +119,10 @@ async fn remote_target(app: &App, source: &Source, args: &RunArgs, mut notes: Ve
     let unpushed = unpushed(&app.env, source, &name).await;
     if unpushed > 0 {
         let count = plural(unpushed, "commit");
-        notes.push(format!("{count} of your branch {} not on {name}: not part of the base", if unpushed == 1 { "is" } else { "are" }));
+        notes.push(format!(
+            "{count} of your branch {} not on {name}: not part of the base",
+            if unpushed == 1 { "is" } else { "are" }
+        ));
     }
     let base = match &args.base {
         Some(branch) => Base::RemoteBranch { branch: branch.clone() },
@@ -116,7 +137,11 @@ fn remote_name(source: &Source, args: &PublishArgs) -> Result<String, AppError> 
     if let Some(name) = &args.remote {
         return Ok(name.clone());
     }
-    let followed = source.upstream.as_ref().map(|(remote, _)| remote).filter(|remote| source.remotes.contains_key(*remote));
+    let followed = source
+        .upstream
+        .as_ref()
+        .map(|(remote, _)| remote)
+        .filter(|remote| source.remotes.contains_key(*remote));
     let mut all = source.remotes.keys();
     let only = all.next().filter(|_| all.next().is_none());
     let origin = source.remotes.keys().find(|name| *name == "origin");
@@ -182,7 +207,8 @@ async fn resolve(env: &Environment, source: &Source, name: &str) -> Result<Commi
     let args = ["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted];
     let answer = ask(env, source, &args).await;
     answer.and_then(|text| CommitId::parse(text.trim()).ok()).ok_or_else(|| {
-        AppError::usage(format!("there is no commit {name:?} here")).help("--base takes a branch, a tag or a commit id")
+        AppError::usage(format!("there is no commit {name:?} here"))
+            .help("--base takes a branch, a tag or a commit id")
     })
 }
 
@@ -225,7 +251,10 @@ pub fn place_of(publication: &Publication) -> Option<PathBuf> {
         Publication::LocalBranch { repository } => {
             let path = PathBuf::from(repository);
             // The git directory of a work tree: people go to the tree.
-            let tree = path.file_name().is_some_and(|name| name == ".git").then(|| path.parent().map(Path::to_owned));
+            let tree = path
+                .file_name()
+                .is_some_and(|name| name == ".git")
+                .then(|| path.parent().map(Path::to_owned));
             tree.flatten().or(Some(path))
         }
         Publication::PullRequest { .. } => None,

@@ -124,10 +124,11 @@ impl Story {
                     turn.usage = Some(*usage);
                 }
             }
-            JobEvent::TurnInterrupted { .. } => {
+            JobEvent::TurnInterrupted { usage, .. } => {
                 self.interrupted_turns += 1;
                 if let Some(turn) = self.last_turn() {
                     turn.outcome = Some("interrupted".to_owned());
+                    turn.usage = Some(*usage);
                 }
             }
             JobEvent::Collected { tip, diff } => {
@@ -148,7 +149,9 @@ impl Story {
                 attempt.class.clone_from(class);
             }
             JobEvent::BranchPushed { branch, .. } => self.branch = Some(branch.clone()),
-            JobEvent::PullRequestOpened { pull_request, .. } => self.pull_request = Some(pull_request.clone()),
+            JobEvent::PullRequestOpened { pull_request, .. } => {
+                self.pull_request = Some(pull_request.clone())
+            }
             JobEvent::Parked { reason, detail, .. } => self.parked = Some((*reason, detail.clone())),
             JobEvent::Ended { end } => self.end = Some(end.clone()),
         }
@@ -223,7 +226,8 @@ mod tests {
     #[test]
     fn verdicts_belong_to_their_attempt() {
         let judged = |standing| JobEvent::Judged { check: "test".into(), standing };
-        let ended = || JobEvent::TurnEnded { turn: 1, result: TurnOutcome::Completed, usage: Usage::default() };
+        let ended =
+            || JobEvent::TurnEnded { turn: 1, result: TurnOutcome::Completed, usage: Usage::default() };
         let story = Story::of(&[
             announced(1, 1),
             ended(),
@@ -232,7 +236,7 @@ mod tests {
             judged(Standing::Broken),
             JobEvent::AttemptFailed { attempt: 1, class: None, reason: "test failed".into() },
             announced(2, 2),
-            JobEvent::TurnInterrupted { turn: 2 },
+            JobEvent::TurnInterrupted { turn: 2, usage: Usage::default() },
             announced(2, 3),
             ended(),
             checked(Verdict::Pass, false),

@@ -43,7 +43,9 @@ impl JobView {
         let trail = job.state.trail();
         let end = job.state.end();
         let (reason, detail, wake) = match (&job.state, end) {
-            (JobState::Parked { reason, detail, wake, .. }, _) => (Some(reason.code()), Some(detail.clone()), *wake),
+            (JobState::Parked { reason, detail, wake, .. }, _) => {
+                (Some(reason.code()), Some(detail.clone()), *wake)
+            }
             (_, Some(end)) => (Some(end.reason.code()), Some(end.detail.clone()), None),
             (_, None) => (None, None, None),
         };

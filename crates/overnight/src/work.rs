@@ -46,7 +46,8 @@ pub async fn quietly_or_not(app: &App, working: &Working, job: &Job, mode: Mode)
     let stop = Stop::default();
     let signals = listen(&stop, app.out)?;
     let (watcher, progress) = Watcher::channel();
-    let screen = tokio::spawn(screen::show(job.id.clone(), job.spec.limits.attempts, mode, app.out, progress));
+    let screen =
+        tokio::spawn(screen::show(job.id.clone(), job.spec.limits.attempts, mode, app.out, progress));
     let result = working.engine.work(&job.id, &watcher, &stop).await;
     drop(watcher);
     // It ends with its last sender; what it could not write is told by nobody.
@@ -92,10 +93,11 @@ async fn forget_worker(working: &Working) {
 fn work_error(job: &Job, error: &WorkError) -> AppError {
     let key = &job.key;
     match error {
-        WorkError::Held { worker, .. } => {
-            AppError::new(ExitCode::Pending, format!("{key} is being worked on by another process ({worker})"))
-                .help(format!("watch it: overnight logs -f {key}; cancel it: overnight cancel {key}"))
-        }
+        WorkError::Held { worker, .. } => AppError::new(
+            ExitCode::Pending,
+            format!("{key} is being worked on by another process ({worker})"),
+        )
+        .help(format!("watch it: overnight logs -f {key}; cancel it: overnight cancel {key}")),
         WorkError::Ended(_) => AppError::usage(format!("{key} has ended already"))
             .help(format!("see what came of it: overnight show {key}; run it again: overnight retry {key}")),
         WorkError::LeaseLost => AppError::new(ExitCode::Pending, format!("another process took {key} over"))
@@ -104,7 +106,10 @@ fn work_error(job: &Job, error: &WorkError) -> AppError {
             .help(format!("go on later: overnight resume {key}; or end it: overnight cancel {key}")),
         WorkError::Store(error) => {
             let error = store_error(error);
-            let help = format!("{}\nnothing is lost: overnight resume {key} goes on", error.help.clone().unwrap_or_default());
+            let help = format!(
+                "{}\nnothing is lost: overnight resume {key} goes on",
+                error.help.clone().unwrap_or_default()
+            );
             error.help(help.trim_start())
         }
         WorkError::Illegal(_) => AppError::unexpected(format!("{key} could not go on"))
@@ -126,7 +131,8 @@ async fn last_words(app: &App, working: &Working, job: &Job, output: OutputArgs)
     }
     let published = job.state.end().and_then(|end| end.published.as_ref());
     if let Some(published) = published.filter(|_| !output.json && !output.events) {
-        let result = published.pull_request.as_ref().map_or(published.branch.to_string(), |pull| pull.url.clone());
+        let result =
+            published.pull_request.as_ref().map_or(published.branch.to_string(), |pull| pull.url.clone());
         out.data(&format!("{}\n", for_terminal(&result)))?;
     }
     Ok(())
@@ -144,7 +150,12 @@ pub fn summary(job: &Job, story: &Story) -> Vec<String> {
     match &job.state {
         JobState::Parked { reason, detail, .. } => {
             let mut lines = vec![
-                format!("{} {} waits: {}", styled(WARN, "…"), styled(BOLD, job.key.as_str()), words::park(*reason)),
+                format!(
+                    "{} {} waits: {}",
+                    styled(WARN, "…"),
+                    styled(BOLD, job.key.as_str()),
+                    words::park(*reason)
+                ),
                 format!("  {}", one_line(detail, 300)),
             ];
             if !reason.clears_by_itself() && *reason == overnight_core::job::ParkReason::AgentLogin {
@@ -171,7 +182,8 @@ fn ended(job: &Job, end: &End, story: &Story) -> Vec<String> {
     let used = job.state.trail().map(|trail| words::usage(&trail.used)).unwrap_or_default();
     let used = if used.is_empty() { String::new() } else { format!(" · {used}") };
     if end.reason == EndReason::Published {
-        let attempts = words::plural(job.state.trail().map_or(0, |trail| u64::from(trail.attempt)), "attempt");
+        let attempts =
+            words::plural(job.state.trail().map_or(0, |trail| u64::from(trail.attempt)), "attempt");
         let mut lines = vec![format!("{} {key} done in {attempts}{used}", styled(GOOD, "✓"))];
         lines.extend(how_to_look(job, end, story).into_iter().map(|line| format!("  {line}")));
         return lines;

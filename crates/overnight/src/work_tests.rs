@@ -3,7 +3,9 @@
 use overnight_core::agent::{AgentSettings, BackendId, Usage};
 use overnight_core::git::{BranchName, CommitId};
 use overnight_core::id::{Fence, RepositoryId, TaskKey};
-use overnight_core::job::{Base, JobLimits, JobSpec, ParkReason, Published, PullRequestRef, Trail, VerifyRequest};
+use overnight_core::job::{
+    Base, JobLimits, JobSpec, ParkReason, Published, PullRequestRef, Trail, VerifyRequest,
+};
 use overnight_core::units::{MicroDollars, Timestamp};
 
 use super::*;

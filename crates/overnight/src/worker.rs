@@ -32,11 +32,13 @@ pub async fn dead(store: &Store) -> Result<Vec<WorkerId>, AppError> {
 }
 
 fn this_worker() -> Result<WorkerRow, AppError> {
-    let own = self_identity().map_err(|error| AppError::unexpected("/proc cannot be read").because(&error))?;
+    let own =
+        self_identity().map_err(|error| AppError::unexpected("/proc cannot be read").because(&error))?;
     let host = host_name();
-    let random = uuid::Uuid::new_v4().simple().to_string();
+    // The first half of a UUID v7 is the time; its end is random.
+    let random = uuid::Uuid::now_v7().simple().to_string();
     let boot = own.boot_id.split('-').next().unwrap_or_default();
-    let id = format!("{host}:{boot}:{}:{}:{}", own.pid, own.start_ticks, &random[..8]);
+    let id = format!("{host}:{boot}:{}:{}:{}", own.pid, own.start_ticks, &random[24..]);
     let id = WorkerId::parse(&id)
         .map_err(|error| AppError::unexpected("this process cannot be named as a worker").because(&error))?;
     Ok(WorkerRow {
@@ -73,7 +75,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("overnight.db")).await.unwrap();
         let own = register(&store).await.unwrap();
-        let gone = WorkerRow { id: WorkerId::parse("gone").unwrap(), start_ticks: 1, ..this_worker().unwrap() };
+        let gone =
+            WorkerRow { id: WorkerId::parse("gone").unwrap(), start_ticks: 1, ..this_worker().unwrap() };
         let far = WorkerRow { id: WorkerId::parse("far").unwrap(), host: "another".into(), ..gone.clone() };
         store.worker_register(&gone).await.unwrap();
         store.worker_register(&far).await.unwrap();

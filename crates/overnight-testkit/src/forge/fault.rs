@@ -90,6 +90,10 @@ impl FaultQueue {
         Some(self.0.remove(place).1)
     }
 
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

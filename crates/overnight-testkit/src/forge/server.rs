@@ -187,6 +187,11 @@ impl FakeForge {
         self.hub.state().faults.add(on, fault);
     }
 
+    /// Takes back the faults that no request has met yet: from here on everything works.
+    pub fn lift_faults(&self) {
+        self.hub.state().faults.clear();
+    }
+
     /// Faults that no request has met yet.
     #[must_use]
     pub fn unused_faults(&self) -> usize {

@@ -69,7 +69,11 @@ fn config() -> String {
          `overnight config path` names the files, `overnight config show --origin` says what holds.\n\n",
     );
     for setting in SETTINGS {
-        let _ = writeln!(text, "  {:<24} {} [{}; default: {}]", setting.key, setting.about, setting.kind, setting.default);
+        let _ = writeln!(
+            text,
+            "  {:<24} {} [{}; default: {}]",
+            setting.key, setting.about, setting.kind, setting.default
+        );
     }
     text.push_str("\nFor each host of a forge, below [forge.hosts.\"git.example.org\"]:\n\n");
     for setting in HOST_SETTINGS {

@@ -148,7 +148,9 @@ mod tests {
         for (text, micros) in table {
             assert_eq!(money(text), Ok(MicroDollars(micros)), "{text}");
         }
-        for bad in ["", "$", "0", "-1", "5.", ".5", "1e3", "5 dollars", "1.0000001", "99999999999999999999", "5€"] {
+        for bad in
+            ["", "$", "0", "-1", "5.", ".5", "1e3", "5 dollars", "1.0000001", "99999999999999999999", "5€"]
+        {
             assert!(money(bad).is_err(), "{bad}");
         }
     }

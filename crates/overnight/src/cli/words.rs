@@ -77,7 +77,10 @@ mod tests {
             ("$HOME *.rs | x", &["$HOME", "*.rs", "|", "x"]),
         ];
         for (text, want) in table {
-            assert_eq!(split(text).as_deref(), Ok(want.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>().as_slice()));
+            assert_eq!(
+                split(text).as_deref(),
+                Ok(want.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>().as_slice())
+            );
         }
     }
 

@@ -40,7 +40,8 @@ fn show(app: &App, origin: bool, json: bool) -> Result<(), AppError> {
     let mut text = String::new();
     for (key, shown) in order(&all) {
         let value = shown.value.as_deref().map_or_else(|| styled(DIM, "not set"), for_terminal);
-        let origin = if origin { styled(DIM, &format!("  # {}", for_terminal(&shown.origin))) } else { String::new() };
+        let origin =
+            if origin { styled(DIM, &format!("  # {}", for_terminal(&shown.origin))) } else { String::new() };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{key:<26} {value}{origin}");
     }
@@ -50,12 +51,16 @@ fn show(app: &App, origin: bool, json: bool) -> Result<(), AppError> {
 /// Documentation's order first, hosts last.
 fn order(all: &BTreeMap<String, Shown>) -> impl Iterator<Item = (&str, &Shown)> {
     let known = SETTINGS.iter().filter_map(|setting| all.get(setting.key).map(|shown| (setting.key, shown)));
-    let hosts = all.iter().filter(|(key, _)| key.starts_with("forge.hosts.")).map(|(key, shown)| (key.as_str(), shown));
+    let hosts = all
+        .iter()
+        .filter(|(key, _)| key.starts_with("forge.hosts."))
+        .map(|(key, shown)| (key.as_str(), shown));
     known.chain(hosts)
 }
 
 fn all(app: &App) -> BTreeMap<String, Shown> {
-    let origin = |key: &str| app.loaded.origins.get(key).map_or_else(|| "built-in".to_owned(), ToString::to_string);
+    let origin =
+        |key: &str| app.loaded.origins.get(key).map_or_else(|| "built-in".to_owned(), ToString::to_string);
     let mut all = BTreeMap::new();
     for setting in SETTINGS {
         let shown = Shown { value: (setting.get)(app.config()), origin: origin(setting.key) };

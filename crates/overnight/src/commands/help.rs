@@ -27,7 +27,8 @@ pub fn run(out: Out, args: &HelpArgs) -> Outcome {
 }
 
 fn unknown(name: &str, root: &clap::Command) -> AppError {
-    let commands = root.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
+    let commands =
+        root.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
     let nearest = nearest(name, commands.chain(topics::TOPICS));
     let error = AppError::usage(format!("there is no command or topic {name:?}"));
     match nearest {

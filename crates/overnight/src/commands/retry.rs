@@ -17,8 +17,9 @@ pub async fn run(app: &App, args: &RetryArgs) -> Outcome {
     let store = app.store_for(&args.job).await?;
     let old = store.job_find(&args.job).await.map_err(|error| find_error(&error))?;
     if !matches!(old.state, JobState::Ended { .. }) {
-        return Err(AppError::usage(format!("{} has not ended: it is {}", old.key, old.state.name()))
-            .help(format!("go on with it: overnight resume {0}; or end it first: overnight cancel {0}", old.key)));
+        return Err(AppError::usage(format!("{} has not ended: it is {}", old.key, old.state.name())).help(
+            format!("go on with it: overnight resume {0}; or end it first: overnight cancel {0}", old.key),
+        ));
     }
     let spec = order::changed(&old.spec, &args.order, app.config(), app.env.cwd())?;
     run::ready(&spec, &app.host()?)?;

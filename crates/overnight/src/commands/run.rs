@@ -59,8 +59,10 @@ pub fn ready(spec: &JobSpec, host: &Host) -> Result<(), AppError> {
 fn missing(spec: &JobSpec) -> AppError {
     let backend = spec.agent.backend;
     match &spec.agent.program {
-        Some(program) => AppError::usage(format!("the {backend} agent's program {} is not there", program.display()))
-            .help(format!("set agent.program.{backend} to where it is: overnight help config")),
+        Some(program) => {
+            AppError::usage(format!("the {backend} agent's program {} is not there", program.display()))
+                .help(format!("set agent.program.{backend} to where it is: overnight help config"))
+        }
         None => {
             let usual = overnight_agents::usual_programs(backend).join(", ");
             AppError::usage(format!("the {backend} agent is not installed: looked for {usual} in PATH"))
@@ -91,7 +93,8 @@ fn command_is_there(command: &[String], host: &Host) -> Result<(), AppError> {
         return Ok(());
     }
     let name = one_line(name, 120);
-    Err(AppError::usage(format!("the command {name:?} was not found")).help("name a program in PATH, or its absolute path"))
+    Err(AppError::usage(format!("the command {name:?} was not found"))
+        .help("name a program in PATH, or its absolute path"))
 }
 
 /// Named, else configured, else the first vendor's program that is installed. Never the rehearsal unless it was asked for.
@@ -105,7 +108,8 @@ fn choose_backend(app: &App, args: &RunArgs, host: &Host) -> Result<BackendId, A
         BackendId::Claude => app.config().agent.program_claude.is_some(),
         BackendId::Command | BackendId::Rehearsal => false,
     };
-    let found = vendors.into_iter().find(|backend| configured(backend) || program::usual(*backend, host).is_some());
+    let found =
+        vendors.into_iter().find(|backend| configured(backend) || program::usual(*backend, host).is_some());
     found.ok_or_else(|| {
         let looked: Vec<&str> = vendors.iter().flat_map(|backend| overnight_agents::usual_programs(*backend)).copied().collect();
         let how = vendors.map(how_to_install).join("\n");
@@ -121,7 +125,8 @@ fn prompt(args: &RunArgs, app: &App) -> Result<String, AppError> {
         let path = app.env.absolute(file);
         let open = || std::fs::File::open(&path).and_then(|file| text_of(file));
         return open().map_err(|error| {
-            AppError::usage(format!("the prompt file {} cannot be read", path.display())).because(&error)
+            AppError::usage(format!("the prompt file {} cannot be read", path.display()))
+                .because(&error)
                 .help("--prompt-file takes a text file in UTF-8")
         });
     }
@@ -133,8 +138,9 @@ fn prompt(args: &RunArgs, app: &App) -> Result<String, AppError> {
     if !from_input {
         return Ok(args.prompt.join(" "));
     }
-    text_of(std::io::stdin().lock())
-        .map_err(|error| AppError::usage("standard input cannot be read").because(&error).help("give text in UTF-8"))
+    text_of(std::io::stdin().lock()).map_err(|error| {
+        AppError::usage("standard input cannot be read").because(&error).help("give text in UTF-8")
+    })
 }
 
 /// One byte more than is taken, so that a longer text is refused instead of cut.
@@ -179,7 +185,11 @@ fn author(app: &App, source: &Source) -> String {
 ///
 /// # Errors
 /// When the store fails.
-async fn enqueue(store: &Store, target: &Target, spec: JobSpec) -> Result<overnight_core::job::Job, AppError> {
+async fn enqueue(
+    store: &Store,
+    target: &Target,
+    spec: JobSpec,
+) -> Result<overnight_core::job::Job, AppError> {
     let repository = NewRepository { name: target.name.clone(), remote: target.source.clone() };
     let repository = store.repository_ensure(&repository).await.map_err(|error| store_error(&error))?;
     let new = NewJob { repository: repository.id, spec, request: None };
@@ -188,7 +198,8 @@ async fn enqueue(store: &Store, target: &Target, spec: JobSpec) -> Result<overni
 
 fn announce(app: &App, key: &TaskKey, target: &Target, spec: &JobSpec) {
     let title = for_terminal(&spec.title);
-    let model = spec.agent.model.as_deref().map(|model| format!(" ({})", one_line(model, 60))).unwrap_or_default();
+    let model =
+        spec.agent.model.as_deref().map(|model| format!(" ({})", one_line(model, 60))).unwrap_or_default();
     app.out.say(&format!("{} {title}", styled(BOLD, key.as_str())));
     app.out.say(&line(Mark::Note, "agent", None, &format!("{}{model}", spec.agent.backend)));
     for note in &target.notes {

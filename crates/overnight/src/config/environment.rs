@@ -34,7 +34,10 @@ impl Environment {
 
     /// Made up, for tests and for child runs of the demo.
     #[must_use]
-    pub fn of<N: Into<OsString>, V: Into<OsString>>(vars: impl IntoIterator<Item = (N, V)>, cwd: &Path) -> Self {
+    pub fn of<N: Into<OsString>, V: Into<OsString>>(
+        vars: impl IntoIterator<Item = (N, V)>,
+        cwd: &Path,
+    ) -> Self {
         let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         Self { vars, cwd: cwd.to_owned() }
     }
@@ -117,7 +120,10 @@ impl Environment {
 
 fn split_path(path: &OsStr) -> impl Iterator<Item = PathBuf> + '_ {
     use std::os::unix::ffi::OsStrExt;
-    path.as_bytes().split(|byte| *byte == b':').filter(|dir| !dir.is_empty()).map(|dir| OsStr::from_bytes(dir).into())
+    path.as_bytes()
+        .split(|byte| *byte == b':')
+        .filter(|dir| !dir.is_empty())
+        .map(|dir| OsStr::from_bytes(dir).into())
 }
 
 fn is_program(path: &Path) -> bool {
@@ -132,10 +138,8 @@ mod tests {
     #[test]
     fn the_data_directory_comes_from_the_strongest_source() {
         let cwd = Path::new("/work");
-        let full = Environment::of(
-            [("HOME", "/h"), ("XDG_DATA_HOME", "/x"), ("OVERNIGHT_DATA_DIR", "own")],
-            cwd,
-        );
+        let full =
+            Environment::of([("HOME", "/h"), ("XDG_DATA_HOME", "/x"), ("OVERNIGHT_DATA_DIR", "own")], cwd);
         assert_eq!(full.data_dir(Some(Path::new("/flag"))).unwrap(), Path::new("/flag"));
         assert_eq!(full.data_dir(None).unwrap(), Path::new("/work/own"));
         let xdg = Environment::of([("HOME", "/h"), ("XDG_DATA_HOME", "/x")], cwd);

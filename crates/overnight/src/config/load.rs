@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-
 use super::file::{self, Entry, Key, Mistake};
 use super::settings::{HOST_SETTINGS, Input, SETTINGS};
 use super::{Config, Environment};
@@ -120,7 +119,11 @@ impl Loaded {
             let line = Place::of(&file, text, entry.span.clone(), "").line;
             let origin = Origin::File { path: path.to_owned(), line };
             let key = self.set(&entry).map_err(|(key, why)| {
-                refuse(Mistake { what: format!("`{key}` has a value that does not fit"), label: why, span: entry.span })
+                refuse(Mistake {
+                    what: format!("`{key}` has a value that does not fit"),
+                    label: why,
+                    span: entry.span,
+                })
             })?;
             self.origins.insert(key, origin);
         }
@@ -177,11 +180,12 @@ impl From<ConfigError> for AppError {
             ConfigError::Read { source, .. } => {
                 plain.because(&source).help("pass --no-config to go on without it")
             }
-            ConfigError::File { place, .. } => plain.at(place).help("overnight help config lists every setting"),
+            ConfigError::File { place, .. } => {
+                plain.at(place).help("overnight help config lists every setting")
+            }
             ConfigError::Variable { .. } | ConfigError::Together(_) => {
                 plain.help("overnight help config lists every setting")
             }
         }
     }
 }
-

@@ -321,7 +321,9 @@ pub const HOST_SETTINGS: &[HostSetting] = &[
         about: "program whose first line of output is the token; no shell",
         set: |host, input| match input {
             Input::List(argv) if !argv.is_empty() => assign(&mut host.token_command, argv.clone()),
-            Input::List(_) | Input::Text(_) => Err("expected a list of a program and its arguments".to_owned()),
+            Input::List(_) | Input::Text(_) => {
+                Err("expected a list of a program and its arguments".to_owned())
+            }
         },
         get: |host| shown_list(&host.token_command),
     },

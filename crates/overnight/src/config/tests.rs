@@ -143,7 +143,8 @@ fn the_documentation_lists_every_setting() {
         ));
     }
     for setting in HOST_SETTINGS {
-        wanted.push(format!("| `forge.hosts.<host>.{}` | {} | {} |", setting.key, setting.kind, setting.about));
+        wanted
+            .push(format!("| `forge.hosts.<host>.{}` | {} | {} |", setting.key, setting.kind, setting.about));
     }
     let rows: Vec<&str> = docs.lines().filter(|line| line.starts_with("| `")).collect();
     assert_eq!(rows, wanted, "docs/configuration.md should have these rows:\n{}", wanted.join("\n"));

@@ -66,7 +66,12 @@ impl View {
             Progress::CheckFinished { check, on_base, verdict, elapsed } => {
                 let mark = if *verdict == Verdict::Pass { Mark::Good } else { Mark::Bad };
                 let what = format!("{}{}", one_line(check, COMMAND), side(*on_base));
-                vec![format!("  {} {what}  {}  {}", mark.show(), words::verdict(verdict), words::span(*elapsed))]
+                vec![format!(
+                    "  {} {what}  {}  {}",
+                    mark.show(),
+                    words::verdict(verdict),
+                    words::span(*elapsed)
+                )]
             }
             Progress::Waiting { what } => {
                 self.action = one_line(what, COMMAND);
@@ -103,9 +108,8 @@ impl View {
                 lines
             }
             JobEvent::StageFinished { stage, elapsed } => self.finished(*stage, *elapsed, now),
-            JobEvent::Claimed { resumed: true, .. } => {
-                self.with_close(now, line(Mark::Again, "resumed", None, "going on from the last finished step"))
-            }
+            JobEvent::Claimed { resumed: true, .. } => self
+                .with_close(now, line(Mark::Again, "resumed", None, "going on from the last finished step")),
             JobEvent::Noticed { notice } => vec![line(Mark::Note, "note", None, &words::notice(notice))],
             JobEvent::TurnAnnounced { attempt, session, .. } => {
                 self.attempt = *attempt;
@@ -115,17 +119,20 @@ impl View {
                 };
                 Vec::new()
             }
-            JobEvent::TurnInterrupted { turn } => {
+            JobEvent::TurnInterrupted { turn, .. } => {
                 vec![line(Mark::Again, "agent", None, &format!("turn {turn} was interrupted before its end"))]
             }
             JobEvent::AttemptFailed { attempt, reason, .. } => {
-                let text = format!("attempt {attempt} of {} failed: {}", self.attempts, one_line(reason, 200));
+                let text =
+                    format!("attempt {attempt} of {} failed: {}", self.attempts, one_line(reason, 200));
                 self.bad(now, line(Mark::Again, "again", None, &text), *attempt < self.attempts)
             }
             JobEvent::BranchTaken { branch } => {
                 vec![line(Mark::Note, "note", None, &format!("{branch} is taken: another name is used"))]
             }
-            JobEvent::CancelAsked { .. } => self.with_close(now, line(Mark::Note, "cancel", None, "ending the job")),
+            JobEvent::CancelAsked { .. } => {
+                self.with_close(now, line(Mark::Note, "cancel", None, "ending the job"))
+            }
             JobEvent::Parked { reason, detail, .. } => {
                 let text = format!("{}: {}", words::park(*reason), one_line(detail, 200));
                 self.with_close(now, line(Mark::Wait, "waits", None, &text))
@@ -151,7 +158,10 @@ impl View {
     fn fact(&mut self, event: &JobEvent) {
         let (fact, bad) = match event {
             JobEvent::Grounded { base, base_branch, check_source, checks } => {
-                let branch = base_branch.as_deref().map(|name| format!(" ({})", one_line(name, 60))).unwrap_or_default();
+                let branch = base_branch
+                    .as_deref()
+                    .map(|name| format!(" ({})", one_line(name, 60)))
+                    .unwrap_or_default();
                 let checks: Vec<String> = checks.iter().map(|check| one_line(check, COMMAND)).collect();
                 let checks = if checks.is_empty() { "none".to_owned() } else { checks.join(", ") };
                 let source = words::check_source(*check_source);
@@ -161,9 +171,14 @@ impl View {
                 let used = words::usage(usage);
                 let ended = words::outcome(result);
                 let text = [used, ended.clone().unwrap_or_default()];
-                (text.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · "), !fine(result))
+                (
+                    text.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · "),
+                    !fine(result),
+                )
             }
-            JobEvent::Collected { tip: Some(tip), diff } => (format!("{} at {}", words::diff(diff), tip.short()), false),
+            JobEvent::Collected { tip: Some(tip), diff } => {
+                (format!("{} at {}", words::diff(diff), tip.short()), false)
+            }
             JobEvent::Collected { tip: None, .. } => ("nothing was changed".to_owned(), true),
             JobEvent::Judged { standing, .. } => {
                 self.standings.push(*standing);
@@ -243,7 +258,9 @@ fn tally(standings: &[Standing]) -> String {
     ];
     let count = |standing: &Standing| standings.iter().filter(|one| *one == standing).count();
     let some = all.iter().filter(|standing| count(standing) > 0);
-    some.map(|standing| format!("{} {}", count(standing), words::standing(*standing))).collect::<Vec<_>>().join(", ")
+    some.map(|standing| format!("{} {}", count(standing), words::standing(*standing)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]

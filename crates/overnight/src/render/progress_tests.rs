@@ -32,7 +32,8 @@ fn announced(attempt: u32, turn: u32, resumed: bool) -> Progress {
 }
 
 fn ended(turn: u32, result: TurnOutcome) -> Progress {
-    let usage = Usage { output_tokens: 52_300, turns: 14, cost: Some(MicroDollars(430_000)), ..Usage::default() };
+    let usage =
+        Usage { output_tokens: 52_300, turns: 14, cost: Some(MicroDollars(430_000)), ..Usage::default() };
     event(JobEvent::TurnEnded { turn, result, usage })
 }
 
@@ -118,7 +119,10 @@ fn two_attempts_and_a_branch() {
         finished(Stage::Verify, 31_300),
         judged(Standing::Passed),
         started(Stage::Publish),
-        event(JobEvent::BranchPushed { branch: BranchName::parse("overnight/app-1-x").unwrap(), commit: commit('b') }),
+        event(JobEvent::BranchPushed {
+            branch: BranchName::parse("overnight/app-1-x").unwrap(),
+            commit: commit('b')
+        }),
         started(Stage::Cleanup),
         finished(Stage::Cleanup, 12),
         event(JobEvent::Ended {
@@ -137,7 +141,7 @@ fn a_crash_a_quota_and_a_cancel() {
     insta::assert_snapshot!(shown(&[
         claimed(true),
         started(Stage::Agent),
-        event(JobEvent::TurnInterrupted { turn: 1 }),
+        event(JobEvent::TurnInterrupted { turn: 1, usage: Usage::default() }),
         announced(1, 2, true),
         finished(Stage::Agent, 1000),
         ended(2, TurnOutcome::RateLimited { reset: None, detail: "five hours".into() }),

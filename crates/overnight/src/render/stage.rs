@@ -70,6 +70,11 @@ impl OpenStage {
 #[must_use]
 pub fn line(mark: Mark, what: &str, elapsed: Option<Duration>, facts: &str) -> String {
     let elapsed = elapsed.map(words::span).unwrap_or_default();
-    let text = format!("{} {} {}  {facts}", mark.show(), styled(BOLD, &format!("{what:<8}")), styled(DIM, &format!("{elapsed:>7}")));
+    let text = format!(
+        "{} {} {}  {facts}",
+        mark.show(),
+        styled(BOLD, &format!("{what:<8}")),
+        styled(DIM, &format!("{elapsed:>7}"))
+    );
     text.trim_end().to_owned()
 }

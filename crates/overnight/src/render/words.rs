@@ -50,7 +50,10 @@ pub fn after_end(reason: EndReason, key: &str) -> String {
         EndReason::VerificationFailed | EndReason::ChecksCouldNotRun => {
             format!("see why: overnight logs {key} --checks; see the change: overnight diff {key}")
         }
-        EndReason::AgentFailed | EndReason::AgentTimedOut | EndReason::AgentRefused | EndReason::NeedsInput => {
+        EndReason::AgentFailed
+        | EndReason::AgentTimedOut
+        | EndReason::AgentRefused
+        | EndReason::NeedsInput => {
             format!("see why: overnight logs {key}; try again: overnight retry {key}")
         }
         EndReason::NoChanges => format!("see what it said: overnight logs {key}"),
@@ -58,13 +61,17 @@ pub fn after_end(reason: EndReason, key: &str) -> String {
         EndReason::BudgetTokens => again_with(key, "--max-tokens"),
         EndReason::BudgetTurns => again_with(key, "--max-turns"),
         EndReason::BudgetTime => again_with(key, "--max-time"),
-        EndReason::BranchConflict => format!("see the change: overnight diff {key}; try again: overnight retry {key}"),
+        EndReason::BranchConflict => {
+            format!("see the change: overnight diff {key}; try again: overnight retry {key}")
+        }
         EndReason::InternalError => format!("please report it with: overnight show {key} --json"),
     }
 }
 
 fn again_with(key: &str, flag: &str) -> String {
-    format!("see the work so far: overnight diff {key}; start again with more: overnight retry {key} {flag} …")
+    format!(
+        "see the work so far: overnight diff {key}; start again with more: overnight retry {key} {flag} …"
+    )
 }
 
 /// Why a job waits.
@@ -166,19 +173,31 @@ pub fn notice(notice: &Notice) -> String {
         Notice::UncommittedChanges(count) => {
             format!("{} in your tree: not part of the base", plural(u64::from(*count), "uncommitted change"))
         }
-        Notice::SubmodulesNotFetched => "the repository has submodules: their contents are not there".to_owned(),
+        Notice::SubmodulesNotFetched => {
+            "the repository has submodules: their contents are not there".to_owned()
+        }
         Notice::LfsPointersNotFetched => "the repository uses LFS: its files are pointers here".to_owned(),
         Notice::ShallowSource => "the repository is a shallow clone: its history is cut".to_owned(),
         Notice::WeakContainment(why) => format!("weak containment: {}", one_line(why, DETAIL)),
         Notice::GitDirectorySalvaged => "the agent broke its .git; its files were saved".to_owned(),
-        Notice::HistoryGrafted => "the agent rewrote history; its tree was put on the base as one commit".to_owned(),
+        Notice::HistoryGrafted => {
+            "the agent rewrote history; its tree was put on the base as one commit".to_owned()
+        }
         Notice::LeftoversCommitted => "what the agent left uncommitted was committed for it".to_owned(),
-        Notice::NestedRepositoriesLeftOut => "repositories inside the agent's tree are not part of the result".to_owned(),
-        Notice::UnreadableFilesLeftOut => "files that could not be read are not part of the result".to_owned(),
+        Notice::NestedRepositoriesLeftOut => {
+            "repositories inside the agent's tree are not part of the result".to_owned()
+        }
+        Notice::UnreadableFilesLeftOut => {
+            "files that could not be read are not part of the result".to_owned()
+        }
         Notice::WorkspaceGone => "the agent removed its whole work tree".to_owned(),
-        Notice::ProcessesKilled(whose) => format!("processes that {} left behind were ended", one_line(whose, 40)),
+        Notice::ProcessesKilled(whose) => {
+            format!("processes that {} left behind were ended", one_line(whose, 40))
+        }
         Notice::OutputTruncated(bytes) => format!("{bytes} bytes of output are not in the log"),
-        Notice::SessionLost => "the agent's session was lost: a fresh one goes on with the commits".to_owned(),
+        Notice::SessionLost => {
+            "the agent's session was lost: a fresh one goes on with the commits".to_owned()
+        }
         Notice::NotVerified => "published without any verification, as asked".to_owned(),
     }
 }

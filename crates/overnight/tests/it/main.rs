@@ -1,6 +1,9 @@
 //! The one integration-test binary: the real `overnight` program, real git, real processes.
 
-#![expect(clippy::disallowed_methods, reason = "tests start the program under test and git, and read their own environment")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests start the program under test and git, and read their own environment"
+)]
 
 mod crash;
 mod harness;

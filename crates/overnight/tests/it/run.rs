@@ -2,8 +2,10 @@
 
 use crate::harness::Place;
 
-const FIX: &str = r#"{ write = { path = "answer", content = "42\n" } }, { commit = { message = "Correct the answer" } }"#;
-const MISS: &str = r#"{ write = { path = "answer", content = "40\n" } }, { write = { path = "note", content = "x" } }"#;
+const FIX: &str =
+    r#"{ write = { path = "answer", content = "42\n" } }, { commit = { message = "Correct the answer" } }"#;
+const MISS: &str =
+    r#"{ write = { path = "answer", content = "40\n" } }, { write = { path = "note", content = "x" } }"#;
 
 fn run(place: &Place, script: &str, more: &[&str]) -> crate::harness::Outcome {
     let mut args = vec!["run", "--agent", "rehearsal", "--script", script];
@@ -62,7 +64,10 @@ fn an_agent_that_changes_nothing_has_not_succeeded() {
 #[test]
 fn any_program_can_be_the_agent() {
     let place = Place::new();
-    let fix = place.write("fix.sh", "grep -q 'Make the check' \"$OVERNIGHT_PROMPT_FILE\" && cat >prompt.txt && echo 42 >answer\n");
+    let fix = place.write(
+        "fix.sh",
+        "grep -q 'Make the check' \"$OVERNIGHT_PROMPT_FILE\" && cat >prompt.txt && echo 42 >answer\n",
+    );
     let command = format!("sh {}", fix.display());
     place
         .overnight(&["run", "--agent", "command", "--command", &command, "Make the check pass"])
@@ -80,7 +85,12 @@ fn events_are_a_stream_of_json_lines() {
     let kinds: Vec<String> = outcome
         .stdout
         .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["event"]["type"].as_str().unwrap().to_owned())
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["event"]["type"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
         .collect();
     assert_eq!(kinds.first().map(String::as_str), Some("queued"));
     assert_eq!(kinds.last().map(String::as_str), Some("ended"));

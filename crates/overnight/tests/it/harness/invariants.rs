@@ -52,7 +52,9 @@ fn nothing_is_done_twice(key: &str, events: &[Value]) {
         let what = match kind {
             "branch_pushed" | "pull_request_opened" | "ended" => kind.to_owned(),
             "turn_ended" => format!("turn {} ended", event["turn"]),
-            "stage_finished" if matches!(event["stage"].as_str(), Some("prepare" | "publish" | "cleanup")) => {
+            "stage_finished"
+                if matches!(event["stage"].as_str(), Some("prepare" | "publish" | "cleanup")) =>
+            {
                 format!("stage {}", event["stage"])
             }
             "stage_finished" if event["stage"] == "verify" => format!("verify of attempt {attempt}"),

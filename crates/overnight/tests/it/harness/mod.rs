@@ -43,7 +43,11 @@ impl Place {
         std::fs::create_dir_all(&repo).unwrap();
         self.git_in(&repo, &["init", "-q", "-b", "main"]);
         self.write_in(&repo, "answer", "41\n");
-        self.write_in(&repo, "check.sh", "[ \"$(cat answer)\" = 42 ] || { echo \"answer is $(cat answer), not 42\"; exit 1; }\n");
+        self.write_in(
+            &repo,
+            "check.sh",
+            "[ \"$(cat answer)\" = 42 ] || { echo \"answer is $(cat answer), not 42\"; exit 1; }\n",
+        );
         self.write_in(&repo, "overnight.toml", "[verify]\nchecks = [\"sh check.sh\"]\n");
         self.git_in(&repo, &["add", "-A"]);
         self.git_in(&repo, &["commit", "-qm", "Start"]);
@@ -103,7 +107,9 @@ impl Place {
         command.args(args).current_dir(dir).env_clear();
         command.env("PATH", path_variable()).env("HOME", self.home()).env("GIT_CONFIG_NOSYSTEM", "1");
         for who in ["AUTHOR", "COMMITTER"] {
-            command.env(format!("GIT_{who}_NAME"), "Person").env(format!("GIT_{who}_EMAIL"), "person@example.org");
+            command
+                .env(format!("GIT_{who}_NAME"), "Person")
+                .env(format!("GIT_{who}_EMAIL"), "person@example.org");
         }
         command.output().unwrap()
     }
@@ -151,7 +157,12 @@ impl Place {
 
     /// Checks everything that must hold after any test.
     pub(crate) fn finish(self) {
-        invariants::check(&self);
+        self.check();
+    }
+
+    /// The same in the middle of a test.
+    pub(crate) fn check(&self) {
+        invariants::check(self);
     }
 }
 

@@ -52,7 +52,9 @@ impl Outcome {
     /// Nothing in it controls a terminal or hides text from eyes.
     #[track_caller]
     pub(crate) fn expect_plain(self) -> Self {
-        let bad = |c: &char| (c.is_control() && !matches!(c, '\n' | '\t')) || "\u{202e}\u{200b}\u{2066}".contains(*c);
+        let bad = |c: &char| {
+            (c.is_control() && !matches!(c, '\n' | '\t')) || "\u{202e}\u{200b}\u{2066}".contains(*c)
+        };
         for text in [&self.stdout, &self.stderr] {
             assert!(!text.contains(|c| bad(&c)), "{text:?}");
         }
@@ -62,7 +64,8 @@ impl Outcome {
     /// The one JSON document of `--json`.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}:\n{}\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}:\n{}\n{}", self.stdout, self.stderr))
     }
 }
 

@@ -1,0 +1,223 @@
+//! `overnight doctor`: looks at this machine and says, for everything that is wrong, what to do.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use overnight_core::agent::{AgentSettings, BackendId};
+use overnight_core::command::{CommandSpec, Isolation};
+use overnight_core::job::ExitCode;
+use overnight_core::text::{for_terminal, one_line};
+use overnight_engine::{Host, program};
+use overnight_store::Store;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::cli::args::DoctorArgs;
+use crate::commands::run::how_to_install;
+use crate::error::{AppError, Outcome};
+use crate::render::stage::Mark;
+
+/// An agent's `--version` starts a whole runtime.
+const VERSION: Duration = Duration::from_secs(15);
+/// Bytes of a small answer.
+const ANSWER: usize = 64 << 10;
+/// KiB below which a job of usual size may not fit.
+const LITTLE_SPACE: u64 = 1 << 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Ok,
+    Warn,
+    Fail,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    level: Level,
+    what: &'static str,
+    detail: String,
+    /// One thing to do; empty when all is well.
+    fix: String,
+}
+
+impl Finding {
+    fn ok(what: &'static str, detail: impl Into<String>) -> Self {
+        Self { level: Level::Ok, what, detail: detail.into(), fix: String::new() }
+    }
+
+    fn warn(what: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { level: Level::Warn, what, detail: detail.into(), fix: fix.into() }
+    }
+
+    fn fail(what: &'static str, error: &AppError) -> Self {
+        let detail =
+            std::iter::once(&error.what).chain(&error.causes).map(String::as_str).collect::<Vec<_>>();
+        let fix = error.help.clone().unwrap_or_default();
+        Self { level: Level::Fail, what, detail: detail.join(": "), fix }
+    }
+}
+
+/// # Errors
+/// When the findings cannot be written. What is found wrong is exit code 1.
+pub async fn run(app: &App, args: &DoctorArgs) -> Outcome {
+    let host = app.host()?;
+    let mut findings = vec![git(app).await];
+    findings.extend(agents(app, &host).await);
+    findings.push(containment());
+    findings.push(store(app).await);
+    findings.extend(space(app).await);
+    findings.extend(forges(app, &host).await);
+    if args.json {
+        app.out.json("doctor", &findings)?;
+    } else {
+        app.out.data(&table(&findings))?;
+    }
+    let failed = findings.iter().any(|finding| finding.level == Level::Fail);
+    Ok(if failed { ExitCode::Unexpected } else { ExitCode::Done })
+}
+
+fn table(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let (mark, word) = match finding.level {
+            Level::Ok => (Mark::Good, "ok"),
+            Level::Warn => (Mark::Note, "warn"),
+            Level::Fail => (Mark::Bad, "fail"),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{} {word:<4}  {:<12} {}",
+            mark.show(),
+            finding.what,
+            for_terminal(&finding.detail)
+        );
+        if !finding.fix.is_empty() {
+            let _ = writeln!(text, "                     fix: {}", one_line(&finding.fix, 400));
+        }
+    }
+    text
+}
+
+async fn git(app: &App) -> Finding {
+    match app.git().await {
+        Ok(git) => Finding::ok("git", git.version().to_string()),
+        Err(error) => Finding { fix: "install git 2.39 or newer".to_owned(), ..Finding::fail("git", &error) },
+    }
+}
+
+async fn agents(app: &App, host: &Host) -> Vec<Finding> {
+    let mut settings = AgentSettings::new(BackendId::Claude);
+    settings.program.clone_from(&app.config().agent.program_claude);
+    let Some(program) = program::find(&settings, host) else {
+        let detail = "no agent is installed; any program can do the work with --command";
+        return vec![Finding::warn("claude", detail, how_to_install(BackendId::Claude))];
+    };
+    let Some(version) = version(app, &program).await else {
+        let detail = format!("{} does not tell its version", program.display());
+        return vec![Finding::warn("claude", detail, "run it once by hand and look at what it says")];
+    };
+    let detail = format!("{} at {}", one_line(&version, 60), program.display());
+    // Asking whether it is logged in would cost a request, or show a prompt.
+    let hint = format!("login is not looked at: {}", overnight_agents::login_hint(BackendId::Claude));
+    vec![Finding { fix: String::new(), ..Finding::ok("claude", format!("{detail}; {hint}")) }]
+}
+
+async fn version(app: &App, program: &Path) -> Option<String> {
+    let text = ask(app, CommandSpec::new(program, "/").arg("--version")).await?;
+    text.lines().next().map(str::to_owned)
+}
+
+/// What a small program prints when it succeeds.
+async fn ask(app: &App, mut spec: CommandSpec) -> Option<String> {
+    for name in ["PATH", "HOME", "LANG"] {
+        if let Some(value) = app.env.get(name) {
+            spec = spec.env(name, value);
+        }
+    }
+    spec.isolation = Isolation::Tethered;
+    spec.limits.wall = Some(VERSION);
+    spec.limits.grace = Duration::from_secs(1);
+    let output = overnight_proc::output(&spec, ANSWER).await.ok()?;
+    output.report.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn containment() -> Finding {
+    let can = overnight_proc::probe();
+    match (&can.pid_namespace, &can.subreaper) {
+        (Ok(mode), _) => {
+            let detail = match mode {
+                overnight_proc::NamespaceMode::Direct => "full: process and mount namespaces, as root",
+                overnight_proc::NamespaceMode::UserNamespace => {
+                    "full: process and mount namespaces, in a user namespace"
+                }
+            };
+            Finding::ok("containment", detail)
+        }
+        (Err(why), Ok(())) => Finding::warn(
+            "containment",
+            format!("weak: process trees end as a whole, but files are not guarded ({why})"),
+            "allow user namespaces: sysctl kernel.unprivileged_userns_clone=1, or \
+             kernel.apparmor_restrict_unprivileged_userns=0; in a container: --security-opt seccomp=unconfined",
+        ),
+        (Err(why), Err(none)) => Finding {
+            level: Level::Fail,
+            what: "containment",
+            detail: format!("none: {why}; {none}"),
+            fix: "Overnight needs Linux with /proc mounted".to_owned(),
+        },
+    }
+}
+
+/// Opens the store as a job would, and reads all of it.
+async fn store(app: &App) -> Finding {
+    let place = app.dirs.database();
+    let opened: Result<Store, AppError> = app.store().await;
+    let checked = match &opened {
+        Ok(store) => store.check().await.map_err(|error| crate::app::store_error(&error)),
+        Err(_) => Ok(()),
+    };
+    match (opened, checked) {
+        (Ok(_), Ok(())) => Finding::ok("store", format!("{} is whole and can be written", place.display())),
+        (Err(error), _) | (_, Err(error)) => Finding::fail("store", &error),
+    }
+}
+
+async fn space(app: &App) -> Option<Finding> {
+    let text = ask(app, CommandSpec::new("df", "/").arg("-Pk").arg("--").arg(app.dirs.root())).await?;
+    let free: u64 = text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+    let detail =
+        format!("{:.1} GiB free for {}", free as f64 / f64::from(1 << 20), app.dirs.root().display());
+    Some(if free < LITTLE_SPACE {
+        Finding::warn("space", detail, "free some, or name another place with --data-dir")
+    } else {
+        Finding::ok("space", detail)
+    })
+}
+
+/// Whether each known forge has a token. The forge itself is not asked.
+async fn forges(app: &App, host: &Host) -> Vec<Finding> {
+    let forges = match app.forges() {
+        Ok(forges) => forges,
+        Err(error) => return vec![Finding::fail("forge", &error)],
+    };
+    let mut findings = Vec::new();
+    for entry in &forges.tokens {
+        let name = &entry.host;
+        findings.push(match forges.token(&format!("https://{name}/a/b"), host).await {
+            Ok(Some(_)) => Finding::ok("forge", format!("{name}: there is a token")),
+            Ok(None) => Finding::warn(
+                "forge",
+                format!("{name}: no token, so no --pr there"),
+                "set GH_TOKEN (GitHub) or GITEA_TOKEN (Gitea, Forgejo), or configure token_file: overnight help config",
+            ),
+            Err(error) => {
+                let error = AppError::usage(format!("{name}: the token cannot be had")).because(&error);
+                Finding::fail("forge", &error.help("overnight help config lists every setting"))
+            }
+        });
+    }
+    findings
+}

@@ -1,0 +1,165 @@
+//! `overnight show`: what became of a job.
+
+use std::fmt::Write;
+
+use overnight_core::command::Containment;
+use overnight_core::job::{ExitCode, Job};
+use overnight_core::text::{for_terminal, human_duration, one_line};
+use overnight_core::units::Timestamp;
+use overnight_core::verdict::{Standing, Verdict};
+use overnight_store::EventRecord;
+use serde::Serialize;
+
+use crate::app::{App, find_error, store_error};
+use crate::cli::args::ShowArgs;
+use crate::commands::{events, readable};
+use crate::error::{AppError, Outcome};
+use crate::output::{BOLD, DIM, styled};
+use crate::render::screen::EventLine;
+use crate::render::stage::Mark;
+use crate::render::words;
+use crate::story::{AttemptStory, Story, VerdictStory};
+use crate::view::JobView;
+use crate::work;
+
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    job: JobView,
+    prompt: &'a str,
+    story: &'a Story,
+    logs: String,
+}
+
+/// # Errors
+/// When there is no such job, or the store fails.
+pub async fn run(app: &App, args: &ShowArgs) -> Outcome {
+    let store = app.store_for(&args.job).await?;
+    let job = store.job_find(&args.job).await.map_err(|error| find_error(&error))?;
+    let records = events(&store, &job.id).await?;
+    if args.events {
+        show_events(app, &job, &records, args.json)?;
+        return Ok(ExitCode::Done);
+    }
+    let story = Story::of(readable(&records));
+    let logs = app.log_dir(&job.id).display().to_string();
+    if args.json {
+        let shown = Shown { job: JobView::of(&job), prompt: &job.spec.prompt, story: &story, logs };
+        app.out.json("job", &shown)?;
+        return Ok(ExitCode::Done);
+    }
+    let now = store.now().await.map_err(|error| store_error(&error))?;
+    app.out.data(&page(&job, &story, now, &logs))?;
+    Ok(ExitCode::Done)
+}
+
+fn show_events(app: &App, job: &Job, records: &[EventRecord], json: bool) -> Result<(), AppError> {
+    let mut text = String::new();
+    for record in records {
+        match (&record.event, json) {
+            (Ok(event), true) => app.out.ndjson(&EventLine::new(&job.id, record.number, record.at, event))?,
+            (Ok(event), false) => {
+                let at = human_duration(record.at.since(job.created_at));
+                let event = serde_json::to_string(event).unwrap_or_default();
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{:>4}  +{at:<8}  {}", record.number.0, for_terminal(&event));
+            }
+            (Err(error), _) => app.out.say(&format!("event {}: {error}", record.number.0)),
+        }
+    }
+    app.out.data(&text)
+}
+
+/// A job on one page.
+#[must_use]
+pub fn page(job: &Job, story: &Story, now: Timestamp, logs: &str) -> String {
+    let mut text = format!("{} {}\n", styled(BOLD, job.key.as_str()), for_terminal(&job.spec.title));
+    let field = |name: &str, value: &str| format!("  {} {value}\n", styled(DIM, &format!("{name:<12}")));
+    text += &field("id", job.id.as_str());
+    text += &field("state", &words::state(&job.state));
+    text += &field("age", &human_duration(now.since(job.created_at)));
+    text += &field("agent", &agent(job));
+    if let Some(base) = &story.base {
+        let branch =
+            story.base_branch.as_deref().map(|name| format!(" ({})", one_line(name, 80))).unwrap_or_default();
+        text += &field("base", &format!("{}{branch}", base.short()));
+    }
+    if let Some(source) = story.check_source {
+        let checks: Vec<String> = story.checks.iter().map(|check| one_line(check, 80)).collect();
+        text += &field("checks", &format!("{} {}", words::check_source(source), checks.join(", ")));
+    }
+    if let Some(trail) = job.state.trail() {
+        text += &field("used", &format!("{} in {}", words::usage(&trail.used), human_duration(trail.active)));
+    }
+    if let Some(containment) = story.containment {
+        text += &field("containment", contained(containment));
+    }
+    if let Some(diff) = &story.diff {
+        text += &field("change", &words::diff(diff));
+    }
+    if story.resumed > 0 {
+        text += &field("resumed", &words::plural(u64::from(story.resumed), "time"));
+    }
+    text += &field("logs", &for_terminal(logs));
+    for notice in &story.notices {
+        let _ = writeln!(text, "  {} {}", Mark::Note.show(), words::notice(notice));
+    }
+    for attempt in &story.attempts {
+        text += &of_attempt(attempt);
+    }
+    text.push('\n');
+    for line in work::summary(job, story) {
+        let _ = writeln!(text, "{line}");
+    }
+    text
+}
+
+fn agent(job: &Job) -> String {
+    let model = job.spec.agent.model.as_deref().map(|model| format!(" ({})", one_line(model, 60)));
+    format!("{}{}", job.spec.agent.backend, model.unwrap_or_default())
+}
+
+fn contained(containment: Containment) -> &'static str {
+    match containment {
+        Containment::PidNamespace => "own process and mount namespace",
+        Containment::Subreaper => "process tree only: files were not guarded",
+    }
+}
+
+fn of_attempt(attempt: &AttemptStory) -> String {
+    let mut text = format!("\n  attempt {}\n", attempt.number);
+    for turn in &attempt.turns {
+        let outcome = turn.outcome.as_deref().unwrap_or("not ended");
+        let used = turn.usage.as_ref().map(words::usage).filter(|used| !used.is_empty());
+        let used = used.map(|used| format!(" · {used}")).unwrap_or_default();
+        let _ = writeln!(text, "    turn {}  {}{used}", turn.number, one_line(outcome, 200));
+    }
+    for verdict in &attempt.verdicts {
+        text += &of_verdict(verdict);
+    }
+    if let Some(failed) = &attempt.failed {
+        let class = attempt.class.as_deref().map(|class| format!(" [{class}]")).unwrap_or_default();
+        let _ = writeln!(text, "    failed: {}{class}", one_line(failed, 300));
+    }
+    text
+}
+
+fn of_verdict(verdict: &VerdictStory) -> String {
+    let mark = match verdict.standing {
+        Some(Standing::Passed) => Mark::Good,
+        Some(Standing::FailedBefore) => Mark::Note,
+        Some(Standing::Broken | Standing::FailedBaseUnknown | Standing::CouldNotRun) => Mark::Bad,
+        None if verdict.tip == Verdict::Pass => Mark::Good,
+        None => Mark::Bad,
+    };
+    let base = verdict.base.as_ref().map(|base| format!(" · on the base: {}", words::verdict(base)));
+    let standing = verdict.standing.map(|standing| format!(" · {}", words::standing(standing)));
+    format!(
+        "    {} {}  {}  {}{}{}\n",
+        mark.show(),
+        one_line(&verdict.check, 60),
+        words::verdict(&verdict.tip),
+        human_duration(verdict.elapsed),
+        base.unwrap_or_default(),
+        standing.filter(|_| verdict.standing != Some(Standing::Passed)).unwrap_or_default(),
+    )
+}
