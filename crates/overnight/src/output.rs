@@ -8,7 +8,6 @@ use anstream::{AutoStream, ColorChoice as Colour};
 use anstyle::{AnsiColor, Style};
 use overnight_core::text::for_terminal;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::cli::args::ColorChoice;
 use crate::config::Environment;
@@ -16,6 +15,14 @@ use crate::error::AppError;
 
 /// Name and version of every JSON document that is printed.
 pub const SCHEMA: &str = "overnight/v1";
+
+/// What stands around every document.
+#[derive(Debug, Serialize)]
+struct Envelope<'a, T> {
+    schema: &'static str,
+    kind: &'a str,
+    data: &'a T,
+}
 
 /// The person's terminal, or whatever stands in its place.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +114,7 @@ impl Out {
     /// # Errors
     /// When standard output cannot be written.
     pub fn json(&self, kind: &str, data: &impl Serialize) -> Result<(), AppError> {
-        let document = json!({ "schema": SCHEMA, "kind": kind, "data": data });
+        let document = Envelope { schema: SCHEMA, kind, data };
         let text = serde_json::to_string_pretty(&document)
             .map_err(|error| AppError::unexpected("the result cannot be written as JSON").because(&error))?;
         self.data(&(text + "\n"))

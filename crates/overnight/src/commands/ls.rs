@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use overnight_core::job::{ExitCode, Job};
-use overnight_core::text::{human_duration, one_line};
+use overnight_core::text::one_line;
 use overnight_core::units::Timestamp;
 use overnight_store::{JobFilter, Jobs, Store};
 
@@ -74,7 +74,7 @@ pub fn table(jobs: &[Job], now: Timestamp) -> String {
     let mut text = format!("{}\n", styled(DIM, &head));
     for job in jobs {
         let trail = job.state.trail();
-        let age = human_duration(now.since(job.created_at));
+        let age = words::age(now.since(job.created_at));
         let attempt = trail.map_or(0, |trail| trail.attempt);
         let state = format!("{:<states$}", words::state(&job.state));
         // Writing to a String cannot fail.

@@ -29,10 +29,11 @@ pub async fn run(app: &App, args: &RunArgs) -> Outcome {
     let prompt = prompt(args, app)?;
     order::check_prompt(&prompt)?;
     order::check_verify(&args.order.verify)?;
-    let host = app.host()?;
-    let backend = choose_backend(app, args, &host)?;
+    let named = order::named_backend(&args.order.agent)?;
     let git = app.git().await?;
     let source = repository::look(app, &git, &args.repo).await?;
+    let host = app.host()?;
+    let backend = choose_backend(app, named, &host)?;
     let target = repository::target(app, &source, args).await?;
     let spec = spec(app, args, prompt, backend, &target, &source)?;
     ready(&spec, &host)?;
@@ -98,9 +99,8 @@ fn command_is_there(command: &[String], host: &Host) -> Result<(), AppError> {
 }
 
 /// Named, else configured, else the first vendor's program that is installed. Never the rehearsal unless it was asked for.
-fn choose_backend(app: &App, args: &RunArgs, host: &Host) -> Result<BackendId, AppError> {
-    let named = order::named_backend(&args.order.agent)?.or(app.config().agent.default);
-    if let Some(backend) = named {
+fn choose_backend(app: &App, named: Option<BackendId>, host: &Host) -> Result<BackendId, AppError> {
+    if let Some(backend) = named.or(app.config().agent.default) {
         return Ok(backend);
     }
     let vendors = [BackendId::Claude];
@@ -201,7 +201,7 @@ fn announce(app: &App, key: &TaskKey, target: &Target, spec: &JobSpec) {
     let model =
         spec.agent.model.as_deref().map(|model| format!(" ({})", one_line(model, 60))).unwrap_or_default();
     app.out.say(&format!("{} {title}", styled(BOLD, key.as_str())));
-    app.out.say(&line(Mark::Note, "agent", None, &format!("{}{model}", spec.agent.backend)));
+    app.out.say(&line(Mark::Fact, "agent", None, &format!("{}{model}", spec.agent.backend)));
     for note in &target.notes {
         app.out.say(&line(Mark::Note, "note", None, &for_terminal(note)));
     }

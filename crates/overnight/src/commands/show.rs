@@ -76,7 +76,7 @@ pub fn page(job: &Job, story: &Story, now: Timestamp, logs: &str) -> String {
     let field = |name: &str, value: &str| format!("  {} {value}\n", styled(DIM, &format!("{name:<12}")));
     text += &field("id", job.id.as_str());
     text += &field("state", &words::state(&job.state));
-    text += &field("age", &human_duration(now.since(job.created_at)));
+    text += &field("age", &words::age(now.since(job.created_at)));
     text += &field("agent", &agent(job));
     if let Some(base) = &story.base {
         let branch =
@@ -88,7 +88,9 @@ pub fn page(job: &Job, story: &Story, now: Timestamp, logs: &str) -> String {
         text += &field("checks", &format!("{} {}", words::check_source(source), checks.join(", ")));
     }
     if let Some(trail) = job.state.trail() {
-        text += &field("used", &format!("{} in {}", words::usage(&trail.used), human_duration(trail.active)));
+        let used = Some(words::usage(&trail.used)).filter(|used| !used.is_empty());
+        let used = used.unwrap_or_else(|| "nothing".to_owned());
+        text += &field("used", &format!("{used} in {}", human_duration(trail.active)));
     }
     if let Some(containment) = story.containment {
         text += &field("containment", contained(containment));

@@ -127,14 +127,14 @@ fn script(counter: &Path) -> Script {
         Step::Say("The greeting lacks its exclamation mark.".to_owned()),
         edit("echo \"Hello, $1\"", HALF),
         commit("Greet with an exclamation mark"),
-        Step::Usage { input: 1800, output: 240, cost: None },
+        Step::Usage { input: 1800, output: 240, cost: Some(0.0) },
     ];
     let second = vec![
         count(),
         Step::Say("The second check greets nobody in particular: there is a default missing.".to_owned()),
         edit(HALF, WHOLE),
         commit("Greet a stranger when no name is given"),
-        Step::Usage { input: 900, output: 130, cost: None },
+        Step::Usage { input: 900, output: 130, cost: Some(0.0) },
         Step::Say("Both checks should pass now.".to_owned()),
     ];
     Script { attempts: vec![Entry { steps: first }, Entry { steps: second }], turns: Vec::new() }

@@ -119,6 +119,7 @@ fn two_attempts_and_a_branch() {
         finished(Stage::Verify, 31_300),
         judged(Standing::Passed),
         started(Stage::Publish),
+        finished(Stage::Publish, 51),
         event(JobEvent::BranchPushed {
             branch: BranchName::parse("overnight/app-1-x").unwrap(),
             commit: commit('b')
@@ -154,6 +155,16 @@ fn a_crash_a_quota_and_a_cancel() {
         event(JobEvent::CancelAsked { by: CancelledBy::Interrupt }),
         started(Stage::Cleanup),
     ]));
+}
+
+#[test]
+fn a_stage_that_did_not_finish_is_not_shown_as_done() {
+    let cleanup = started(Stage::Cleanup);
+    insta::assert_snapshot!(shown(&[started(Stage::Prepare), cleanup]), @r"
+        live: … prepare    500ms
+    ✗ prepare       1s
+        live: … cleanup    500ms
+    ");
 }
 
 #[test]

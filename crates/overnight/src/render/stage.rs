@@ -12,6 +12,8 @@ use crate::render::words;
 pub enum Mark {
     Good,
     Bad,
+    /// A plain fact.
+    Fact,
     /// Something to know.
     Note,
     /// Another try, or taken up again.
@@ -27,6 +29,7 @@ impl Mark {
         match self {
             Self::Good => styled(GOOD, "✓"),
             Self::Bad => styled(BAD, "✗"),
+            Self::Fact => styled(DIM, "·"),
             Self::Note => styled(WARN, "!"),
             Self::Again => styled(WARN, "↻"),
             Self::Wait => styled(WARN, "…"),
@@ -60,7 +63,8 @@ impl OpenStage {
 
     /// The line that stays.
     pub(super) fn line(&self, now: Duration) -> String {
-        let mark = if self.bad { Mark::Bad } else { Mark::Good };
+        // A stage whose end was never recorded did not do its work.
+        let mark = if self.bad || self.elapsed.is_none() { Mark::Bad } else { Mark::Good };
         let elapsed = self.elapsed.unwrap_or(now.saturating_sub(self.since));
         line(mark, self.stage.as_str(), Some(elapsed), &self.facts.join(" · "))
     }

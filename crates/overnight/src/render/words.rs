@@ -255,6 +255,12 @@ pub fn plural(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
+/// How long ago, in whole seconds.
+#[must_use]
+pub fn age(span: std::time::Duration) -> String {
+    human_duration(std::time::Duration::from_secs(span.as_secs().max(1)))
+}
+
 /// A span in a column of its own.
 #[must_use]
 pub fn span(span: std::time::Duration) -> String {

@@ -5,6 +5,9 @@
     reason = "tests start the program under test and git, and read their own environment"
 )]
 
+mod budget;
+mod claude;
 mod crash;
 mod harness;
+mod pull_request;
 mod run;

@@ -1,8 +1,11 @@
 //! A place for one test: its own home, data directory and repository, the real binary, real git. Every test ends with
 //! [`Place::finish`], which checks what must hold whatever happened.
 
+pub(crate) mod facts;
+pub(crate) mod forge;
 mod invariants;
 mod job;
+pub(crate) mod model;
 mod program;
 
 use std::collections::BTreeMap;
