@@ -1,7 +1,7 @@
 //! From what a person wrote and configured to the order of a job. Decisions only: whoever looks at the world comes before
 //! (`repository`) or after (`preflight`).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use overnight_core::agent::{AgentSettings, BackendId};
@@ -248,7 +248,7 @@ pub fn check_enforceable(spec: &JobSpec, root: bool) -> Result<(), AppError> {
 ///
 /// # Errors
 /// When it is not, or cannot be played.
-pub fn check_script(script: &PathBuf) -> Result<(), AppError> {
+pub fn check_script(script: &Path) -> Result<(), AppError> {
     crate::rehearse::load(script).map(drop)
 }
 

@@ -102,8 +102,7 @@ pub(super) fn branch_pushed(state: &JobState, elapsed: Duration, order: Order<'_
     let effect = EffectChange::Done { name: EffectName::PushBranch, result: format!("{branch} {tip}") };
     Some(match &order.spec.publication {
         Publication::LocalBranch { .. } => {
-            let step = published(trail, branch, tip, None).after(Stage::Publish, elapsed);
-            step.effect(effect).event_first(event)
+            published(trail, branch, tip, None).effect(effect).event(event).after(Stage::Publish, elapsed)
         }
         Publication::PullRequest { .. } => {
             let mut next = state.clone();

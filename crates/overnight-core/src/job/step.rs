@@ -64,19 +64,18 @@ impl Step {
         self
     }
 
-    pub(super) fn event_first(mut self, event: JobEvent) -> Self {
-        self.events.insert(0, event);
-        self
-    }
-
     pub(super) fn effect(mut self, change: EffectChange) -> Self {
         self.effects.push(change);
         self
     }
 
-    /// Puts the end of the finished stage and the start of the next one around this step's events.
+    /// Puts the end of the finished stage between what the stage brought and what was decided from it, and the start of the
+    /// next one behind.
     pub(super) fn after(mut self, stage: Stage, elapsed: Duration) -> Self {
-        self.events.insert(0, JobEvent::StageFinished { stage, elapsed });
+        let decided =
+            |event: &JobEvent| matches!(event, JobEvent::AttemptFailed { .. } | JobEvent::Parked { .. });
+        let place = self.events.iter().position(decided).unwrap_or(self.events.len());
+        self.events.insert(place, JobEvent::StageFinished { stage, elapsed });
         self.starting()
     }
 

@@ -162,8 +162,9 @@ fn done(
                 .effect(EffectChange::Done { name: EffectName::OpenPullRequest, result })
         }
         (JobState::Cleaning { trail, end }, StageOutput::Cleaned) => {
-            let event = JobEvent::Ended { end: end.clone() };
-            Step::to(JobState::Ended { trail: trail.clone(), end: end.clone() }).event(event)
+            let step = Step::to(JobState::Ended { trail: trail.clone(), end: end.clone() });
+            // The end of a job is the last thing that is told of it.
+            return Some(step.after(stage, elapsed).event(JobEvent::Ended { end: end.clone() }));
         }
         (
             JobState::Queued

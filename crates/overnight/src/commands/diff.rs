@@ -36,10 +36,9 @@ pub async fn run(app: &App, args: &DiffArgs) -> Outcome {
     let failed = |error| git_error("the change cannot be read from the mirror", &error);
     if args.stat {
         let stat = mirror.diff_stat(base, tip).await.map_err(failed)?;
-        let mut text = String::new();
-        for path in mirror.changed_paths(base, tip).await.map_err(failed)? {
-            text += &format!(" {}\n", for_terminal(&String::from_utf8_lossy(&path.path)));
-        }
+        let paths = mirror.changed_paths(base, tip).await.map_err(failed)?;
+        let line = |path: &[u8]| format!(" {}\n", for_terminal(&String::from_utf8_lossy(path)));
+        let text: String = paths.iter().map(|path| line(&path.path)).collect();
         app.out.data(&format!("{text} {}\n", words::diff(&stat)))?;
         return Ok(ExitCode::Done);
     }

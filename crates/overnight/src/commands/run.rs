@@ -52,7 +52,9 @@ pub fn ready(spec: &JobSpec, host: &Host) -> Result<(), AppError> {
     match spec.agent.backend {
         BackendId::Claude if program::find(&spec.agent, host).is_none() => Err(missing(spec)),
         BackendId::Command => command_is_there(&spec.agent.command, host),
-        BackendId::Rehearsal => spec.agent.script.as_ref().map_or(Ok(()), order::check_script),
+        BackendId::Rehearsal => {
+            spec.agent.script.as_ref().map_or(Ok(()), |script| order::check_script(script))
+        }
         BackendId::Claude => Ok(()),
     }
 }
@@ -123,7 +125,7 @@ fn choose_backend(app: &App, named: Option<BackendId>, host: &Host) -> Result<Ba
 fn prompt(args: &RunArgs, app: &App) -> Result<String, AppError> {
     if let Some(file) = &args.prompt_file {
         let path = app.env.absolute(file);
-        let open = || std::fs::File::open(&path).and_then(|file| text_of(file));
+        let open = || std::fs::File::open(&path).and_then(text_of);
         return open().map_err(|error| {
             AppError::usage(format!("the prompt file {} cannot be read", path.display()))
                 .because(&error)

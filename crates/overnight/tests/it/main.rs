@@ -11,3 +11,7 @@ mod crash;
 mod harness;
 mod pull_request;
 mod run;
+mod bad_input;
+mod control;
+mod hostile;
+mod repositories;

@@ -183,7 +183,7 @@ fn keys_of_other_things_are_out_of_the_agents_reach() {
     let found = String::from_utf8_lossy(&std::fs::read(&loot).unwrap()).into_owned();
     assert!(found.contains("PATH="), "the look was had: {found}");
     assert!(!found.contains("canary-of-environment"), "{found}");
-    if place.events_of("turn_started")[0]["process"]["containment"] == "pid_namespace" {
+    if place.events_of("turn_started")[0]["process"]["containment"] == "pid-namespace" {
         assert!(!found.contains("canary-of-home") && !found.contains("Make the check pass\",\"prompt"), "{found}");
     } else {
         crate::harness::skipped("keys_of_other_things_are_out_of_the_agents_reach", "no namespaces: files are not guarded");
@@ -202,7 +202,7 @@ fn the_persons_own_instructions_and_repository_stay_as_they_are() {
     let before = place.git(&["status", "--porcelain", "--branch"]);
     let _model = model(&mut place, finish(Scenario::new().shell(&tries)));
     run(&place, &[]).expect_code(0);
-    if place.events_of("turn_started")[0]["process"]["containment"] == "pid_namespace" {
+    if place.events_of("turn_started")[0]["process"]["containment"] == "pid-namespace" {
         assert_eq!(place.git(&["status", "--porcelain", "--branch"]), before);
         assert!(!place.try_git(&place.repo(), &["rev-parse", "--verify", "--quiet", "planted"]).status.success());
         assert!(!place.data().join("planted").exists());

@@ -65,6 +65,11 @@ impl Forge {
         self.forge.pull_requests(REPOSITORY)
     }
 
+    /// The directory of its repository.
+    pub(crate) fn bare(&self) -> &str {
+        self.bare.to_str().unwrap()
+    }
+
     /// Our branches there.
     pub(crate) fn branches(&self, place: &Place) -> Vec<String> {
         let listed = place.git_in(&self.bare, &["for-each-ref", "--format=%(refname:short)", "refs/heads/overnight"]);

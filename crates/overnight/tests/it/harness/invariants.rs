@@ -21,14 +21,16 @@ fn jobs(place: &Place) -> Vec<Value> {
     listed["data"].as_array().expect("a list of jobs").clone()
 }
 
-fn check_job(place: &Place, listed: &Value) {
-    let key = listed["key"].as_str().expect("a key");
-    let shown = place.overnight(&["show", key, "--json"]).expect_code(0).json();
-    let events = shown["data"]["events"].as_array().expect("events");
-    gapless(key, events);
-    nothing_is_done_twice(key, events);
-    if shown["data"]["state"]["state"] == "ended" {
-        nothing_is_left(place, &shown["data"]);
+fn check_job(place: &Place, job: &Value) {
+    let key = job["key"].as_str().expect("a key");
+    let shown = place.overnight(&["show", key, "--events", "--json"]).expect_code(0);
+    let line = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let events: Vec<Value> = shown.stdout.lines().map(line).collect();
+    assert!(!events.is_empty(), "{key} has no events");
+    gapless(key, &events);
+    nothing_is_done_twice(key, &events);
+    if job["state"].as_str().expect("a state") == "ended" {
+        nothing_is_left(place, job);
     }
 }
 

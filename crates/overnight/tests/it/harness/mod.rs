@@ -1,12 +1,12 @@
 //! A place for one test: its own home, data directory and repository, the real binary, real git. Every test ends with
 //! [`Place::finish`], which checks what must hold whatever happened.
 
-pub(crate) mod facts;
 pub(crate) mod forge;
 mod invariants;
-mod job;
+pub(crate) mod job;
 pub(crate) mod model;
 mod program;
+mod shown;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-pub(crate) use job::{Shown, sh, with_prompt};
 pub(crate) use program::{Live, Outcome};
+pub(crate) use shown::{sh, with_prompt};
 use tempfile::TempDir;
 
 /// Longest wait for a fact. Far above what anything takes, so that only a hang reaches it.

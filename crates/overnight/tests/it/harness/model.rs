@@ -112,7 +112,7 @@ pub(crate) fn said_last(request: &RecordedRequest) -> String {
 pub(crate) fn wait_for_transcript(place: &Place, text: &str) {
     let dir = place.home().join(".claude/projects");
     eventually("the CLI's own record of the session", || {
-        (!super::facts::files_with(&dir, text.as_bytes()).is_empty()).then_some(())
+        (!super::job::files_with(&dir, text.as_bytes()).is_empty()).then_some(())
     });
 }
 

@@ -76,8 +76,8 @@ fn an_agent_that_hangs_in_silence_is_ended() {
     place.env("OVERNIGHT_AGENT_SILENCE", "1s").env("OVERNIGHT_AGENT_GRACE", "1s");
     place.rehearse(&[r#"{ say = "thinking" }, "hang""#, FIX], &[]).expect_code(0);
     let job = place.only_job();
-    let ended = job.events.iter().find(|record| record["event"]["type"] == "turn_ended").unwrap();
-    assert_eq!(ended["event"]["result"]["outcome"], "timed_out", "{ended:#}");
+    let ended = job.first("turn_ended").unwrap();
+    assert_eq!(ended["result"]["outcome"], "timed_out", "{ended:#}");
     arrived(&place);
     place.finish();
 }

@@ -1,0 +1,1 @@
+../it/control.rs
