@@ -8,7 +8,7 @@ use std::time::Duration;
 use overnight_core::command::{CommandSpec, Isolation};
 use overnight_forge::{ForgeAddress, KnownForges, Secret, Settings, TokenSource, detect};
 
-use crate::engine::Host;
+use crate::host::Host;
 
 /// Longest run of a token command. A helper that takes longer waits for a person.
 const TOKEN_COMMAND: Duration = Duration::from_secs(20);

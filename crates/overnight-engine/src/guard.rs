@@ -58,7 +58,8 @@ pub(crate) fn for_job(engine: &Engine, job: &Job) -> FileGuard {
     hidden.push(own.log());
     // A writable place must not lead through a link; the person's data directory may.
     let real = std::fs::canonicalize(own.root()).unwrap_or_else(|_| own.root().to_owned());
-    let writable = own.scratch().iter().filter_map(|dir| dir.file_name()).map(|name| real.join(name)).collect();
+    let writable =
+        own.scratch().iter().filter_map(|dir| dir.file_name()).map(|name| real.join(name)).collect();
     let mut read_only = vec![data.to_owned()];
     let source = Path::new(&job.spec.source);
     if source.is_absolute() {

@@ -14,8 +14,10 @@
 pub mod credentials;
 pub mod dirs;
 mod engine;
+mod error;
 mod guard;
 mod heartbeat;
+mod host;
 mod masks;
 pub mod program;
 pub mod progress;
@@ -24,6 +26,9 @@ mod seat;
 mod signals;
 mod stages;
 mod trouble;
+mod work;
 
-pub use engine::{Engine, EngineParts, EngineSettings, Host, WorkError};
+pub use engine::{Engine, EngineParts, EngineSettings};
+pub use error::WorkError;
+pub use host::Host;
 pub use signals::Stop;

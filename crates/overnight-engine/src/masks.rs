@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use overnight_core::redact::Redactor;
 use overnight_proc::Redact;
 
-use crate::engine::Host;
+use crate::host::Host;
 
 /// Parts of variable names whose values are secrets.
 const TELLING: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", "PRIVATE_KEY"];

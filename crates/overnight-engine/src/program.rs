@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use overnight_core::agent::{AgentSettings, BackendId};
 
-use crate::engine::Host;
+use crate::host::Host;
 
 /// The vendor's program: the one that the settings name, else the first of the usual names in `PATH`. For backends that
 /// bring their own program, our own.

@@ -10,9 +10,11 @@ use overnight_git::Mirror;
 use overnight_store::Lease;
 
 use crate::dirs::JobDirs;
-use crate::engine::{Engine, WorkError};
+use crate::engine::Engine;
+use crate::error::WorkError;
 use crate::progress::{Progress, Watcher};
 use crate::signals::Signals;
+use crate::trouble::StageError;
 
 pub(crate) struct Seat<'a> {
     pub(crate) engine: &'a Engine,
@@ -73,5 +75,17 @@ impl<'a> Seat<'a> {
 
     pub(crate) fn waiting(&self, what: impl Into<String>) {
         self.watcher.tell(Progress::Waiting { what: what.into() });
+    }
+
+    /// Runs something that can be dropped at any point, until it is done or a signal comes.
+    pub(crate) async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = Result<T, StageError>>,
+    ) -> Result<T, StageError> {
+        let token = self.signals.token().clone();
+        tokio::select! {
+            done = work => done,
+            () = token.cancelled() => Err(StageError::Stopped),
+        }
     }
 }

@@ -11,7 +11,36 @@ use overnight_git::{Class, GitError};
 use overnight_proc::SpawnError;
 
 use crate::credentials::TokenError;
-use crate::stages::StageError;
+use crate::error::WorkError;
+
+/// Why a stage has no output.
+#[derive(Debug)]
+pub(crate) enum StageError {
+    /// A signal ended it; which one, the signals know.
+    Stopped,
+    Trouble {
+        trouble: Trouble,
+        detail: String,
+    },
+    /// Objects of the mirror are broken: it has to be made anew.
+    MirrorDamaged {
+        detail: String,
+    },
+    /// The job can no longer be moved by this runner.
+    Work(WorkError),
+}
+
+impl From<WorkError> for StageError {
+    fn from(error: WorkError) -> Self {
+        Self::Work(error)
+    }
+}
+
+impl From<overnight_store::StoreError> for StageError {
+    fn from(error: overnight_store::StoreError) -> Self {
+        Self::Work(error.into())
+    }
+}
 
 fn wait(reason: ParkReason, detail: impl Into<String>) -> StageError {
     StageError::Trouble { trouble: Trouble::Wait { reason, wake: None }, detail: detail.into() }

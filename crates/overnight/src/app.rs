@@ -2,7 +2,7 @@
 //!
 //! Owns how the parts are put together and nothing that they do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use overnight_core::id::WorkerId;
 use overnight_core::job::ExitCode;
@@ -95,10 +95,15 @@ impl App {
     /// # Errors
     /// When it is missing or too old, or its home cannot be made.
     pub async fn git(&self) -> Result<Git, AppError> {
+        let home = self.dirs.root().join("git-home");
+        private_dir(&home).map_err(|error| {
+            let place = self.dirs.root().display();
+            AppError::new(ExitCode::Store, format!("the data directory {place} cannot be used"))
+                .because(&error)
+                .help("make it writable for this user, or name another with --data-dir or OVERNIGHT_DATA_DIR")
+        })?;
         let env = HostEnv::from_vars(self.env.vars().clone());
-        Git::start(env, &self.dirs.root().join("git-home"))
-            .await
-            .map_err(|error| git_error("git cannot be used", &error))
+        Git::start(env, &home).await.map_err(|error| git_error("git cannot be used", &error))
     }
 
     /// # Errors
@@ -172,6 +177,12 @@ impl App {
     pub fn log_dir(&self, job: &overnight_core::id::JobId) -> PathBuf {
         self.dirs.job(job).log()
     }
+}
+
+/// Made with everything above it, closed to other users.
+fn private_dir(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 const GITHUB: &str = "github.com";

@@ -72,7 +72,8 @@ impl AppError {
         let mut next = Some(error);
         while let Some(error) = next {
             let text = error.to_string();
-            if self.causes.last() != Some(&text) {
+            // Some libraries repeat their cause in their own message.
+            if !self.causes.last().is_some_and(|last| last.ends_with(&text)) {
                 self.causes.push(text);
             }
             next = error.source();

@@ -34,8 +34,7 @@ const OUTPUT: usize = 64 << 10;
 /// With the line at fault.
 pub fn load(path: &Path) -> Result<Script, AppError> {
     let name = path.display().to_string();
-    let help =
-        "overnight demo shows a script at work; its steps are listed in the documentation of rehearsals";
+    let help = "docs/rehearsal.md lists the steps; overnight demo shows a script at work";
     let unusable = || AppError::usage(format!("the rehearsal script {name} cannot be used")).help(help);
     let text = fs::read_to_string(path).map_err(|error| unusable().because(&error))?;
     let script: Script = toml::from_str(&text).map_err(|error| {

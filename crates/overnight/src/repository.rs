@@ -260,3 +260,64 @@ pub fn place_of(publication: &Publication) -> Option<PathBuf> {
         Publication::PullRequest { .. } => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use overnight_git::RemoteUrls;
+
+    use super::*;
+
+    fn source(remotes: &[&str], upstream: Option<&str>) -> Source {
+        let urls = |name: &&str| (name.to_string(), RemoteUrls { fetch: "/x".into(), push: None });
+        Source {
+            git_dir: "/r/.git".into(),
+            common_dir: "/r/.git".into(),
+            top_level: Some("/r".into()),
+            head: CommitId::parse(&"a".repeat(40)).unwrap(),
+            branch: Some("main".into()),
+            bare: false,
+            shallow: false,
+            partial: false,
+            has_submodules: false,
+            has_lfs: false,
+            uncommitted: 0,
+            remotes: remotes.iter().map(urls).collect::<BTreeMap<_, _>>(),
+            upstream: upstream.map(|remote| (remote.to_owned(), "main".to_owned())),
+            user_name: None,
+            user_email: None,
+        }
+    }
+
+    #[test]
+    fn the_remote_is_the_one_a_person_would_name() {
+        let named = PublishArgs { remote: Some("x".into()), ..PublishArgs::default() };
+        let none = PublishArgs::default();
+        let table = [
+            (source(&["origin", "fork"], Some("fork")), &none, Some("fork")),
+            (source(&["origin", "fork"], None), &none, Some("origin")),
+            (source(&["fork"], None), &none, Some("fork")),
+            (source(&["a", "b"], None), &none, None),
+            (source(&[], None), &none, None),
+            (source(&["origin"], Some("gone")), &none, Some("origin")),
+            (source(&["origin"], None), &named, Some("x")),
+        ];
+        for (source, args, want) in table {
+            assert_eq!(remote_name(&source, args).ok().as_deref(), want, "{:?}", source.remotes.keys());
+        }
+    }
+
+    #[test]
+    fn people_go_to_the_tree_and_not_to_the_git_directory() {
+        let place = |path: &str| place_of(&Publication::LocalBranch { repository: path.to_owned() });
+        assert_eq!(place("/r/app/.git"), Some("/r/app".into()));
+        assert_eq!(place("/r/app.git"), Some("/r/app.git".into()));
+    }
+
+    #[test]
+    fn a_bare_repository_is_named_without_its_ending() {
+        let bare = Source { top_level: None, common_dir: "/r/app.git".into(), ..source(&[], None) };
+        assert_eq!(name_of(&bare), "app");
+    }
+}

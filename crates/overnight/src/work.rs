@@ -230,4 +230,4 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 #[path = "work_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -10,11 +10,11 @@ use overnight_core::units::{MicroDollars, Timestamp};
 
 use super::*;
 
-fn commit(digit: char) -> CommitId {
+pub(crate) fn commit(digit: char) -> CommitId {
     CommitId::parse(&digit.to_string().repeat(40)).unwrap()
 }
 
-fn job(state: JobState) -> Job {
+pub(crate) fn job(state: JobState) -> Job {
     let spec = JobSpec {
         title: "Fix it".into(),
         prompt: "Fix it".into(),
@@ -42,7 +42,7 @@ fn job(state: JobState) -> Job {
     }
 }
 
-fn trail() -> Trail {
+pub(crate) fn trail() -> Trail {
     let used = Usage { output_tokens: 5200, turns: 3, cost: Some(MicroDollars(120_000)), ..Usage::default() };
     Trail { attempt: 2, used, ..Trail::default() }
 }
@@ -53,7 +53,7 @@ fn told(state: JobState) -> String {
     anstream::adapter::strip_str(&text).to_string()
 }
 
-fn end(reason: EndReason, published: Option<Published>) -> JobState {
+pub(crate) fn end(reason: EndReason, published: Option<Published>) -> JobState {
     let detail = "the detail\u{1b}[2J of it".to_owned();
     JobState::Ended { trail: trail(), end: End { reason, detail, tip: Some(commit('b')), published } }
 }

@@ -16,8 +16,8 @@ use overnight_proc::Capture;
 use crate::guard;
 use crate::seat::Seat;
 use crate::stages::agent_turn::TurnWatch;
-use crate::stages::{StageError, prepare};
-use crate::trouble;
+use crate::stages::code;
+use crate::trouble::{self, StageError};
 
 pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> {
     if let JobState::Working { turn: Some(turn), trail, .. } = seat.state().clone() {
@@ -73,12 +73,12 @@ async fn left_by_a_dead_runner(seat: &Seat<'_>, turn: &Turn, trail: &Trail) -> R
 
 /// The workspace as the last turn left it, or a new one on the last commits that were brought home.
 async fn ensure_workspace(seat: &mut Seat<'_>, ground: &Ground, trail: &Trail) -> Result<(), StageError> {
-    let mirror = prepare::open_mirror(seat).await?;
+    let mirror = code::open_mirror(seat).await?;
     if overnight_git::workspace::made_for(&mirror, &seat.dirs.workspace()).is_some() {
         return Ok(());
     }
     let commit: &CommitId = trail.preserved.as_ref().unwrap_or(&ground.base);
-    prepare::make_workspace(seat, &mirror, commit).await
+    code::make_workspace(seat, &mirror, commit).await
 }
 
 fn session(seat: &Seat<'_>, trail: &Trail) -> SessionStart {
@@ -118,7 +118,7 @@ const MAX_INSTRUCTIONS: u64 = 256 << 10;
 
 /// The repository's instructions as of the base commit, in a file that the CLI is pointed to.
 async fn instructions(seat: &mut Seat<'_>, ground: &Ground) -> Result<Option<PathBuf>, StageError> {
-    let mirror = prepare::open_mirror(seat).await?;
+    let mirror = code::open_mirror(seat).await?;
     for name in INSTRUCTIONS {
         let found =
             mirror.read_file(&ground.base, name.as_bytes(), MAX_INSTRUCTIONS).await.map_err(trouble::git)?;

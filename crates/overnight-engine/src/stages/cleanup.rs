@@ -4,7 +4,7 @@ use overnight_core::job::StageOutput;
 use overnight_git::remove_tree;
 
 use crate::seat::Seat;
-use crate::stages::StageError;
+use crate::trouble::StageError;
 
 pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> {
     // The workspace has files beside it.

@@ -11,8 +11,8 @@ use overnight_git::workspace::Workspace;
 
 use crate::guard;
 use crate::seat::Seat;
-use crate::stages::{StageError, prepare};
-use crate::trouble;
+use crate::stages::code;
+use crate::trouble::{self, StageError};
 
 /// Output of the collecting script that is kept: it has nothing to say.
 const OUTPUT: usize = 64 << 10;
@@ -21,7 +21,7 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     let JobState::Collecting { trail, ground, .. } = seat.state().clone() else {
         return Err(trouble::bug("collect outside its state"));
     };
-    let mirror = prepare::open_mirror(seat).await?;
+    let mirror = code::open_mirror(seat).await?;
     collect::prepare_out(&seat.dirs.out()).await.map_err(trouble::git)?;
     run_contained(seat, &mirror, &ground).await?;
     let job = seat.job.id.clone();
@@ -52,7 +52,7 @@ async fn run_contained(seat: &Seat<'_>, mirror: &Mirror, ground: &Ground) -> Res
     };
     let spec = &seat.job.spec;
     let message = format!("{}\n\nOvernight-Job: {}", spec.title, seat.job.key);
-    let identity = prepare::identity(&spec.author);
+    let identity = code::identity(&spec.author);
     let env = seat.engine.git_env();
     let mut command = collect::plan(&workspace, &seat.dirs.out(), &message, &identity, env);
     command.isolation = Isolation::Contained(guard::for_job(seat.engine, &seat.job));

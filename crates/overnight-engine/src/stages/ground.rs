@@ -10,8 +10,7 @@ use overnight_core::verdict::{Check, CheckSource};
 use overnight_git::Mirror;
 
 use crate::repo_file;
-use crate::stages::StageError;
-use crate::trouble;
+use crate::trouble::{self, StageError};
 
 /// Largest `overnight.toml`, package file or the like that is looked at, in bytes.
 const MAX_FILE: u64 = 1 << 20;

@@ -8,8 +8,8 @@ use overnight_forge::{Forge, NewPullRequest, PullRequestState};
 use overnight_git::{Endpoint, Expected, Mirror, PushOutcome, Remote};
 
 use crate::seat::Seat;
-use crate::stages::{StageError, prepare};
-use crate::trouble;
+use crate::stages::code;
+use crate::trouble::{self, StageError};
 
 /// Commits that a pull request's text lists at most.
 const MOST_COMMITS: u32 = 50;
@@ -22,7 +22,7 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<Option<StageOutput>, Stag
         if pushed {
             return open_pull_request(seat, &branch, &tip, ground.base_branch).await.map(Some);
         }
-        let mirror = prepare::open_mirror(seat).await?;
+        let mirror = code::open_mirror(seat).await?;
         push(seat, &mirror, &branch, &tip).await?;
     }
 }
@@ -36,7 +36,7 @@ async fn push(
 ) -> Result<(), StageError> {
     let endpoint = endpoint(seat).await?;
     let pushing = mirror.push(&endpoint, branch, tip, &Expected::Absent);
-    let outcome = super::unless_stopped(seat, async { pushing.await.map_err(trouble::git) }).await?;
+    let outcome = seat.unless_stopped(async { pushing.await.map_err(trouble::git) }).await?;
     match outcome {
         PushOutcome::Pushed | PushOutcome::AlreadyThere => {
             let elapsed = seat.stage_began.elapsed();
@@ -56,7 +56,7 @@ async fn push(
 async fn endpoint(seat: &Seat<'_>) -> Result<Endpoint, StageError> {
     match &seat.job.spec.publication {
         Publication::LocalBranch { repository } => Ok(Endpoint::open(Remote::path(repository.as_ref()))),
-        Publication::PullRequest { remote, .. } => prepare::remote_endpoint(seat, remote).await,
+        Publication::PullRequest { remote, .. } => code::remote_endpoint(seat, remote).await,
     }
 }
 
@@ -85,7 +85,7 @@ async fn open_pull_request(
         draft,
     };
     let opening = forge.open_pull_request(&request);
-    let opened = super::unless_stopped(seat, async { opening.await.map_err(trouble::forge) }).await?;
+    let opened = seat.unless_stopped(async { opening.await.map_err(trouble::forge) }).await?;
     match opened.state {
         PullRequestState::Open | PullRequestState::Merged => {}
         PullRequestState::Closed => {
@@ -113,7 +113,7 @@ async fn forge(seat: &Seat<'_>, remote: &str) -> Result<Forge, StageError> {
 }
 
 async fn facts(seat: &mut Seat<'_>, base_branch: &str) -> Result<PullRequestFacts, StageError> {
-    let mirror = prepare::open_mirror(seat).await?;
+    let mirror = code::open_mirror(seat).await?;
     let JobState::Publishing { trail, pairs, ground, tip, diff, .. } = seat.state() else {
         return Err(trouble::bug("publish outside its state"));
     };

@@ -15,8 +15,8 @@ use overnight_proc::{Capture, Line, Reply, SpawnError};
 use crate::guard;
 use crate::progress::Progress;
 use crate::seat::Seat;
-use crate::stages::{StageError, prepare};
-use crate::trouble;
+use crate::stages::code;
+use crate::trouble::{self, StageError};
 
 /// Characters of a check's output that its report keeps.
 const TAIL: usize = 8_000;
@@ -32,7 +32,7 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     if ground.checks.is_empty() {
         return Ok(StageOutput::Verified { pairs: Vec::new() });
     }
-    let mirror = prepare::open_mirror(seat).await?;
+    let mirror = code::open_mirror(seat).await?;
     let mut bench = Bench { mirror, attempt: trail.attempt, base_ready: false };
     let tmp = seat.dirs.checkout("tmp");
     trouble::blocking(move || trouble::private_dir(&tmp)).await?.map_err(trouble::io)?;
@@ -78,7 +78,7 @@ impl Bench {
         // A checkout that an interrupted verification left was written by checks: it is not clean any more.
         workspace::remove(path).await.map_err(trouble::git)?;
         let made = workspace::ready(&self.mirror, commit, path, &Setup { branch: None, identity: None });
-        super::unless_stopped(seat, async { made.await.map_err(trouble::git) }).await?;
+        seat.unless_stopped(async { made.await.map_err(trouble::git) }).await?;
         Ok(())
     }
 

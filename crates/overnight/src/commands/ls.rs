@@ -115,3 +115,24 @@ fn cost(job: &Job) -> String {
         (None, _) => "unknown".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use overnight_core::job::{EndReason, JobState};
+
+    use super::*;
+    use crate::work::tests::{end, job};
+
+    #[test]
+    fn the_list_lines_up() {
+        let mut long = job(end(EndReason::VerificationFailed, None));
+        long.spec.title = format!("a\nb\u{1b}[2J {}", "x".repeat(100));
+        let mut unknown = job(end(EndReason::Cancelled, None));
+        if let JobState::Ended { trail, .. } = &mut unknown.state {
+            (trail.turns, trail.cost_unknown) = (2, true);
+        }
+        let jobs = [job(JobState::Queued), long, unknown];
+        let text = table(&jobs, Timestamp(7_500_000));
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string());
+    }
+}

@@ -165,3 +165,51 @@ fn of_verdict(verdict: &VerdictStory) -> String {
         standing.filter(|_| verdict.standing != Some(Standing::Passed)).unwrap_or_default(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use overnight_core::job::{EndReason, Notice};
+    use overnight_core::verdict::CheckSource;
+
+    use super::*;
+    use crate::story::TurnStory;
+    use crate::work::tests::{commit, end, job};
+
+    fn verdict(tip: Verdict, base: Option<Verdict>, standing: Standing) -> VerdictStory {
+        let elapsed = std::time::Duration::from_millis(1500);
+        VerdictStory {
+            check: "make test".into(),
+            commit: commit('b'),
+            tip,
+            base,
+            standing: Some(standing),
+            elapsed,
+        }
+    }
+
+    #[test]
+    fn a_job_on_one_page() {
+        let failed = verdict(Verdict::Fail { status: 2 }, Some(Verdict::Pass), Standing::Broken);
+        let turn = TurnStory { number: 1, outcome: Some("completed".into()), usage: None };
+        let story = Story {
+            base: Some(commit('a')),
+            base_branch: Some("main".into()),
+            check_source: Some(CheckSource::Detected),
+            checks: vec!["make test".into()],
+            attempts: vec![AttemptStory {
+                number: 1,
+                turns: vec![turn],
+                verdicts: vec![failed, verdict(Verdict::Pass, None, Standing::Passed)],
+                failed: Some("make test failed".into()),
+                class: Some("rust_compile".into()),
+            }],
+            notices: vec![Notice::UncommittedChanges(1)],
+            containment: Some(Containment::PidNamespace),
+            resumed: 1,
+            ..Story::default()
+        };
+        let job = job(end(EndReason::VerificationFailed, None));
+        let text = page(&job, &story, Timestamp(60_000), "/data/log");
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string());
+    }
+}

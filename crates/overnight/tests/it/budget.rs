@@ -119,8 +119,10 @@ fn a_job_within_its_limits_is_done() {
 #[test]
 fn a_limit_is_raised_by_a_retry() {
     let place = Place::new();
-    let steps = format!("{FIX}, {{ usage = {{ output = 1, cost = 1.5 }} }}, {{ wait = {{ ms = 500 }} }}");
+    let go = place.path("go");
+    let steps = format!("{FIX}, {{ usage = {{ output = 1, cost = 1.5 }} }}, {{ wait_for_file = {{ path = {go:?} }} }}");
     run(&place, &[&steps], &["--max-cost", "1.00"]).expect_code(7).expect_said(&["--max-cost", "retry"]);
+    place.write("go", "");
     place.overnight(&["retry", "repo-1", "--max-cost", "2.00"]).expect_code(0);
     assert_eq!(place.branches().len(), 1);
     place.finish();
