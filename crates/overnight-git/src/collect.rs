@@ -21,7 +21,7 @@ use crate::workspace::Workspace;
 
 /// The script; no text is ever put into it.
 const SCRIPT: &str = include_str!("collect.sh");
-/// Longest run: adding a work tree of several gigabytes on a slow disk.
+/// Longest run, unless the caller sets another: adding a work tree of several gigabytes on a slow disk.
 const LIMIT: Duration = Duration::from_secs(900);
 /// Bytes of the facts file that are read: it has seven possible lines.
 const MAX_FACTS: u64 = 4_096;

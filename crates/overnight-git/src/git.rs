@@ -75,6 +75,7 @@ impl fmt::Display for Version {
 #[derive(Debug, Clone)]
 pub struct Git {
     shared: Arc<Shared>,
+    network_limit: Duration,
 }
 
 #[derive(Debug)]
@@ -99,7 +100,18 @@ impl Git {
         let shared = Shared { env, home: home.to_owned(), config, version: unchecked };
         let version = check_version(&shared).await?;
         trust_what_the_person_trusts(&shared).await?;
-        Ok(Self { shared: Arc::new(Shared { version, ..shared }) })
+        Ok(Self { shared: Arc::new(Shared { version, ..shared }), network_limit: NETWORK_LIMIT })
+    }
+
+    /// The same, with another longest time for whatever talks to a remote, and for waiting for another job that does.
+    /// One hour unless said otherwise.
+    #[must_use]
+    pub fn with_network_limit(self, limit: Duration) -> Self {
+        Self { network_limit: limit, ..self }
+    }
+
+    pub(crate) fn network_limit(&self) -> Duration {
+        self.network_limit
     }
 
     #[must_use]
@@ -111,6 +123,7 @@ impl Git {
     pub(crate) fn on(&self, operation: &'static str, git_dir: &Path) -> Call {
         let mut call = self.shared.pinned(operation, git_dir);
         call.spec.args.push(with_prefix("--git-dir=", git_dir));
+        call.network_limit = self.network_limit;
         call
     }
 
@@ -118,6 +131,7 @@ impl Git {
     pub(crate) fn without_repository(&self, operation: &'static str) -> Call {
         let mut call = self.shared.pinned(operation, &self.shared.home);
         call.spec = call.spec.env("GIT_CEILING_DIRECTORIES", "/");
+        call.network_limit = self.network_limit;
         call
     }
 
@@ -165,7 +179,7 @@ impl Shared {
         spec.limits.wall = Some(LOCAL_LIMIT);
         spec.limits.log_bytes = OUTPUT_LIMIT;
         spec.env.extend(self.env.pick(&["PATH", "TMPDIR"]));
-        Call { operation, inputs: Vec::new(), spec, host: HostEnv::default() }
+        Call { operation, inputs: Vec::new(), spec, host: HostEnv::default(), network_limit: NETWORK_LIMIT }
     }
 }
 
@@ -175,6 +189,7 @@ pub(crate) struct Call {
     inputs: Vec<String>,
     spec: CommandSpec,
     host: HostEnv,
+    network_limit: Duration,
 }
 
 /// What a finished git left behind.
@@ -224,7 +239,7 @@ impl Call {
 
     /// Lets this one process reach this one remote, with its key.
     pub(crate) fn reaching(mut self, endpoint: &Endpoint) -> Self {
-        self.spec.limits.wall = Some(NETWORK_LIMIT);
+        self.spec.limits.wall = Some(self.network_limit);
         self.inputs.push(endpoint.remote.display());
         self.spec = self.spec.env("GIT_ALLOW_PROTOCOL", endpoint.remote.protocol());
         self.spec.env.extend(self.host.pick(&NETWORK_VARS));

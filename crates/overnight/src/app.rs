@@ -103,7 +103,8 @@ impl App {
                 .help("make it writable for this user, or name another with --data-dir or OVERNIGHT_DATA_DIR")
         })?;
         let env = HostEnv::from_vars(self.env.vars().clone());
-        Git::start(env, &home).await.map_err(|error| git_error("git cannot be used", &error))
+        let git = Git::start(env, &home).await.map_err(|error| git_error("git cannot be used", &error))?;
+        Ok(git.with_network_limit(self.config().worker.git_timeout))
     }
 
     /// # Errors

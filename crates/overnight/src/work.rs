@@ -148,7 +148,7 @@ async fn story(working: &Working, job: &JobId) -> Result<Story, AppError> {
 #[must_use]
 pub fn summary(job: &Job, story: &Story) -> Vec<String> {
     match &job.state {
-        JobState::Parked { reason, detail, .. } => {
+        JobState::Parked { reason, detail, wake, .. } => {
             let mut lines = vec![
                 format!(
                     "{} {} waits: {}",
@@ -161,7 +161,8 @@ pub fn summary(job: &Job, story: &Story) -> Vec<String> {
             if !reason.clears_by_itself() && *reason == overnight_core::job::ParkReason::AgentLogin {
                 lines.push(format!("  {}", overnight_agents::login_hint(job.spec.agent.backend)));
             }
-            lines.push(format!("  go on: overnight resume {}", job.key));
+            let when = wake.map(|at| format!(" (not before {})", words::moment(at))).unwrap_or_default();
+            lines.push(format!("  go on: overnight resume {}{when}", job.key));
             lines
         }
         JobState::Ended { end, .. } => ended(job, end, story),

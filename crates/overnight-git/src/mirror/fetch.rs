@@ -3,8 +3,6 @@
 //! Owns the refs below `refs/overnight/bases`. It must not assume the name of a default branch, and must not take an
 //! object for present before git has checked that everything below it is.
 
-use std::time::Duration;
-
 use overnight_core::git::CommitId;
 
 use super::lock::{self, LockWait};
@@ -14,8 +12,6 @@ use crate::error::GitError;
 use crate::git::{Call, Git};
 use crate::parse::{RemoteRefs, is_branch_name, ls_remote};
 
-/// Longest wait for the lock of the mirror while another job fetches: as long as a fetch may take.
-const LOCK_LIMIT: Duration = Duration::from_secs(3_600);
 /// Where a fetch lands before it is known to be whole. One name is enough: the mirror's lock is held.
 const INCOMING: &str = "refs/overnight/incoming";
 
@@ -82,7 +78,7 @@ impl Mirror {
         if self.read_ref(&base_ref(expected)).await?.is_some() {
             return Ok(expected.clone());
         }
-        let _alone = lock::acquire(&self.path, &LockWait::silent(LOCK_LIMIT)).await?;
+        let _alone = lock::acquire(&self.path, &LockWait::silent(self.git().network_limit())).await?;
         if self.read_ref(&base_ref(expected)).await?.is_some() {
             return Ok(expected.clone());
         }

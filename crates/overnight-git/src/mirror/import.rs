@@ -6,7 +6,6 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use overnight_core::git::CommitId;
 use overnight_core::id::JobId;
@@ -20,8 +19,6 @@ use crate::remove::open_regular;
 
 /// Largest bundle taken in: far above any change that a person could review, far below what fills a disk.
 const MAX_BUNDLE: u64 = 2 << 30;
-/// Longest wait for the lock of the mirror: as long as another job's fetch may take.
-const LOCK_LIMIT: Duration = Duration::from_secs(3_600);
 /// The one ref that a bundle of ours holds.
 pub(crate) const RESULT_REF: &str = "refs/heads/result";
 /// Most header lines of a bundle: one per parent at the edge of the new history.
@@ -53,7 +50,7 @@ impl Mirror {
     /// [`GitError::BundleRefused`] when the file is not a plain bundle of ours; class `Rejected` when an object in it
     /// is refused.
     pub async fn import_bundle(&self, bundle: &Path, job: &JobId, attempt: u32) -> Result<Import, GitError> {
-        let _alone = lock::acquire(&self.path, &LockWait::silent(LOCK_LIMIT)).await?;
+        let _alone = lock::acquire(&self.path, &LockWait::silent(self.git().network_limit())).await?;
         let (from, private) = (bundle.to_owned(), self.path.with_extension("git.import"));
         let copy = private.clone();
         let taken = tokio::task::spawn_blocking(move || take_in(&from, &copy)).await;

@@ -1,7 +1,7 @@
 //! `overnight resume`: goes on with jobs whose worker died or that wait.
 
 use overnight_core::id::WorkerId;
-use overnight_core::job::{ExitCode, Job};
+use overnight_core::job::{ExitCode, Job, JobState};
 use overnight_core::text::one_line;
 use overnight_core::units::Timestamp;
 use overnight_store::Store;
@@ -10,6 +10,7 @@ use crate::app::{App, find_error, store_error};
 use crate::cli::args::ResumeArgs;
 use crate::error::{AppError, Outcome};
 use crate::output::{BOLD, styled};
+use crate::render::words;
 use crate::{work, worker};
 
 /// # Errors
@@ -22,7 +23,7 @@ pub async fn run(app: &App, args: &ResumeArgs) -> Outcome {
         return go_on(app, &job, args).await;
     }
     let Some(store) = app.store_if_any().await? else { return nothing(app) };
-    let mut jobs = waiting(&store).await?;
+    let mut jobs = waiting(app, &store).await?;
     if !args.all {
         jobs.truncate(1);
     } else {
@@ -52,7 +53,7 @@ pub async fn run(app: &App, args: &ResumeArgs) -> Outcome {
 }
 
 fn nothing(app: &App) -> Outcome {
-    app.out.say("nothing to resume: no job waits or was interrupted");
+    app.out.say("nothing to resume: no job is due and none was interrupted");
     Ok(ExitCode::Done)
 }
 
@@ -62,12 +63,33 @@ async fn go_on(app: &App, job: &Job, args: &ResumeArgs) -> Outcome {
     work::foreground(app, &working, job, args.output).await
 }
 
-/// Unfinished jobs that nobody works on, newest first.
-async fn waiting(store: &Store) -> Result<Vec<Job>, AppError> {
+/// Unfinished jobs that nobody works on, newest first. Those whose time has not come are named and left alone: trying them
+/// now would only park them again. Naming one tries it all the same.
+async fn waiting(app: &App, store: &Store) -> Result<Vec<Job>, AppError> {
     let list = store.jobs_unfinished().await.map_err(|error| store_error(&error))?;
     let dead = worker::dead(store).await?;
     let now = store.now().await.map_err(|error| store_error(&error))?;
-    Ok(list.jobs.into_iter().filter(|job| is_free(job, &dead, now)).collect())
+    let free = list.jobs.into_iter().filter(|job| is_free(job, &dead, now));
+    let (early, due): (Vec<Job>, Vec<Job>) = free.partition(|job| wake(job).is_some_and(|at| at > now));
+    for job in &early {
+        let at = wake(job).map(words::moment).unwrap_or_default();
+        app.out.say(&format!("{0} waits until {at}; to try it now: overnight resume {0}", job.key));
+    }
+    Ok(due)
+}
+
+fn wake(job: &Job) -> Option<Timestamp> {
+    match &job.state {
+        JobState::Parked { wake, .. } => *wake,
+        JobState::Queued
+        | JobState::Preparing { .. }
+        | JobState::Working { .. }
+        | JobState::Collecting { .. }
+        | JobState::Verifying { .. }
+        | JobState::Publishing { .. }
+        | JobState::Cleaning { .. }
+        | JobState::Ended { .. } => None,
+    }
 }
 
 /// Whether nobody works on the job: it has no holder, a dead one, or one whose lease is over.

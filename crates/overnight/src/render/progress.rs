@@ -26,6 +26,8 @@ pub struct View {
     used: Usage,
     /// What goes on right now.
     action: String,
+    /// The last turn came to its own end: it ought to have left something.
+    completed: bool,
     /// Checks of the running verification, by standing.
     standings: Vec<Standing>,
 }
@@ -40,6 +42,7 @@ impl View {
             open: None,
             used: Usage::default(),
             action: String::new(),
+            completed: false,
             standings: Vec::new(),
         }
     }
@@ -93,7 +96,7 @@ impl View {
         }
         parts.push(self.action.clone());
         parts.retain(|part| !part.is_empty());
-        let elapsed = words::span(now.saturating_sub(open.since));
+        let elapsed = words::age(now.saturating_sub(open.since));
         let text = format!("… {:<8} {elapsed:>7}  {}", open.stage.as_str(), parts.join(" · "));
         Some(cut_chars(text.trim_end(), width.saturating_sub(1)))
     }
@@ -168,6 +171,7 @@ impl View {
                 (format!("base {}{branch} · checks {source}: {checks}", base.short()), false)
             }
             JobEvent::TurnEnded { result, usage, .. } => {
+                self.completed = fine(result);
                 let used = words::usage(usage);
                 let ended = words::outcome(result);
                 let text = [used, ended.clone().unwrap_or_default()];
@@ -179,7 +183,7 @@ impl View {
             JobEvent::Collected { tip: Some(tip), diff } => {
                 (format!("{} at {}", words::diff(diff), tip.short()), false)
             }
-            JobEvent::Collected { tip: None, .. } => ("nothing was changed".to_owned(), true),
+            JobEvent::Collected { tip: None, .. } => ("nothing was changed".to_owned(), self.completed),
             JobEvent::Judged { standing, .. } => {
                 self.standings.push(*standing);
                 (String::new(), !matches!(standing, Standing::Passed | Standing::FailedBefore))
@@ -189,7 +193,20 @@ impl View {
                 let how = if *adopted { " (it was there already)" } else { "" };
                 (format!("pull request {}{how}", one_line(&pull_request.url, 200)), false)
             }
-            _ => return,
+            JobEvent::Queued { .. }
+            | JobEvent::Claimed { .. }
+            | JobEvent::StageStarted { .. }
+            | JobEvent::StageFinished { .. }
+            | JobEvent::Noticed { .. }
+            | JobEvent::TurnAnnounced { .. }
+            | JobEvent::TurnStarted { .. }
+            | JobEvent::TurnInterrupted { .. }
+            | JobEvent::Checked { .. }
+            | JobEvent::AttemptFailed { .. }
+            | JobEvent::BranchTaken { .. }
+            | JobEvent::CancelAsked { .. }
+            | JobEvent::Parked { .. }
+            | JobEvent::Ended { .. } => return,
         };
         if let Some(open) = &mut self.open {
             open.fact(fact);

@@ -161,9 +161,9 @@ fn a_crash_a_quota_and_a_cancel() {
 fn a_stage_that_did_not_finish_is_not_shown_as_done() {
     let cleanup = started(Stage::Cleanup);
     insta::assert_snapshot!(shown(&[started(Stage::Prepare), cleanup]), @r"
-        live: … prepare    500ms
+        live: … prepare       1s
     ✗ prepare       1s
-        live: … cleanup    500ms
+        live: … cleanup       1s
     ");
 }
 

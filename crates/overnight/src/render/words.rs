@@ -255,6 +255,15 @@ pub fn plural(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
+/// A moment on the person's own clock: `Fri 14:30`.
+#[must_use]
+pub fn moment(at: overnight_core::units::Timestamp) -> String {
+    match jiff::Timestamp::from_millisecond(at.0) {
+        Ok(at) => at.to_zoned(jiff::tz::TimeZone::system()).strftime("%a %H:%M").to_string(),
+        Err(_) => "an unknown time".to_owned(),
+    }
+}
+
 /// How long ago, in whole seconds.
 #[must_use]
 pub fn age(span: std::time::Duration) -> String {
