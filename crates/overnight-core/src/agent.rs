@@ -203,6 +203,7 @@ pub struct Usage {
     pub cache_write_tokens: u64,
     /// Model turns (answers), as the vendor counts them.
     pub turns: u32,
+    #[serde(rename = "cost_microdollars")]
     pub cost: Option<MicroDollars>,
 }
 

@@ -78,7 +78,14 @@ impl JobDirs {
         self.root.join("verify").join(side)
     }
 
-    /// Everything that goes when the job ends.
+    /// What the runner hands to the agent: prompt and instructions. The agent cannot write here, so nothing of its can stand
+    /// where the runner writes.
+    #[must_use]
+    pub fn given(&self) -> PathBuf {
+        self.root.join("given")
+    }
+
+    /// Everything that the agent could write, and that goes when the job ends.
     #[must_use]
     pub fn scratch(&self) -> [PathBuf; 4] {
         [self.workspace(), self.tmp(), self.out(), self.root.join("verify")]

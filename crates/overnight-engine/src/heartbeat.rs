@@ -48,10 +48,8 @@ pub(crate) fn start(
 }
 
 async fn listen(stop: Stop, signals: Arc<Signals>) {
-    tokio::select! {
-        () = stop.force.cancelled() => signals.raise(Cause::Forced),
-        () = stop.cancel.cancelled() => signals.raise(Cause::Cancel(overnight_core::job::CancelledBy::Interrupt)),
-    }
+    stop.cancel.cancelled().await;
+    signals.raise(Cause::Cancel(overnight_core::job::CancelledBy::Interrupt));
 }
 
 async fn beat(store: Store, lease: Arc<Lease>, rhythm: Rhythm, signals: Arc<Signals>) {

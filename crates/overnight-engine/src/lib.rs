@@ -15,6 +15,7 @@ pub mod credentials;
 pub mod dirs;
 mod engine;
 mod error;
+mod clean;
 mod guard;
 mod heartbeat;
 mod host;

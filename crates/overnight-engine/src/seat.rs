@@ -48,8 +48,13 @@ impl<'a> Seat<'a> {
         let step = transition(&self.job.state, input, now, order)?;
         let next = step.next.clone();
         let applied = self.engine.store().apply(&self.lease, &self.job.state, step).await?;
+        if next.is_ended() || matches!(next, JobState::Parked { .. }) {
+            // The store gave the lease back in the same transaction.
+            self.job.holder = None;
+        }
         self.job.state = next;
         for (number, at, event) in applied.events {
+            self.job.updated_at = at;
             self.watcher.tell(Progress::Event { number, at, event });
         }
         Ok(())

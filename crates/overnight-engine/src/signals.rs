@@ -20,8 +20,6 @@ pub(crate) enum Cause {
     Cancel(CancelledBy),
     /// Somebody else may hold the job: nothing may be written any more.
     LeaseLost,
-    /// The caller wants to leave now.
-    Forced,
 }
 
 /// The first cause wins and stays.

@@ -50,6 +50,10 @@ pub(crate) fn wait_unavailable(detail: impl Into<String>) -> StageError {
     wait(ParkReason::Unavailable, detail)
 }
 
+pub(crate) fn wait_disk_full(detail: impl Into<String>) -> StageError {
+    wait(ParkReason::DiskFull, detail)
+}
+
 pub(crate) fn end(reason: EndReason, detail: impl Into<String>) -> StageError {
     StageError::Trouble { trouble: Trouble::End(reason), detail: detail.into() }
 }

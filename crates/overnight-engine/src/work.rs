@@ -37,7 +37,11 @@ impl Engine {
         }
         let (heartbeat, signals) = heartbeat::start(self.store().clone(), Arc::clone(&lease), rhythm, stop);
         let mut seat = Seat::new(self, job, Arc::clone(&lease), watcher, signals);
-        let result = go(&mut seat).await;
+        let result = tokio::select! {
+            result = go(&mut seat) => result,
+            // Also in the middle of a cancel that an agent lets wait: what runs is dropped, and its tree killed with it.
+            () = stop.force.cancelled() => Err(WorkError::Forced),
+        };
         let job = seat.job;
         drop(heartbeat);
         if let Err(error) = result {
@@ -95,6 +99,7 @@ async fn stopped(seat: &mut Seat<'_>) -> Result<(), WorkError> {
     match seat.signals.cause() {
         Some(Cause::Cancel(by)) => seat.input(Input::Cancel { by }).await,
         Some(Cause::LeaseLost) => Err(WorkError::LeaseLost),
-        Some(Cause::Forced) | None => Err(WorkError::Forced),
+        // Only a signal stops a stage.
+        None => Err(WorkError::Forced),
     }
 }

@@ -11,7 +11,7 @@ fresh=$out/fresh.git
 tab=$(printf '\t')
 
 fact() { printf '%s\n' "$1" >>"$out/facts"; }
-quiet() { git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c core.untrackedCache=false "$@" 2>>"$out/messages"; }
+quiet() { git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c core.untrackedCache=false "$@"; }
 theirs() { quiet --git-dir="$work/.git" --work-tree="$work" "$@"; }
 ours() { quiet --git-dir="$fresh" --work-tree="$work" "$@"; }
 

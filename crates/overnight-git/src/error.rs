@@ -119,7 +119,7 @@ fn io_class(error: &io::Error) -> Class {
 }
 
 /// Phrases of git 2.39 to 2.51 under `LC_ALL=C`, each with its class; the first that occurs decides.
-const PHRASES: [(&str, Class); 38] = [
+const PHRASES: [(&str, Class); 42] = [
     ("No space left on device", Class::NoSpace),
     ("Disk quota exceeded", Class::NoSpace),
     ("dubious ownership", Class::Setup),
@@ -156,6 +156,11 @@ const PHRASES: [(&str, Class); 38] = [
     ("couldn't find remote ref", Class::NotFound),
     ("not our ref", Class::NotFound),
     ("not found", Class::NotFound),
+    // Anything else that went wrong between here and there.
+    ("unable to access 'http", Class::Transient),
+    ("RPC failed", Class::Transient),
+    ("the remote end hung up", Class::Transient),
+    ("Could not read from remote repository", Class::Transient),
     ("is corrupt", Class::Corrupt),
     ("bad object", Class::Corrupt),
 ];
@@ -196,6 +201,12 @@ mod tests {
     fn messages_as_git_prints_them_have_the_class_that_helps() {
         for (message, class) in [
             ("fatal: unable to access 'https://h/a/': Could not resolve host: h", Class::Transient),
+            ("fatal: unable to access 'https://h/a/': Empty reply from server", Class::Transient),
+            ("fatal: unable to access 'https://h/a/': The requested URL returned error: 403", Class::Auth),
+            (
+                "kex_exchange_identification: Connection closed by remote host\nfatal: Could not read from remote repository.",
+                Class::Transient,
+            ),
             ("fatal: could not read Username for 'https://h': terminal prompts disabled", Class::Auth),
             ("remote: Repository not found.\nfatal: repository 'https://h/a/' not found", Class::NotFound),
             ("fatal: Unable to create '/m/packed-refs.lock': File exists.", Class::Transient),

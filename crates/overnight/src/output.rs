@@ -212,7 +212,8 @@ mod tests {
     fn the_first_that_says_something_decides_on_colour() {
         use ColorChoice::{Always, Auto, Never};
         let term = ("TERM", "xterm");
-        let table: [(&[(&str, &str)], Option<ColorChoice>, ColorChoice, bool, bool); 10] = [
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<ColorChoice>, ColorChoice, bool, bool);
+        let table: [Case<'_>; 10] = [
             (&[term], None, Auto, true, true),
             (&[term], None, Auto, false, false),
             (&[("TERM", "dumb")], None, Auto, true, false),

@@ -259,7 +259,7 @@ mod tests {
             fence: overnight_core::id::Fence(2),
             resumed: true,
         };
-        assert!(Story::of(&[parked.clone()]).parked.is_some());
+        assert!(Story::of([&parked]).parked.is_some());
         assert!(Story::of(&[parked, claimed]).parked.is_none());
     }
 }

@@ -93,6 +93,8 @@ pub fn exit_code(state: &JobState) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use overnight_core::job::{End, EndReason, ParkReason, Trail};
 
     use super::*;
@@ -103,14 +105,14 @@ mod tests {
         for reason in EndReason::ALL {
             let end = End { reason, detail: String::new(), tip: None, published: None };
             let state = JobState::Ended { trail: Trail::default(), end };
-            table.push_str(&format!("{:<22}{}\n", reason.code(), exit_code(&state).number()));
+            writeln!(table, "{:<22}{}", reason.code(), exit_code(&state).number()).unwrap();
         }
         for reason in ParkReason::ALL {
             let then = Box::new(JobState::Queued);
             let state = JobState::Parked { reason, detail: String::new(), wake: None, then };
-            table.push_str(&format!("{:<22}{}\n", reason.code(), exit_code(&state).number()));
+            writeln!(table, "{:<22}{}", reason.code(), exit_code(&state).number()).unwrap();
         }
-        table.push_str(&format!("{:<22}{}\n", "queued", exit_code(&JobState::Queued).number()));
+        writeln!(table, "{:<22}{}", "queued", exit_code(&JobState::Queued).number()).unwrap();
         insta::assert_snapshot!(table);
     }
 }

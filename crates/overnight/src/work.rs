@@ -14,7 +14,7 @@ use crate::app::{App, Working, store_error};
 use crate::cli::run_args::OutputArgs;
 use crate::error::{AppError, Outcome};
 use crate::output::{BAD, BOLD, GOOD, Out, WARN, styled};
-use crate::render::screen::{self, Mode};
+use crate::render::screen::{self, EventLine, Mode};
 use crate::render::words;
 use crate::repository::place_of;
 use crate::story::Story;
@@ -43,6 +43,9 @@ fn mode(out: Out, output: OutputArgs) -> Mode {
 /// # Errors
 /// As [`foreground`].
 pub async fn quietly_or_not(app: &App, working: &Working, job: &Job, mode: Mode) -> Result<Job, AppError> {
+    if mode == Mode::Events {
+        told_before(app, working, job).await?;
+    }
     let stop = Stop::default();
     let signals = listen(&stop, app.out)?;
     let (watcher, progress) = Watcher::channel();
@@ -55,6 +58,16 @@ pub async fn quietly_or_not(app: &App, working: &Working, job: &Job, mode: Mode)
     signals.abort();
     forget_worker(working).await;
     result.map_err(|error| work_error(job, &error))
+}
+
+/// The stream of a job's events begins with the first one, whoever wrote it: its numbers have no gap.
+async fn told_before(app: &App, working: &Working, job: &Job) -> Result<(), AppError> {
+    for record in crate::commands::events(working.engine.store(), &job.id).await? {
+        if let Ok(event) = &record.event {
+            app.out.ndjson(&EventLine::new(&job.id, record.number, record.at, event))?;
+        }
+    }
+    Ok(())
 }
 
 /// The first Ctrl-C cancels the job, the second leaves at once. TERM and HUP leave at once: the job can be resumed.

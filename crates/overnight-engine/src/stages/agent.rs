@@ -1,7 +1,8 @@
 //! Agent: one turn of the agent CLI in the workspace. A turn whose end a dead runner left in the logs is read, not run
 //! again; one that had no end is taken up again.
 
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use overnight_agents::{HostFacts, Salvage};
 use overnight_core::agent::{SessionStart, TurnOutcome, TurnReport, TurnRequest};
@@ -13,6 +14,7 @@ use overnight_core::policy::budget;
 use overnight_core::prompt;
 use overnight_proc::Capture;
 
+use crate::clean;
 use crate::guard;
 use crate::seat::Seat;
 use crate::stages::agent_turn::TurnWatch;
@@ -59,12 +61,13 @@ async fn left_by_a_dead_runner(seat: &Seat<'_>, turn: &Turn, trail: &Trail) -> R
     let stdout = seat.dirs.turn_stdout(trail.turns);
     let record = seat.dirs.turn_exit(trail.turns);
     let request = request(seat, turn.session.clone(), String::new(), trail.turns, trail);
+    let redact = seat.engine.redactor();
     trouble::blocking(move || {
         let mut output = std::fs::read(&stdout).unwrap_or_default();
         output.extend(overnight_proc::read_tail(&stdout).unwrap_or_default());
         let exit = overnight_proc::read_exit_record(&record).ok().flatten().unwrap_or(Exit::Unknown);
         match overnight_agents::replay(&request, &output, exit) {
-            Some(report) => Left::Finished(report),
+            Some(report) => Left::Finished(clean::report(report, redact.as_ref())),
             None => Left::Interrupted(overnight_agents::salvage(&request, &output)),
         }
     })
@@ -100,7 +103,7 @@ fn request(seat: &Seat<'_>, session: SessionStart, prompt: String, turn: u32, tr
     TurnRequest {
         settings: seat.job.spec.agent.clone(),
         prompt,
-        prompt_file: seat.dirs.tmp().join("prompt.md"),
+        prompt_file: seat.dirs.given().join("prompt.md"),
         instructions: None,
         workspace: seat.dirs.workspace(),
         tmp: seat.dirs.tmp(),
@@ -123,9 +126,9 @@ async fn instructions(seat: &mut Seat<'_>, ground: &Ground) -> Result<Option<Pat
         let found =
             mirror.read_file(&ground.base, name.as_bytes(), MAX_INSTRUCTIONS).await.map_err(trouble::git)?;
         if let Some(text) = found {
-            let path = seat.dirs.tmp().join("instructions.md");
+            let path = seat.dirs.given().join("instructions.md");
             let file = path.clone();
-            trouble::blocking(move || std::fs::write(file, text)).await?.map_err(trouble::io)?;
+            trouble::blocking(move || write_given(&file, &text)).await?.map_err(trouble::io)?;
             return Ok(Some(path));
         }
     }
@@ -136,9 +139,22 @@ async fn instructions(seat: &mut Seat<'_>, ground: &Ground) -> Result<Option<Pat
 async fn write_prompt(seat: &Seat<'_>, request: &TurnRequest) -> Result<(), StageError> {
     let (kept, given, text) =
         (seat.dirs.prompt(request.turn), request.prompt_file.clone(), request.prompt.clone());
-    trouble::blocking(move || std::fs::write(kept, &text).and_then(|()| std::fs::write(given, &text)))
+    trouble::blocking(move || std::fs::write(kept, &text).and_then(|()| write_given(&given, text.as_bytes())))
         .await?
         .map_err(trouble::io)
+}
+
+/// Writes a file for the agent. Always a new one: where files are not guarded, the agent may have put a link there.
+fn write_given(path: &Path, content: &[u8]) -> io::Result<()> {
+    if let Some(dir) = path.parent() {
+        trouble::private_dir(dir)?;
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(content)
 }
 
 async fn take_turn(
@@ -163,7 +179,8 @@ async fn take_turn(
         let why = "namespaces are not permitted here: files are not guarded; see overnight doctor";
         seat.notice(Notice::WeakContainment(why.to_owned())).await?;
     }
-    let mut watch = TurnWatch::new(request, trail, &seat.job.spec, seat.watcher);
+    let redact = seat.engine.redactor();
+    let mut watch = TurnWatch::new(request, trail, &seat.job.spec, seat.watcher, redact.as_ref());
     let exit = running.drive(&mut watch, seat.signals.token()).await;
     let report = watch.finish(&exit);
     notices(seat, &exit).await?;

@@ -8,8 +8,9 @@ use overnight_core::agent::{AgentEvent, LimitKind, TurnOutcome, TurnReport, Turn
 use overnight_core::command::{ExitReport, StopReason};
 use overnight_core::job::{JobLimits, JobSpec, Trail};
 use overnight_core::policy::budget;
-use overnight_proc::{Line, LineHandler, Reply};
+use overnight_proc::{Line, LineHandler, Redact, Reply};
 
+use crate::clean;
 use crate::progress::{Progress, Watcher};
 
 /// A CLI that has given its result and does not leave is ended after this long: long enough to write its session.
@@ -18,6 +19,7 @@ const LEAVE: Duration = Duration::from_secs(30);
 pub(crate) struct TurnWatch<'a> {
     driver: Driver,
     watcher: &'a Watcher,
+    redact: &'a dyn Redact,
     limits: &'a JobLimits,
     used_before: Usage,
     hit: Option<LimitKind>,
@@ -25,10 +27,17 @@ pub(crate) struct TurnWatch<'a> {
 }
 
 impl<'a> TurnWatch<'a> {
-    pub(crate) fn new(request: &TurnRequest, trail: &Trail, spec: &'a JobSpec, watcher: &'a Watcher) -> Self {
+    pub(crate) fn new(
+        request: &TurnRequest,
+        trail: &Trail,
+        spec: &'a JobSpec,
+        watcher: &'a Watcher,
+        redact: &'a dyn Redact,
+    ) -> Self {
         Self {
             driver: overnight_agents::driver(request),
             watcher,
+            redact,
             limits: &spec.limits,
             used_before: trail.used,
             hit: None,
@@ -43,7 +52,7 @@ impl<'a> TurnWatch<'a> {
             // Time is kept by the process layer, which needs no output to notice that it has passed.
             self.hit = self.hit.or(budget::exceeded(&beyond(self.limits), &used, Duration::ZERO));
         }
-        self.watcher.tell(Progress::Agent(event));
+        self.watcher.tell(Progress::Agent(clean::event(event, self.redact)));
     }
 
     /// What the turn came to. A limit that we enforced outweighs what the dying CLI said of it.
@@ -57,7 +66,7 @@ impl<'a> TurnWatch<'a> {
         if let Some(limit) = limit.filter(|_| !self.finished) {
             report.outcome = TurnOutcome::BudgetStop { limit };
         }
-        report
+        clean::report(report, self.redact)
     }
 }
 

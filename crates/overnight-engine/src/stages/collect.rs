@@ -61,12 +61,19 @@ async fn run_contained(seat: &Seat<'_>, mirror: &Mirror, ground: &Ground) -> Res
     if output.report.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(trouble::wait_unavailable(format!(
-        "the agent's work could not be collected ({:?}, {}); it is still in the workspace",
+    Err(not_collected(&output))
+}
+
+fn not_collected(output: &overnight_proc::Output) -> StageError {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let end = overnight_core::text::tail_chars(said.trim_end(), 300);
+    let detail = format!(
+        "the agent's work could not be collected ({:?}: {}); it is still in the workspace",
         output.report.exit,
-        overnight_core::text::one_line(&said, 300)
-    )))
+        overnight_core::text::one_line(end, 300)
+    );
+    let full = ["No space left on device", "Disk quota exceeded"].iter().any(|words| said.contains(words));
+    if full { trouble::wait_disk_full(detail) } else { trouble::wait_unavailable(detail) }
 }
 
 fn made_on_earlier_work(seat: &Seat<'_>, mirror: &Mirror, ground: &Ground) -> Option<CommitId> {

@@ -6,7 +6,11 @@
 
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot measure has nothing to go on with")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a bench that cannot measure has nothing to go on with"
+)]
 
 mod memory;
 mod ours;
@@ -14,6 +18,7 @@ mod place;
 mod raw;
 mod report;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use place::Place;
@@ -27,28 +32,33 @@ const RUNS_LARGE: usize = 4;
 /// Files from which a repository counts as large.
 const LARGE: usize = 20_000;
 
+/// The program as this build makes it.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_overnight");
+
 struct Options {
     files: Vec<usize>,
     runs: Option<usize>,
+    /// Another build of the program, to compare with.
+    program: PathBuf,
 }
 
 fn main() {
     let Some(options) = options(std::env::args().skip(1)) else {
-        println!("usage: own_time [--runs NUMBER] [--files NUMBER,NUMBER,…]");
+        println!("usage: own_time [--runs NUMBER] [--files NUMBER,NUMBER,…] [--program FILE]");
         return;
     };
     let began = Instant::now();
     println!("{}", place::machine());
     for files in &options.files {
         let wanted = options.runs.unwrap_or(if *files >= LARGE { RUNS_LARGE } else { RUNS });
-        measure(*files, wanted, began);
+        measure(&Place::new(*files, &options.program), *files, wanted, began);
     }
     println!("\nwhole bench: {:.0} s", began.elapsed().as_secs_f64());
 }
 
 /// `None` for arguments that are not understood. Cargo itself adds `--bench`.
 fn options(mut args: impl Iterator<Item = String>) -> Option<Options> {
-    let mut options = Options { files: vec![100, 5_000, 50_000], runs: None };
+    let mut options = Options { files: vec![100, 5_000, 50_000], runs: None, program: PROGRAM.into() };
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--bench" => {}
@@ -57,17 +67,17 @@ fn options(mut args: impl Iterator<Item = String>) -> Option<Options> {
                 let numbers = args.next()?.split(',').map(|part| part.parse().ok()).collect::<Option<_>>()?;
                 options.files = numbers;
             }
+            "--program" => options.program = args.next()?.into(),
             _ => return None,
         }
     }
     Some(options)
 }
 
-fn measure(files: usize, wanted: usize, began: Instant) {
-    let place = Place::new(files);
-    let mut raw = raw::Raw::new(&place);
+fn measure(place: &Place, files: usize, wanted: usize, began: Instant) {
+    let mut raw = raw::Raw::new(place);
     let cold_raw = raw.run();
-    let cold = ours::run(&place);
+    let cold = ours::run(place);
     let mut rows = Rows::default();
     for run in 0..wanted {
         if began.elapsed() > BUDGET {
@@ -77,13 +87,13 @@ fn measure(files: usize, wanted: usize, began: Instant) {
         // In turns, and each first as often as the other: what the machine does meanwhile falls on both.
         let pair = if run % 2 == 0 {
             let raw = raw.run();
-            (ours::run(&place), raw)
+            (ours::run(place), raw)
         } else {
-            let ours = ours::run(&place);
+            let ours = ours::run(place);
             (ours, raw.run())
         };
         rows.add(pair.0, pair.1);
     }
-    let memory = memory::sample(&place);
+    let memory = memory::sample(place);
     report::print(files, &cold, &cold_raw, &rows, &memory);
 }

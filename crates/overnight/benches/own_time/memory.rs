@@ -13,17 +13,17 @@ use crate::place::Place;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// In KiB, as the kernel counts it.
-pub struct Memory {
+pub(crate) struct Memory {
     /// Resident while the agent runs.
-    pub agent: u64,
+    pub(crate) agent: u64,
     /// Resident while the check runs.
-    pub check: u64,
+    pub(crate) check: u64,
     /// The most that was resident up to the check.
-    pub peak: u64,
+    pub(crate) peak: u64,
 }
 
 /// Runs one job whose agent and check wait until the runner has been looked at.
-pub fn sample(place: &Place) -> Memory {
+pub(crate) fn sample(place: &Place) -> Memory {
     let gates = [Gate::new(place, "agent"), Gate::new(place, "check")];
     let script = place.path("waiting.toml");
     let text = format!(
@@ -35,7 +35,8 @@ pub fn sample(place: &Place) -> Memory {
     let mut command = place.overnight();
     command.args(["run", "--events", "--script"]).arg(&script);
     command.args(["--verify", &gates[1].command(), "Wait to be looked at"]);
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let drain = std::thread::spawn(move || lines.map_while(Result::ok).last());
     let mut seen = gates.iter().map(|gate| gate.look(child.id()));

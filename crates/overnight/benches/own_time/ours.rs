@@ -10,23 +10,23 @@ use crate::place::Place;
 
 /// Milliseconds of each part of a run. The same parts are measured of the raw commands.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Parts {
+pub(crate) struct Parts {
     /// The start of the program to the job's place in the queue.
-    pub start: f64,
+    pub(crate) start: f64,
     /// Queued to the agent's process started.
-    pub prepare: f64,
+    pub(crate) prepare: f64,
     /// The agent's last act to the first act of the first check.
-    pub take_over: f64,
+    pub(crate) take_over: f64,
     /// The check's act to the branch pushed.
-    pub publish: f64,
+    pub(crate) publish: f64,
     /// The branch pushed to the end of the program.
-    pub leave: f64,
+    pub(crate) leave: f64,
     /// The whole program without the agent's turn.
-    pub whole: f64,
+    pub(crate) whole: f64,
 }
 
 /// Runs one job and gives its times.
-pub fn run(place: &Place) -> Parts {
+pub(crate) fn run(place: &Place) -> Parts {
     let stamps = Stamps::new(place);
     let script = stamps.script(place);
     let began = now();
@@ -109,6 +109,6 @@ fn at(events: &[Value], kind: &str) -> f64 {
 
 /// The time of day in milliseconds, as the events and `date` have it.
 #[expect(clippy::disallowed_methods, reason = "a bench has a clock of its own")]
-pub fn now() -> f64 {
+pub(crate) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() * 1e3
 }

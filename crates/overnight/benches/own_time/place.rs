@@ -2,6 +2,7 @@
 //!
 //! Owns that directory; it goes when the place goes.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,19 +15,21 @@ const PER_DIRECTORY: usize = 50;
 /// Sizes of the files in bytes, in turns: source files as they are.
 const SIZES: [usize; 5] = [300, 900, 1_800, 3_600, 6_400];
 
-pub struct Place {
+pub(crate) struct Place {
     dir: TempDir,
+    program: PathBuf,
 }
 
 impl Place {
     /// A repository with one commit on `main`, its work tree checked out.
-    pub fn new(files: usize) -> Self {
-        let place = Self { dir: TempDir::with_prefix("overnight-bench-").unwrap() };
+    pub(crate) fn new(files: usize, program: &Path) -> Self {
+        let dir = TempDir::with_prefix("overnight-bench-").unwrap();
+        let place = Self { dir, program: program.to_owned() };
         std::fs::create_dir(place.path("home")).unwrap();
         place.git(place.dir.path(), &["init", "--quiet", "-b", "main", "repo"]);
         place.import(files);
         place.git(&place.repo(), &["reset", "--quiet", "--hard"]);
-        place.git(&place.repo(), &["update-index", "--refresh", "--quiet"]);
+        place.git(&place.repo(), &["update-index", "-q", "--refresh"]);
         place
     }
 
@@ -46,19 +49,19 @@ impl Place {
         assert!(child.wait().unwrap().success(), "git fast-import failed");
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn repo(&self) -> PathBuf {
+    pub(crate) fn repo(&self) -> PathBuf {
         self.path("repo")
     }
 
     /// The file that every run edits.
-    pub const EDITED: &str = "part00/unit0000/file00000.txt";
+    pub(crate) const EDITED: &str = "part00/unit0000/file00000.txt";
 
     /// Runs git to its end and gives what it printed.
-    pub fn git(&self, dir: &Path, args: &[&str]) -> String {
+    pub(crate) fn git(&self, dir: &Path, args: &[&str]) -> String {
         let output = self.git_command(dir, args).output().unwrap();
         assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
@@ -75,8 +78,11 @@ impl Place {
     }
 
     /// A program with the place's home and the person's search path, and nothing else.
-    #[expect(clippy::disallowed_methods, reason = "a bench starts processes and reads the search path itself")]
-    pub fn command(&self, program: &str, dir: &Path) -> Command {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a bench starts processes and reads the search path itself"
+    )]
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>, dir: &Path) -> Command {
         let mut command = Command::new(program);
         command.current_dir(dir).env_clear().env("HOME", self.path("home"));
         command.env("PATH", std::env::var_os("PATH").unwrap());
@@ -84,8 +90,8 @@ impl Place {
     }
 
     /// `overnight` with a data directory of this place.
-    pub fn overnight(&self) -> Command {
-        let mut command = self.command(env!("CARGO_BIN_EXE_overnight"), &self.repo());
+    pub(crate) fn overnight(&self) -> Command {
+        let mut command = self.command(&self.program, &self.repo());
         command.env("OVERNIGHT_DATA_DIR", self.path("data"));
         command
     }
@@ -105,7 +111,7 @@ fn content(number: usize) -> String {
 }
 
 /// What the figures were measured on, without names or dates.
-pub fn machine() -> String {
+pub(crate) fn machine() -> String {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

@@ -10,25 +10,22 @@ use crate::place::Place;
 /// Both sides write files with as many workers as there are processors.
 const WORKERS: [&str; 2] = ["-c", "checkout.workers=0"];
 
-pub struct Raw<'a> {
+pub(crate) struct Raw<'a> {
     place: &'a Place,
     runs: u32,
 }
 
 impl<'a> Raw<'a> {
-    pub fn new(place: &'a Place) -> Self {
+    pub(crate) fn new(place: &'a Place) -> Self {
         std::fs::create_dir(place.path("raw")).unwrap();
         Self { place, runs: 0 }
     }
 
     /// One run. The first also makes the mirror.
-    pub fn run(&mut self) -> Parts {
+    pub(crate) fn run(&mut self) -> Parts {
         self.runs += 1;
-        let mut parts = Parts {
-            start: self.timed(Self::look),
-            prepare: self.timed(Self::prepare),
-            ..Parts::default()
-        };
+        let mut parts =
+            Parts { start: self.timed(Self::look), prepare: self.timed(Self::prepare), ..Parts::default() };
         self.act();
         parts.take_over = self.timed(Self::take_over);
         parts.publish = self.timed(Self::publish);

@@ -10,10 +10,10 @@ const AIM_MIB: f64 = 30.0;
 
 /// Pairs of runs: ours and raw git, next to each other in time.
 #[derive(Default)]
-pub struct Rows(Vec<(Parts, Parts)>);
+pub(crate) struct Rows(Vec<(Parts, Parts)>);
 
 impl Rows {
-    pub fn add(&mut self, ours: Parts, raw: Parts) {
+    pub(crate) fn add(&mut self, ours: Parts, raw: Parts) {
         self.0.push((ours, raw));
     }
 }
@@ -29,7 +29,7 @@ const PARTS: [(&str, Pick, bool); 6] = [
     ("whole program without agent", |parts| parts.whole, false),
 ];
 
-pub fn print(files: usize, cold: &Parts, cold_raw: &Parts, rows: &Rows, memory: &Memory) {
+pub(crate) fn print(files: usize, cold: &Parts, cold_raw: &Parts, rows: &Rows, memory: &Memory) {
     println!("\n{files} files, {} runs on a warm mirror; milliseconds as median (least–most)", rows.0.len());
     println!(
         "{:<28} {:>24} {:>24} {:>22} {:>7}  {:>14}  cold: ours, raw",
@@ -74,7 +74,11 @@ fn spread(values: impl Iterator<Item = f64>) -> Spread {
     values.sort_by(f64::total_cmp);
     let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
     let middle = values.len() / 2;
-    let median = if values.len() % 2 == 0 { f64::midpoint(at(middle.wrapping_sub(1)), at(middle)) } else { at(middle) };
+    let median = if values.len().is_multiple_of(2) {
+        f64::midpoint(at(middle.wrapping_sub(1)), at(middle))
+    } else {
+        at(middle)
+    };
     Spread { median, least: at(0), most: at(values.len().wrapping_sub(1)) }
 }
 

@@ -238,6 +238,8 @@ pub struct RehearseArgs {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use clap::CommandFactory;
 
     use super::*;
@@ -257,7 +259,7 @@ mod tests {
         for name in names {
             let sub = root.find_subcommand_mut(&name).unwrap();
             let mut sub = sub.clone().term_width(100);
-            text.push_str(&format!("\n===== overnight {name} =====\n{}", sub.render_long_help()));
+            write!(text, "\n===== overnight {name} =====\n{}", sub.render_long_help()).unwrap();
         }
         insta::assert_snapshot!(text);
     }

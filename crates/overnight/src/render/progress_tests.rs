@@ -75,7 +75,9 @@ fn shown(steps: &[Progress]) -> String {
             text.push('\n');
         }
         if let Some(live) = view.live(now + Duration::from_millis(500), 80) {
-            text.push_str(&format!("    live: {live}\n"));
+            text += "    live: ";
+            text += &live;
+            text.push('\n');
         }
     }
     text

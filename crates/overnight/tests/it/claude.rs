@@ -157,9 +157,12 @@ fn the_installed_program_is_found_and_a_missing_one_is_named() {
 #[test]
 fn uncommitted_work_of_the_agent_is_not_lost() {
     let Some(mut place) = place("uncommitted_work_of_the_agent_is_not_lost") else { return };
-    let _model = model(&mut place, Scenario::new().write("answer", "42\n").say("I forgot to commit."));
+    let read = Scenario::new().tool("Read", serde_json::json!({"file_path": "answer"}));
+    let forgets = read.edit("answer", "41", "42").write("new", "also\n").say("I forgot to commit.");
+    let _model = model(&mut place, forgets);
     run(&place, &[]).expect_code(0);
     assert_eq!(place.show(&place.branches()[0], "answer"), "42");
+    assert_eq!(place.show(&place.branches()[0], "new"), "also");
     place.finish();
 }
 

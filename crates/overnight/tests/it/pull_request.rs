@@ -166,6 +166,8 @@ fn the_token_is_in_no_argument_and_in_no_environment_of_the_agent() {
         }
         assert!(environment.contains("GIT_CONFIG_VALUE_0") || !environment.contains(TOKEN), "{environment}");
     }
+    let pushed = forge.requests_on(overnight_testkit::forge::On::GitPush);
+    assert!(pushed.iter().any(|request| request.header("authorization") == Some(&*format!("Basic {ENCODED}"))));
     assert!(!std::fs::read_to_string(place.path("seen")).unwrap().contains(TOKEN));
     place.overnight(&["resume"]).expect_code(0);
     forge.expect_one(&place, "after the hang");

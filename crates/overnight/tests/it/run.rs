@@ -38,7 +38,7 @@ fn a_failed_check_comes_back_to_the_agent_and_its_second_attempt_counts() {
     let script = place.script(&[MISS, FIX]);
     let outcome = run(&place, &script, &["--json"]).expect_code(0);
     let job = &outcome.json()["data"];
-    assert_eq!(job["state"]["trail"]["attempt"], 2, "{job:#}");
+    assert_eq!(job["attempt"], 2, "{job:#}");
     assert_eq!(place.show(&place.branches()[0], "answer"), "42");
     place.finish();
 }

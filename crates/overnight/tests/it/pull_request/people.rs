@@ -1,12 +1,10 @@
 //! Other people work on the forge too: what is theirs stays theirs, and what they decided is not undone.
 
-use std::time::Duration;
-
 use overnight_testkit::forge::{FakePullRequest, Fault, Flavour, On, PullState};
 
 use super::{FLAVOURS, with_forge};
-use crate::harness::Place;
-use crate::harness::forge::{BRANCH, Forge, REPOSITORY, TRUNK, run};
+use crate::harness::forge::{BRANCH, FIX, Forge, REPOSITORY, TRUNK, args, run};
+use crate::harness::{Place, eventually};
 
 #[test]
 fn a_branch_of_somebody_else_is_left_alone_and_ours_gets_a_number() {
@@ -25,14 +23,14 @@ fn a_branch_of_somebody_else_is_left_alone_and_ours_gets_a_number() {
     }
 }
 
-/// A job that has opened its pull request and waits, because it could not learn of that.
+/// A job whose runner was killed between the opening of its pull request and the answer to that.
 fn opened_unseen(flavour: Flavour) -> (Place, Forge) {
     let (place, forge) = with_forge(flavour);
-    forge.inject(On::ListPullRequests, Fault::CommitThenSlow(Duration::ZERO));
-    forge.inject(On::CreatePullRequest, Fault::CommitThenDropReply);
-    forge.break_down(On::ListPullRequests, &Fault::Status(401));
-    run(&place, &[]).expect_code(4);
-    forge.lift_faults();
+    forge.inject(On::CreatePullRequest, Fault::CommitThenHang);
+    let script = place.script(&[FIX]);
+    let live = place.start(&args(&script, &["--events"]));
+    eventually("the pull request", || (forge.pulls().len() == 1).then_some(()));
+    live.kill();
     (place, forge)
 }
 
@@ -110,11 +108,11 @@ fn the_default_branch_may_move_while_the_agent_works() {
         "{{ run = {{ command = \"touch {0}; while [ ! -e {1} ]; do sleep 0.05; done\" }} }}, {2}",
         place.path("started").display(),
         place.path("go").display(),
-        crate::harness::forge::FIX
+        FIX
     );
     let script = place.script(&[&held]);
-    let live = place.start(&crate::harness::forge::args(&script, &["--events"]));
-    crate::harness::eventually("the agent runs", || place.path("started").exists().then_some(()));
+    let live = place.start(&args(&script, &["--events"]));
+    eventually("the agent runs", || place.path("started").exists().then_some(()));
     forge.commit(REPOSITORY, TRUNK, TRUNK, "meanwhile").unwrap();
     place.write("go", "");
     let outcome = live.wait();
