@@ -55,8 +55,16 @@ fn a_repository_without_commits_wants_a_first_one() {
 fn without_any_agent_the_person_learns_what_was_looked_for() {
     let mut place = Place::new();
     without_agents(&mut place);
-    refused(&place, &["run", "x"], &["no agent is installed", "looked for claude in PATH", "--command", "overnight demo"]);
-    refused(&place, &["run", "--agent", "claude", "x"], &["claude agent is not installed", "npm install", "log in"]);
+    refused(
+        &place,
+        &["run", "x"],
+        &["no agent is installed", "looked for claude in PATH", "--command", "overnight demo"],
+    );
+    refused(
+        &place,
+        &["run", "--agent", "claude", "x"],
+        &["claude agent is not installed", "npm install", "log in"],
+    );
     place.finish();
 }
 
@@ -71,7 +79,11 @@ fn a_configured_program_that_is_not_there_is_named() {
 #[test]
 fn the_command_agents_program_must_be_there() {
     let place = Place::new();
-    refused(&place, &["run", "--command", "no-such-tool -x", "go"], &["\"no-such-tool\" was not found", "PATH"]);
+    refused(
+        &place,
+        &["run", "--command", "no-such-tool -x", "go"],
+        &["\"no-such-tool\" was not found", "PATH"],
+    );
     refused(&place, &["run", "--command", "/nowhere/tool", "go"], &["\"/nowhere/tool\" was not found"]);
     refused(&place, &["run", "--command", "sh 'open", "go"], &["quote at character 4 is never closed"]);
     refused(&place, &["run", "--agent", "command", "go"], &["needs a command"]);
@@ -82,7 +94,10 @@ fn the_command_agents_program_must_be_there() {
 #[test]
 fn a_program_that_the_repository_does_not_have_ends_the_job_with_its_name() {
     let place = Place::new();
-    place.overnight(&["run", "--command", "./tools/fix now", "go"]).expect_code(2).expect_said(&["tools/fix"]);
+    place
+        .overnight(&["run", "--command", "./tools/fix now", "go"])
+        .expect_code(2)
+        .expect_said(&["tools/fix"]);
     let job = place.only_job();
     assert_eq!((job.state(), job.reason()), ("ended", "agent_missing"));
     place.finish();
@@ -106,7 +121,12 @@ fn a_repository_without_checks_says_how_to_name_one() {
     let place = Place::new();
     place.git(&["rm", "-q", "overnight.toml"]);
     place.git(&["commit", "-qm", "No checks"]);
-    place.rehearse(&[FIX], &[]).expect_code(2).expect_said(&["no check was found", "--verify", "overnight.toml", "--no-verify"]);
+    place.rehearse(&[FIX], &[]).expect_code(2).expect_said(&[
+        "no check was found",
+        "--verify",
+        "overnight.toml",
+        "--no-verify",
+    ]);
     assert_eq!(place.only_job().reason(), "no_checks");
     let again = ["retry", "repo-1", "--verify", "sh check.sh"];
     place.overnight(&again).expect_code(0);

@@ -12,7 +12,8 @@ fn canary(place: &Place) -> String {
 
 fn run(place: &Place, attempts: &[&str], more: &[&str]) -> Outcome {
     let script = place.script(attempts);
-    let args = [&["run", "--agent", "rehearsal", "--script", &script], more, &["Make the check pass"]].concat();
+    let args =
+        [&["run", "--agent", "rehearsal", "--script", &script], more, &["Make the check pass"]].concat();
     place.overnight(&args)
 }
 
@@ -63,7 +64,8 @@ fn a_time_limit_ends_the_turn() {
 fn an_agent_that_ignores_term_is_ended_all_the_same() {
     let mut place = Place::new();
     place.env("OVERNIGHT_AGENT_GRACE", "1s");
-    let steps = format!("\"ignore_term\", {{ usage = {{ output = 1, cost = 2.0 }} }}, {LONG}, {}", canary(&place));
+    let steps =
+        format!("\"ignore_term\", {{ usage = {{ output = 1, cost = 2.0 }} }}, {LONG}, {}", canary(&place));
     run(&place, &[&steps], &["--max-cost", "1.00"]).expect_code(7);
     place.expect_reason("ended", "budget_cost");
     assert!(!place.path("canary").exists());
@@ -73,7 +75,8 @@ fn an_agent_that_ignores_term_is_ended_all_the_same() {
 #[test]
 fn a_limit_counts_all_attempts_together() {
     let place = Place::new();
-    let miss = "{ write = { path = \"answer\", content = \"40\\n\" } }, { usage = { output = 1, cost = 0.6 } }";
+    let miss =
+        "{ write = { path = \"answer\", content = \"40\\n\" } }, { usage = { output = 1, cost = 0.6 } }";
     let second = format!("{{ usage = {{ output = 1, cost = 0.6 }} }}, {LONG}, {}", canary(&place));
     run(&place, &[miss, &second], &["--max-cost", "1.00"]).expect_code(7);
     let job = place.expect_reason("ended", "budget_cost");
@@ -120,7 +123,9 @@ fn a_job_within_its_limits_is_done() {
 fn a_limit_is_raised_by_a_retry() {
     let place = Place::new();
     let go = place.path("go");
-    let steps = format!("{FIX}, {{ usage = {{ output = 1, cost = 1.5 }} }}, {{ wait_for_file = {{ path = {go:?} }} }}");
+    let steps = format!(
+        "{FIX}, {{ usage = {{ output = 1, cost = 1.5 }} }}, {{ wait_for_file = {{ path = {go:?} }} }}"
+    );
     run(&place, &[&steps], &["--max-cost", "1.00"]).expect_code(7).expect_said(&["--max-cost", "retry"]);
     place.write("go", "");
     place.overnight(&["retry", "repo-1", "--max-cost", "2.00"]).expect_code(0);

@@ -50,7 +50,12 @@ const LOCK: &str = "version = 3\n\n[[package]]\nname = \"calendar\"\nversion = \
 fn a_bug_in_a_rust_repository_is_fixed_and_verified() {
     let Some(mut place) = place("a_bug_in_a_rust_repository_is_fixed_and_verified") else { return };
     with_toolchains(&mut place);
-    let files = [("Cargo.toml", MANIFEST), ("Cargo.lock", LOCK), ("src/lib.rs", CALENDAR), (".gitignore", "target\n")];
+    let files = [
+        ("Cargo.toml", MANIFEST),
+        ("Cargo.lock", LOCK),
+        ("src/lib.rs", CALENDAR),
+        (".gitignore", "target\n"),
+    ];
     repository(&place, &files);
     let looks = Scenario::new().shell("cargo test --offline 2>&1 | tail -n 30");
     let right = "year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)";
@@ -61,7 +66,10 @@ fn a_bug_in_a_rust_repository_is_fixed_and_verified() {
 
     assert_eq!(model.count(), 5);
     let seen = conversation(model.asked().last().unwrap());
-    assert!(seen.contains("test tests::centuries ... FAILED"), "the agent could run the tests itself: {seen}");
+    assert!(
+        seen.contains("test tests::centuries ... FAILED"),
+        "the agent could run the tests itself: {seen}"
+    );
     assert_eq!(place.branches(), ["overnight/repo-1-make-the-check-pass"]);
     assert!(place.show(&place.branches()[0], "src/lib.rs").contains(right));
     assert_eq!(place.git(&["log", "-1", "--format=%s", &place.branches()[0]]), "Correct it");
@@ -79,8 +87,11 @@ const TEMPERATURE_TEST: &str = "import unittest\n\nfrom temperature import fahre
 fn a_bug_in_a_python_repository_is_fixed_and_verified() {
     let Some(mut place) = place("a_bug_in_a_python_repository_is_fixed_and_verified") else { return };
     with_toolchains(&mut place);
-    let files =
-        [("temperature.py", TEMPERATURE), ("test_temperature.py", TEMPERATURE_TEST), (".gitignore", "__pycache__\n")];
+    let files = [
+        ("temperature.py", TEMPERATURE),
+        ("test_temperature.py", TEMPERATURE_TEST),
+        (".gitignore", "__pycache__\n"),
+    ];
     repository(&place, &files);
     let works = change(Scenario::new(), "temperature.py", "celsius * 9 / 5", "celsius * 9 / 5 + 32");
     let model = model(&mut place, works.shell("python3 -m unittest 2>&1").say("Freezing is at 32."));
@@ -138,7 +149,9 @@ fn tokens_and_cost_of_all_turns_add_up_and_none_is_counted_twice() {
 
 #[test]
 fn the_installed_program_is_found_and_a_missing_one_is_named() {
-    let Ok(program) = tools::claude() else { return crate::harness::skipped("the_installed_program_is_found", "no CLI") };
+    let Ok(program) = tools::claude() else {
+        return crate::harness::skipped("the_installed_program_is_found", "no CLI");
+    };
     let mut place = Place::new();
     place.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", program.parent().unwrap().display()));
     place.env("ANTHROPIC_API_KEY", crate::harness::model::KEY).env("OVERNIGHT_AGENT_BILLING", "key");
@@ -185,6 +198,10 @@ fn the_whole_prompt_reaches_the_model_also_when_it_is_a_megabyte() {
     let file = place.write("wish.md", &long);
     place.overnight(&["run", "--prompt-file", file.to_str().unwrap()]).expect_code(0);
     let asked = said_last(&model.asked()[0]);
-    assert!(asked.contains("Line 0 of the wish.") && asked.contains("Line 39999 of the wish."), "{}", asked.len());
+    assert!(
+        asked.contains("Line 0 of the wish.") && asked.contains("Line 39999 of the wish."),
+        "{}",
+        asked.len()
+    );
     place.finish();
 }

@@ -26,7 +26,10 @@ fn hanging(place: &Place) -> Live {
 fn parked(place: &Place) {
     let text = format!("[[turn]]\nsteps = [{{ fail = \"login_expired\" }}]\n[[turn]]\nsteps = [{FIX}]\n");
     let script = place.write("script.toml", &text).display().to_string();
-    place.overnight(&with_prompt(&script, &[])).expect_code(4).expect_said(&["not logged in", "overnight resume repo-1"]);
+    place
+        .overnight(&with_prompt(&script, &[]))
+        .expect_code(4)
+        .expect_said(&["not logged in", "overnight resume repo-1"]);
     assert_eq!(place.only_job().state(), "parked");
 }
 
@@ -80,8 +83,14 @@ fn the_job_of_a_killed_runner_is_cancelled_at_once() {
 fn an_ended_job_cannot_be_cancelled_or_resumed() {
     let place = Place::new();
     place.rehearse(&[FIX], &[]).expect_code(0);
-    place.overnight(&["cancel", "repo-1"]).expect_code(2).expect_said(&["has ended already", "overnight show repo-1"]);
-    place.overnight(&["resume", "repo-1"]).expect_code(2).expect_said(&["has ended already", "overnight retry repo-1"]);
+    place
+        .overnight(&["cancel", "repo-1"])
+        .expect_code(2)
+        .expect_said(&["has ended already", "overnight show repo-1"]);
+    place
+        .overnight(&["resume", "repo-1"])
+        .expect_code(2)
+        .expect_said(&["has ended already", "overnight retry repo-1"]);
     let job = place.only_job();
     assert_eq!(job.reason(), "published");
     assert!(job.first("cancel_asked").is_none());
@@ -195,7 +204,10 @@ fn retry_makes_a_new_job_of_the_same_order() {
     let place = Place::new();
     place.rehearse(&[MISS], &["--attempts", "1", "--title", "Correct it"]).expect_code(5);
     let better = place.write("better.toml", &format!("[[attempt]]\nsteps = [{FIX}]\n")).display().to_string();
-    place.overnight(&["retry", "repo-1", "--script", &better]).expect_code(0).expect_said(&["repo-1", "again as", "repo-2"]);
+    place
+        .overnight(&["retry", "repo-1", "--script", &better])
+        .expect_code(0)
+        .expect_said(&["repo-1", "again as", "repo-2"]);
     assert_eq!(place.branches(), ["overnight/repo-2-correct-it"]);
     let (old, new) = (place.shown("repo-1"), place.shown("repo-2"));
     assert_eq!((old.reason(), new.reason()), ("verification_failed", "published"));

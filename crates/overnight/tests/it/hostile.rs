@@ -2,8 +2,8 @@
 //! nobody but the runner decides whether it is any good.
 
 mod history;
-mod outside;
 mod output;
+mod outside;
 mod processes;
 mod tree;
 

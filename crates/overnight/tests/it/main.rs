@@ -5,13 +5,13 @@
     reason = "tests start the program under test and git, and read their own environment"
 )]
 
+mod bad_input;
 mod budget;
 mod claude;
+mod control;
 mod crash;
 mod harness;
-mod pull_request;
-mod run;
-mod bad_input;
-mod control;
 mod hostile;
+mod pull_request;
 mod repositories;
+mod run;

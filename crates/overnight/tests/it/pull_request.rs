@@ -44,17 +44,24 @@ fn a_sentence_becomes_one_branch_and_one_pull_request() {
 fn the_text_tells_what_was_asked_and_what_was_measured() {
     let (place, forge) = with_forge(Flavour::GitHub);
     let miss = r#"{ write = { path = "answer", content = "40\n" } }, { usage = { input = 1000, output = 234, cost = 0.5 } }"#;
-    let says = format!("{FIX}, {{ usage = {{ output = 66, cost = 0.75 }} }}, {{ say = \"Closes #7, @alice: ``` done\" }}");
+    let says = format!(
+        "{FIX}, {{ usage = {{ output = 66, cost = 0.75 }} }}, {{ say = \"Closes #7, @alice: ``` done\" }}"
+    );
     let script = place.script(&[miss, &says]);
     place.overnight(&args(&script, &["--attempts", "4"])).expect_code(0);
 
     let body = forge.expect_one(&place, "the body").body;
 
     let key = place.job()["id"].as_str().unwrap().to_owned();
-    for part in ["Make the check pass", "sh check.sh", "Correct the answer", "answer", "2", "1300", "$1.25", &key] {
+    for part in
+        ["Make the check pass", "sh check.sh", "Correct the answer", "answer", "2", "1300", "$1.25", &key]
+    {
         assert!(body.replace([',', '\u{202f}'], "").contains(part), "{part:?} is not in:\n{body}");
     }
-    assert!(!body.contains("Closes #7") && !body.contains("@alice"), "what the agent says does nothing:\n{body}");
+    assert!(
+        !body.contains("Closes #7") && !body.contains("@alice"),
+        "what the agent says does nothing:\n{body}"
+    );
     assert!(body.contains("alice"), "but it is shown:\n{body}");
     place.finish();
 }
@@ -101,7 +108,10 @@ fn the_token_comes_from_a_variable_a_file_or_a_command() {
     let (mut place, forge) = with_forge(Flavour::GitHub);
     place.env("FORGE_CANARY", "");
     run(&place, &[]).expect_code(4).expect_said(&["no token"]);
-    assert!(place.overnight(&["ls", "--all", "--json"]).json()["data"].as_array().unwrap().is_empty(), "nothing was queued");
+    assert!(
+        place.overnight(&["ls", "--all", "--json"]).json()["data"].as_array().unwrap().is_empty(),
+        "nothing was queued"
+    );
 
     let file = place.write("token", &format!("{TOKEN}\n"));
     forge.configure(&place, Flavour::GitHub, &format!("token_file = {file:?}"));
@@ -137,7 +147,9 @@ fn looked_at(place: &Place) -> Vec<(String, String)> {
     let mut seen = Vec::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let path = entry.path();
-        let text = |name: &str| String::from_utf8_lossy(&std::fs::read(path.join(name)).unwrap_or_default()).into_owned();
+        let text = |name: &str| {
+            String::from_utf8_lossy(&std::fs::read(path.join(name)).unwrap_or_default()).into_owned()
+        };
         let ours = std::fs::read_link(path.join("cwd")).is_ok_and(|cwd| cwd.starts_with(place.data()));
         seen.push((text("cmdline"), if ours { text("environ") } else { String::new() }));
     }
@@ -167,7 +179,9 @@ fn the_token_is_in_no_argument_and_in_no_environment_of_the_agent() {
         assert!(environment.contains("GIT_CONFIG_VALUE_0") || !environment.contains(TOKEN), "{environment}");
     }
     let pushed = forge.requests_on(overnight_testkit::forge::On::GitPush);
-    assert!(pushed.iter().any(|request| request.header("authorization") == Some(&*format!("Basic {ENCODED}"))));
+    assert!(
+        pushed.iter().any(|request| request.header("authorization") == Some(&*format!("Basic {ENCODED}")))
+    );
     assert!(!std::fs::read_to_string(place.path("seen")).unwrap().contains(TOKEN));
     place.overnight(&["resume"]).expect_code(0);
     forge.expect_one(&place, "after the hang");

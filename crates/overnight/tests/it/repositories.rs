@@ -100,7 +100,15 @@ fn a_partial_clone_is_refused_with_the_way_out() {
 fn submodules_stay_as_they_are_and_are_told() {
     let place = Place::new();
     let inner = place.make_repo("inner");
-    place.git(&["-c", "protocol.file.allow=always", "submodule", "add", "-q", &inner.display().to_string(), "sub"]);
+    place.git(&[
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "add",
+        "-q",
+        &inner.display().to_string(),
+        "sub",
+    ]);
     place.git(&["commit", "-qm", "Add a submodule"]);
     let branch = arrived(&place, &place.repo(), run_on(&place, &place.repo(), &[]));
     for branch in ["main", &branch] {
@@ -114,7 +122,8 @@ fn submodules_stay_as_they_are_and_are_told() {
 #[test]
 fn lfs_pointers_pass_unchanged_and_are_told() {
     let place = Place::new();
-    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 12\n", "a".repeat(64));
+    let pointer =
+        format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 12\n", "a".repeat(64));
     place.write_in(&place.repo(), ".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n");
     place.write_in(&place.repo(), "big.bin", &pointer);
     place.git(&["add", "-A"]);
@@ -157,7 +166,8 @@ fn a_sha_256_repository_works() {
 #[test]
 fn a_repository_may_lie_at_an_odd_path() {
     let place = Place::bare();
-    for name in ["sp ace", "ünïcødé ☃", "new\nline", "-dash", "quote'\"$(x)`", "colon:and#hash", "trailing "] {
+    for name in ["sp ace", "ünïcødé ☃", "new\nline", "-dash", "quote'\"$(x)`", "colon:and#hash", "trailing "]
+    {
         let repo = place.make_repo(name);
         let outcome = run_on(&place, &repo, &[]).expect_plain();
         arrived(&place, &repo, outcome);
@@ -238,7 +248,9 @@ fn an_empty_directory_and_a_file_are_no_repositories() {
     let place = Place::bare();
     let empty = place.path("empty");
     std::fs::create_dir(&empty).unwrap();
-    run_on(&place, &empty, &[]).expect_code(2).expect_said(&["empty is not inside a git repository", "git init"]);
+    run_on(&place, &empty, &[])
+        .expect_code(2)
+        .expect_said(&["empty is not inside a git repository", "git init"]);
     let file = place.write("file", "x");
     run_on(&place, &file, &[]).expect_code(2).expect_said(&["file does not exist or is not a directory"]);
     assert!(place.keys().is_empty());

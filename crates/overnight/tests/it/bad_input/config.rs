@@ -9,7 +9,10 @@ fn a_configuration_file_that_cannot_be_used_shows_its_line() {
     let script = place.script(&[FIX]);
     let table: [(&str, &[&str]); 6] = [
         ("[limits]\nattempts = = 2\n", &["config.toml:2:", "not valid TOML"]),
-        ("[limits]\natempts = 2\n", &["config.toml:2:1", "unknown setting `limits.atempts`", "did you mean `limits.attempts`?"]),
+        (
+            "[limits]\natempts = 2\n",
+            &["config.toml:2:1", "unknown setting `limits.atempts`", "did you mean `limits.attempts`?"],
+        ),
         ("[limit]\nattempts = 2\n", &["config.toml:1:", "did you mean `limits`?"]),
         ("[limits]\nattempts = true\n", &["config.toml:2:12", "expected"]),
         ("\n\n[agent]\nsilence = 'soon'\n", &["config.toml:4:", "expected a time"]),
@@ -41,7 +44,11 @@ fn a_configuration_file_that_was_named_must_be_there_and_readable() {
         std::fs::write(&file, bytes).unwrap();
         let file = if name.contains('/') { file.parent().unwrap().to_owned() } else { file };
         let file = file.display().to_string();
-        refused(&place, &with_prompt(&script, &["--config", &file]), &[name.split('/').next().unwrap(), said]);
+        refused(
+            &place,
+            &with_prompt(&script, &["--config", &file]),
+            &[name.split('/').next().unwrap(), said],
+        );
     }
     refused(&place, &with_prompt(&script, &["--config", "nowhere.toml"]), &["nowhere.toml", "--no-config"]);
     place.finish();

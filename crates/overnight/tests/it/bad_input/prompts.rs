@@ -47,7 +47,11 @@ fn an_empty_prompt_is_refused_wherever_it_comes_from() {
         args.extend(last);
         refused(&place, &args, &["the prompt is empty", "--prompt-file"]);
     }
-    refused(&place, &["run", "--command", "true", "--prompt-file", "nowhere.md"], &["nowhere.md", "cannot be read"]);
+    refused(
+        &place,
+        &["run", "--command", "true", "--prompt-file", "nowhere.md"],
+        &["nowhere.md", "cannot be read"],
+    );
     place.finish();
 }
 

@@ -31,7 +31,11 @@ impl Drop for Mount {
 
 fn mount(args: &[&str], at: &Path) -> Result<(), String> {
     let output = Command::new("mount").args(args).arg(at).output().map_err(|error| error.to_string())?;
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()) }
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    }
 }
 
 #[test]
@@ -43,7 +47,11 @@ fn a_data_directory_that_cannot_be_written_can_still_be_read() {
     };
     let script = place.script(&[FIX]);
     mount.again("ro");
-    place.overnight(&with_prompt(&script, &[])).expect_code(9).expect_said(&["data", "cannot be written", "help: "]);
+    place.overnight(&with_prompt(&script, &[])).expect_code(9).expect_said(&[
+        "data",
+        "cannot be written",
+        "help: ",
+    ]);
     place.overnight(&["ls"]).expect_code(0);
     mount.again("rw");
     place.overnight(&with_prompt(&script, &[])).expect_code(0);
@@ -71,7 +79,10 @@ fn on_a_full_disk_a_job_waits_and_goes_on_when_there_is_room() {
         Err(reason) => return skipped("full disk", &reason),
     };
     let steps = format!("{FIX}, {}", sh("head -c 3500000 /dev/urandom >big"));
-    place.rehearse(&[&steps], &["--verify", "sh check.sh"]).expect_code(8).expect_said(&["the disk is full", "overnight resume repo-1"]);
+    place
+        .rehearse(&[&steps], &["--verify", "sh check.sh"])
+        .expect_code(8)
+        .expect_said(&["the disk is full", "overnight resume repo-1"]);
     let job = place.only_job();
     assert_eq!((job.state(), job.reason()), ("parked", "disk_full"));
     assert!(place.branches().is_empty());
@@ -146,12 +157,18 @@ fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     let database = place.data().join("overnight.db");
     let set = |version: &str| {
         let statement = format!("UPDATE overnight_schema SET version = {version}");
-        Command::new("sqlite3").arg(&database).arg(statement).output().is_ok_and(|output| output.status.success())
+        Command::new("sqlite3")
+            .arg(&database)
+            .arg(statement)
+            .output()
+            .is_ok_and(|output| output.status.success())
     };
     if !set("99") {
         return skipped("newer database", "the sqlite3 program is not installed");
     }
-    for args in [&with_prompt(&script, &[])[..], &["ls"], &["show", "repo-1"], &["resume"], &["cancel", "repo-1"]] {
+    for args in
+        [&with_prompt(&script, &[])[..], &["ls"], &["show", "repo-1"], &["resume"], &["cancel", "repo-1"]]
+    {
         place.overnight(args).expect_code(9).expect_said(&["schema 99", "help: "]);
     }
     assert!(set("1"));

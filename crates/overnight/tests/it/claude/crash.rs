@@ -9,7 +9,8 @@ use crate::harness::{Place, eventually};
 /// A command that says that it runs, and then waits to be let go.
 fn held(place: &Place) -> Scenario {
     let (started, go) = (place.path("started"), place.path("go"));
-    let command = format!("touch {}; while [ ! -e {} ]; do sleep 0.05; done", started.display(), go.display());
+    let command =
+        format!("touch {}; while [ ! -e {} ]; do sleep 0.05; done", started.display(), go.display());
     Scenario::new().shell(&command)
 }
 
@@ -98,7 +99,9 @@ fn killed_right_after_the_result_no_second_turn_is_paid() {
     let Some(mut place) = place("killed_right_after_the_result") else { return };
     let model = model(&mut place, finish(Scenario::new()));
     let live = start(&place);
-    eventually("the CLI's result", || place.log("turn-1.out.jsonl").contains("\"type\":\"result\"").then_some(()));
+    eventually("the CLI's result", || {
+        place.log("turn-1.out.jsonl").contains("\"type\":\"result\"").then_some(())
+    });
     live.kill();
     place.overnight(&["resume", "--all"]).expect_code(0);
     assert_eq!(model.count(), 4, "no second turn is paid");

@@ -100,7 +100,8 @@ fn the_key_reaches_the_model_and_no_file_of_ours() {
     let Some(mut place) = place("the_key_reaches_the_model_and_no_file_of_ours") else { return };
     place.write_in(&place.repo(), "check.sh", "env | sort; [ \"$(cat answer)\" = 42 ]\n");
     place.git(&["commit", "--quiet", "--all", "--message=A check that shows what it sees"]);
-    let tells = Scenario::new().shell("env | sort; echo \"the key is $ANTHROPIC_API_KEY\"; echo $ANTHROPIC_API_KEY >&2");
+    let tells = Scenario::new()
+        .shell("env | sort; echo \"the key is $ANTHROPIC_API_KEY\"; echo $ANTHROPIC_API_KEY >&2");
     let works = change(tells, "answer", "41", "42").say(&format!("My key is {KEY}, and it works."));
     let model = model(&mut place, works);
 
@@ -111,7 +112,12 @@ fn the_key_reaches_the_model_and_no_file_of_ours() {
     place.expect_not_stored(KEY);
     let check = place.log("check-1-tip-0.log");
     assert!(check.contains("PATH=") && !check.contains("ANTHROPIC"), "{check}");
-    for command in [&["show", "repo-1"][..], &["show", "repo-1", "--json"], &["logs", "repo-1"], &["logs", "repo-1", "--raw"]] {
+    for command in [
+        &["show", "repo-1"][..],
+        &["show", "repo-1", "--json"],
+        &["logs", "repo-1"],
+        &["logs", "repo-1", "--raw"],
+    ] {
         place.overnight(command).expect_code(0).expect_silent_about(KEY);
     }
     place.finish();
@@ -153,7 +159,10 @@ fn a_subscription_never_sees_the_key() {
     run(&place, &[]).expect_code(0);
 
     for request in model.asked() {
-        assert_eq!(request.headers.get("authorization").map(String::as_str), Some(&*format!("Bearer {login}")));
+        assert_eq!(
+            request.headers.get("authorization").map(String::as_str),
+            Some(&*format!("Bearer {login}"))
+        );
         assert_eq!(request.headers.get("x-api-key"), None);
     }
     assert_eq!(std::fs::read_to_string(place.path("keys")).unwrap().trim(), "0");
@@ -166,7 +175,13 @@ fn a_subscription_never_sees_the_key() {
 fn keys_of_other_things_are_out_of_the_agents_reach() {
     let Some(mut place) = place("keys_of_other_things_are_out_of_the_agents_reach") else { return };
     let home = place.home();
-    for file in [".ssh/id_ed25519", ".config/gh/hosts.yml", ".netrc", ".aws/credentials", ".config/overnight/config.toml"] {
+    for file in [
+        ".ssh/id_ed25519",
+        ".config/gh/hosts.yml",
+        ".netrc",
+        ".aws/credentials",
+        ".config/overnight/config.toml",
+    ] {
         place.write_in(&home, file, "# canary-of-home\n");
     }
     place.env("GITHUB_TOKEN", "canary-of-environment-1").env("GH_TOKEN", "canary-of-environment-2");
@@ -184,9 +199,15 @@ fn keys_of_other_things_are_out_of_the_agents_reach() {
     assert!(found.contains("PATH="), "the look was had: {found}");
     assert!(!found.contains("canary-of-environment"), "{found}");
     if place.events_of("turn_started")[0]["process"]["containment"] == "pid-namespace" {
-        assert!(!found.contains("canary-of-home") && !found.contains("Make the check pass\",\"prompt"), "{found}");
+        assert!(
+            !found.contains("canary-of-home") && !found.contains("Make the check pass\",\"prompt"),
+            "{found}"
+        );
     } else {
-        crate::harness::skipped("keys_of_other_things_are_out_of_the_agents_reach", "no namespaces: files are not guarded");
+        crate::harness::skipped(
+            "keys_of_other_things_are_out_of_the_agents_reach",
+            "no namespaces: files are not guarded",
+        );
     }
     place.finish();
 }
@@ -204,7 +225,9 @@ fn the_persons_own_instructions_and_repository_stay_as_they_are() {
     run(&place, &[]).expect_code(0);
     if place.events_of("turn_started")[0]["process"]["containment"] == "pid-namespace" {
         assert_eq!(place.git(&["status", "--porcelain", "--branch"]), before);
-        assert!(!place.try_git(&place.repo(), &["rev-parse", "--verify", "--quiet", "planted"]).status.success());
+        assert!(
+            !place.try_git(&place.repo(), &["rev-parse", "--verify", "--quiet", "planted"]).status.success()
+        );
         assert!(!place.data().join("planted").exists());
     }
     place.finish();

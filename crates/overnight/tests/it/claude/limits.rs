@@ -72,7 +72,8 @@ fn a_limit_counts_all_attempts_together() {
     let wrong = Scenario::new().shell("echo 40 > answer").costing(dear()).say("first");
     let second = wrong.shell("echo 39 > answer").costing(dear()).say("second");
     let canary = format!("touch {}", place.path("canary").display());
-    let _model = model(&mut place, second.shell("echo 38 > answer").costing(dear()).shell(&canary).say("third"));
+    let _model =
+        model(&mut place, second.shell("echo 38 > answer").costing(dear()).shell(&canary).say("third"));
     run(&place, &["--max-cost", "1.20", "--attempts", "5"]).expect_code(7);
     let job = place.expect_reason("ended", "budget_cost");
     assert_eq!(job["attempt"], 3, "{job:#}");

@@ -62,7 +62,9 @@ fn an_agent_without_any_login_is_told_apart() {
 #[test]
 fn a_used_up_quota_waits() {
     let far = Action::Http { status: 429, retry_after: Some(7_200), reset_at: None, message: None };
-    let Some((place, _model)) = waits_and_goes_on("a_used_up_quota_waits", far, 7, "rate_limited") else { return };
+    let Some((place, _model)) = waits_and_goes_on("a_used_up_quota_waits", far, 7, "rate_limited") else {
+        return;
+    };
     let job = place.job();
     assert!(job["wake_ms"].as_i64() > job["updated_at_ms"].as_i64(), "{job:#}");
     resumes(&place);
@@ -114,7 +116,8 @@ fn an_unreachable_vendor_waits() {
 #[test]
 fn trouble_in_the_middle_of_the_work_keeps_the_session_and_the_work() {
     let Some(mut place) = place("trouble_in_the_middle_of_the_work") else { return };
-    let begun = Scenario::new().shell("echo kept > notes && git add notes && git commit --quiet --message=Notes");
+    let begun =
+        Scenario::new().shell("echo kept > notes && git add notes && git commit --quiet --message=Notes");
     let model = model(&mut place, finish(begun.then(status(529))));
     run(&place, &[]).expect_code(7);
     place.expect_reason("parked", "overloaded");
@@ -122,7 +125,10 @@ fn trouble_in_the_middle_of_the_work_keeps_the_session_and_the_work() {
     assert_eq!(place.show(&place.branches()[0], "notes"), "kept");
     let turns = sessions(&place);
     assert_eq!((turns[1].0.as_str(), &turns[1].1), ("resume", &turns[0].1), "{turns:?}");
-    assert!(crate::harness::model::conversation(&model.asked()[2]).contains("echo kept"), "it remembers what it did");
+    assert!(
+        crate::harness::model::conversation(&model.asked()[2]).contains("echo kept"),
+        "it remembers what it did"
+    );
     place.finish();
 }
 

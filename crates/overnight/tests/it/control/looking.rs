@@ -19,14 +19,28 @@ fn has(value: &Value, wanted: &[&str]) {
 }
 
 const JOB: [&str; 12] = [
-    "id", "key", "title", "repository", "agent", "state", "attempt", "attempts", "used", "reason", "published", "exit_code",
+    "id",
+    "key",
+    "title",
+    "repository",
+    "agent",
+    "state",
+    "attempt",
+    "attempts",
+    "used",
+    "reason",
+    "published",
+    "exit_code",
 ];
 
 #[test]
 fn documents_for_programs_have_one_envelope_and_stable_fields() {
     let place = Place::new();
     let listed = place.overnight(&["ls", "--json"]).expect_code(0).json();
-    assert_eq!((&listed["schema"], &listed["kind"], &listed["data"]), (&"overnight/v1".into(), &"jobs".into(), &Value::Array(vec![])));
+    assert_eq!(
+        (&listed["schema"], &listed["kind"], &listed["data"]),
+        (&"overnight/v1".into(), &"jobs".into(), &Value::Array(vec![]))
+    );
 
     let script = place.script(&[FIX]);
     let run = place.overnight(&with_prompt(&script, &["--json"])).expect_code(0).json();
@@ -62,12 +76,19 @@ fn lists_and_pages_for_people_say_what_matters() {
     let list = place.overnight(&["ls"]).expect_code(0).stdout;
     let lines: Vec<&str> = list.lines().collect();
     assert_eq!(lines.len(), 3, "{list}");
-    for (line, words) in [(lines[1], ["repo-2", "verification_failed"]), (lines[2], ["repo-1", "published"])] {
+    for (line, words) in [(lines[1], ["repo-2", "verification_failed"]), (lines[2], ["repo-1", "published"])]
+    {
         assert!(words.iter().all(|word| line.contains(word)), "{list}");
     }
     assert_eq!(place.overnight(&["ls", "-n", "1"]).expect_code(0).stdout.lines().count(), 2);
     let page = place.overnight(&["show", "repo-2"]).expect_code(0).stdout;
-    for words in ["repo-2 Make the check pass", "rehearsal", "sh check.sh", "verification failed", "overnight logs repo-2"] {
+    for words in [
+        "repo-2 Make the check pass",
+        "rehearsal",
+        "sh check.sh",
+        "verification failed",
+        "overnight logs repo-2",
+    ] {
         assert!(page.contains(words), "{words:?} is not in {page}");
     }
     let events = place.overnight(&["show", "repo-1", "--events"]).expect_code(0).stdout;
@@ -78,17 +99,37 @@ fn lists_and_pages_for_people_say_what_matters() {
 #[test]
 fn logs_tell_what_the_agent_and_the_checks_wrote() {
     let place = Place::new();
-    place.rehearse(&[&format!("{{ say = \"first try\" }}, {MISS}"), &format!("{{ say = \"second try\" }}, {FIX}")], &[]).expect_code(0);
+    place
+        .rehearse(
+            &[&format!("{{ say = \"first try\" }}, {MISS}"), &format!("{{ say = \"second try\" }}, {FIX}")],
+            &[],
+        )
+        .expect_code(0);
     let all = place.overnight(&["logs", "repo-1"]).expect_code(0).stdout;
-    for words in ["turn 1", "first try", "turn 2", "second try", "check 1 of attempt 1", "answer is 43, not 42", "on the base"] {
+    for words in [
+        "turn 1",
+        "first try",
+        "turn 2",
+        "second try",
+        "check 1 of attempt 1",
+        "answer is 43, not 42",
+        "on the base",
+    ] {
         assert!(all.contains(words), "{words:?} is not in {all}");
     }
     let second = place.overnight(&["logs", "repo-1", "--turn", "2"]).expect_code(0).stdout;
-    assert!(second.contains("second try") && !second.contains("first try") && !second.contains("check 1"), "{second}");
+    assert!(
+        second.contains("second try") && !second.contains("first try") && !second.contains("check 1"),
+        "{second}"
+    );
     let checks = place.overnight(&["logs", "repo-1", "--checks"]).expect_code(0).stdout;
     assert!(checks.contains("answer is 43") && !checks.contains("try"), "{checks}");
     let raw = place.overnight(&["logs", "repo-1", "--raw"]).expect_code(0).stdout;
-    assert!(raw.lines().any(|line| serde_json::from_str::<Value>(line).is_ok_and(|line| line["text"] == "first try")), "{raw}");
+    assert!(
+        raw.lines()
+            .any(|line| serde_json::from_str::<Value>(line).is_ok_and(|line| line["text"] == "first try")),
+        "{raw}"
+    );
     for turn in ["0", "3", "x"] {
         place.overnight(&["logs", "repo-1", "--turn", turn]).expect_code(2);
     }
@@ -128,7 +169,10 @@ fn the_change_can_be_seen_published_or_not() {
     let file = place.write("change.patch", &patch).display().to_string();
     place.git(&["apply", "--check", &file]);
     place.rehearse(&[r#"{ say = "nothing to do" }"#], &["--attempts", "1"]).expect_code(6);
-    place.overnight(&["diff", "repo-3"]).expect_code(2).expect_said(&["no commits yet", "overnight show repo-3"]);
+    place
+        .overnight(&["diff", "repo-3"])
+        .expect_code(2)
+        .expect_said(&["no commits yet", "overnight show repo-3"]);
     place.finish();
 }
 

@@ -31,7 +31,8 @@ fn only_the_result_is_on_standard_output() {
 
 /// Runs it with a standard output that nobody reads, and a standard error that is read.
 fn unread(mut command: Command) -> Outcome {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     Outcome::from(child.wait_with_output().unwrap())
 }
@@ -43,9 +44,21 @@ fn a_reader_that_went_away_is_no_error_and_stops_no_work() {
     let run = |args: &[&str]| unread(place.command(&place.repo(), args));
     run(&with_prompt(&script, &["--events"])).expect_code(0);
     assert_eq!(place.only_job().reason(), "published");
-    for args in [&["ls"][..], &["show", "repo-1"], &["logs", "repo-1"], &["diff", "repo-1"], &["help", "reasons"], &["completions", "bash"], &["--help"]] {
+    for args in [
+        &["ls"][..],
+        &["show", "repo-1"],
+        &["logs", "repo-1"],
+        &["diff", "repo-1"],
+        &["help", "reasons"],
+        &["completions", "bash"],
+        &["--help"],
+    ] {
         let outcome = run(args).expect_code(0);
-        assert!(!outcome.stderr.contains("panick") && !outcome.stderr.contains("roken pipe"), "{args:?}: {}", outcome.stderr);
+        assert!(
+            !outcome.stderr.contains("panick") && !outcome.stderr.contains("roken pipe"),
+            "{args:?}: {}",
+            outcome.stderr
+        );
     }
     place.finish();
 }
@@ -72,7 +85,8 @@ fn a_terminal_that_went_away_stops_no_work() {
 fn colour_is_used_when_it_is_wanted_and_only_then() {
     let mut place = Place::new();
     place.rehearse(&[FIX], &[]).expect_code(0).expect_plain();
-    let coloured = |place: &Place, args: &[&str]| place.overnight(args).expect_code(0).stdout.contains('\u{1b}');
+    let coloured =
+        |place: &Place, args: &[&str]| place.overnight(args).expect_code(0).stdout.contains('\u{1b}');
     assert!(!coloured(&place, &["ls"]));
     assert!(coloured(&place, &["ls", "--color", "always"]));
     place.env("CLICOLOR_FORCE", "1");
@@ -89,7 +103,10 @@ fn completions_are_scripts_that_the_shell_takes() {
     let place = Place::bare();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = place.overnight(&["completions", shell]).expect_code(0).stdout;
-        assert!(script.contains("overnight") && script.contains("resume") && !script.contains("__rehearse "), "{shell}");
+        assert!(
+            script.contains("overnight") && script.contains("resume") && !script.contains("__rehearse "),
+            "{shell}"
+        );
         if shell == "bash" {
             let file = place.write("completion", &script);
             let checked = Command::new("bash").arg("-n").arg(file).status();
@@ -104,7 +121,14 @@ fn completions_are_scripts_that_the_shell_takes() {
 fn help_explains_codes_and_finds_what_was_meant() {
     let place = Place::bare();
     let codes = place.overnight(&["help", "exit-codes"]).expect_code(0).stdout;
-    for code in ["  0  done", "  3  cancelled", "  5  verification failed", "  8  still pending", "  9  the store", "130  interrupted"] {
+    for code in [
+        "  0  done",
+        "  3  cancelled",
+        "  5  verification failed",
+        "  8  still pending",
+        "  9  the store",
+        "130  interrupted",
+    ] {
         assert!(codes.contains(code), "{code:?} is not in {codes}");
     }
     for topic in ["reasons", "environment", "config", "run", "resume"] {

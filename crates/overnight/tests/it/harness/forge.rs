@@ -50,7 +50,10 @@ impl Forge {
             Flavour::GitHub => "github",
             Flavour::Gitea => "forgejo",
         };
-        let text = format!("[forge.hosts.\"{host}\"]\nkind = \"{kind}\"\napi = \"{}\"\n{token}\n", self.forge.api_base());
+        let text = format!(
+            "[forge.hosts.\"{host}\"]\nkind = \"{kind}\"\napi = \"{}\"\n{token}\n",
+            self.forge.api_base()
+        );
         place.write_in(&place.home(), ".config/overnight/config.toml", &text);
     }
 
@@ -72,7 +75,8 @@ impl Forge {
 
     /// Our branches there.
     pub(crate) fn branches(&self, place: &Place) -> Vec<String> {
-        let listed = place.git_in(&self.bare, &["for-each-ref", "--format=%(refname:short)", "refs/heads/overnight"]);
+        let listed =
+            place.git_in(&self.bare, &["for-each-ref", "--format=%(refname:short)", "refs/heads/overnight"]);
         listed.lines().map(str::to_owned).collect()
     }
 

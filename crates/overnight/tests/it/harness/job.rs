@@ -65,7 +65,8 @@ impl Outcome {
     #[track_caller]
     pub(crate) fn events(&self) -> Vec<Value> {
         let event = |line: &str| -> Value {
-            let mut line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            let mut line: Value =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
             line["event"].take()
         };
         self.stdout.lines().map(event).collect()

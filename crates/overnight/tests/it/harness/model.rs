@@ -99,7 +99,8 @@ pub(crate) fn conversation(request: &RecordedRequest) -> String {
 
 /// What the person (here: the runner) said last in the conversation, without the CLI's own reminders.
 pub(crate) fn said_last(request: &RecordedRequest) -> String {
-    let last = request.body["messages"].as_array().and_then(|messages| messages.last()).cloned().unwrap_or_default();
+    let last =
+        request.body["messages"].as_array().and_then(|messages| messages.last()).cloned().unwrap_or_default();
     assert_eq!(last["role"], "user", "{last:#}");
     if let Some(text) = last["content"].as_str() {
         return text.to_owned();

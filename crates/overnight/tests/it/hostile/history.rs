@@ -39,11 +39,23 @@ fn any_state_of_the_history_becomes_a_branch_on_the_base() {
         ("moved back", "git reset -q --hard HEAD~1; git checkout -q HEAD@{1} -- .; FIXED"),
         ("another branch", "git checkout -qb other; FIXED; git branch -qD main 2>/dev/null || :"),
         ("detached", "git checkout -q --detach; FIXED; git tag overnight/x"),
-        ("squashed and forced", "FIXED; git update-ref refs/heads/overnight/repo-9 HEAD; git update-ref refs/heads/main HEAD"),
-        ("a merge in progress", "git checkout -qb a; echo 1 >answer; git commit -qam 1; git checkout -q -; echo 2 >answer; git commit -qam 2; git merge a; echo 42 >answer"),
-        ("a rebase in progress", "git checkout -qb a; echo 1 >answer; git commit -qam 1; git checkout -qb b HEAD~1; echo 2 >answer; git commit -qam 2; git rebase a; echo 42 >answer"),
+        (
+            "squashed and forced",
+            "FIXED; git update-ref refs/heads/overnight/repo-9 HEAD; git update-ref refs/heads/main HEAD",
+        ),
+        (
+            "a merge in progress",
+            "git checkout -qb a; echo 1 >answer; git commit -qam 1; git checkout -q -; echo 2 >answer; git commit -qam 2; git merge a; echo 42 >answer",
+        ),
+        (
+            "a rebase in progress",
+            "git checkout -qb a; echo 1 >answer; git commit -qam 1; git checkout -qb b HEAD~1; echo 2 >answer; git commit -qam 2; git rebase a; echo 42 >answer",
+        ),
         ("locked", "echo 42 >answer; : >.git/index.lock; : >.git/HEAD.lock; : >.git/refs/heads/x.lock"),
-        ("a hidden change", "git update-index --assume-unchanged answer; git update-index --skip-worktree answer; echo 42 >answer"),
+        (
+            "a hidden change",
+            "git update-index --assume-unchanged answer; git update-index --skip-worktree answer; echo 42 >answer",
+        ),
         ("a sparse checkout", "echo 42 >answer; git sparse-checkout set nothing; echo 42 >answer"),
         ("replaced and grafted", "FIXED; git replace HEAD HEAD~1; echo 42 >answer"),
     ];
@@ -69,8 +81,14 @@ fn any_state_of_the_history_becomes_a_branch_on_the_base() {
 fn repositories_inside_the_tree_are_left_out() {
     let table = [
         ("loose", "git init -q in; cd in; echo x >x; git add x; git commit -qm x"),
-        ("committed", "git init -q in; (cd in; echo x >x; git add x; git commit -qm x); git add in; git commit -qm in"),
-        ("a bare pointer", "git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),in; git commit -qm in"),
+        (
+            "committed",
+            "git init -q in; (cd in; echo x >x; git add x; git commit -qm x); git add in; git commit -qm in",
+        ),
+        (
+            "a bare pointer",
+            "git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),in; git commit -qm in",
+        ),
     ];
     let place = Place::new();
     for (number, (what, script)) in (1..).zip(table) {
@@ -126,20 +144,29 @@ fn walk_into(repo: &Path, home: &Path) {
     let run = |args: &[&str]| {
         let mut git = Command::new("git");
         let path = std::env::var_os("PATH").unwrap();
-        git.args(args).current_dir(repo).env_clear().env("PATH", path).env("HOME", home).env("GIT_CONFIG_NOSYSTEM", "1");
+        git.args(args)
+            .current_dir(repo)
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", home)
+            .env("GIT_CONFIG_NOSYSTEM", "1");
         for who in ["AUTHOR", "COMMITTER"] {
-            git.env(format!("GIT_{who}_NAME"), "Person").env(format!("GIT_{who}_EMAIL"), "person@example.org");
+            git.env(format!("GIT_{who}_NAME"), "Person")
+                .env(format!("GIT_{who}_EMAIL"), "person@example.org");
         }
         drop(git.output().unwrap());
     };
-    for args in [&["status"][..], &["add", "-A"], &["commit", "-qm", "x"], &["diff", "HEAD~1"], &["log", "-p"]] {
+    for args in
+        [&["status"][..], &["add", "-A"], &["commit", "-qm", "x"], &["diff", "HEAD~1"], &["log", "-p"]]
+    {
         run(args);
     }
 }
 
 fn sprung(canary: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(canary).unwrap().flatten();
-    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
@@ -157,7 +184,12 @@ fn traps_in_the_agents_repository_catch_nobody_outside() {
         place.git_in(place.repo().parent().unwrap(), &["clone", "-q", "repo", "control"]);
         let elsewhere = place.path("elsewhere").display().to_string();
         let plant = |elsewhere: &str| format!("C='{}' T={elsewhere}\n{TRAPS}{swap}", canary.display());
-        let status = Command::new("sh").arg("-c").arg(plant(&elsewhere)).current_dir(&control).env("HOME", place.home()).status();
+        let status = Command::new("sh")
+            .arg("-c")
+            .arg(plant(&elsewhere))
+            .current_dir(&control)
+            .env("HOME", place.home())
+            .status();
         assert!(status.unwrap().success());
         walk_into(&control, &place.home());
         let caught = sprung(&canary);

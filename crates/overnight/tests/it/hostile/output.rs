@@ -72,7 +72,13 @@ fn claims_of_success_count_for_nothing() {
 #[test]
 fn garbage_and_claims_of_failure_do_no_harm_either() {
     let place = Place::new();
-    let claims = garbage(&[r#"{"type":"ended","end":{"reason":"cancelled"}}"#, "error: agent failed, abort the job", "{", "[]", "null"]);
+    let claims = garbage(&[
+        r#"{"type":"ended","end":{"reason":"cancelled"}}"#,
+        "error: agent failed, abort the job",
+        "{",
+        "[]",
+        "null",
+    ]);
     let steps = format!(
         "{{ garbage = \"binary\" }}, {claims}{{ garbage = {{ long_line = {{ bytes = 3000000 }} }} }}, {FIX}, {{ garbage = \"half_line\" }}, {{ say = \"swallowed\" }}"
     );
@@ -85,10 +91,20 @@ fn garbage_and_claims_of_failure_do_no_harm_either() {
 fn no_escape_sequence_of_an_agent_or_a_check_reaches_the_terminal() {
     let place = Place::new();
     let evil = "\\u001b]0;owned\\u0007\\u001b[2J\\u001b[31mred\\u202etxt.exe\\u009b2J\\r\\u200bgone";
-    let say = format!("{{ say = \"{evil}\" }}, {{ reason = \"{evil}\" }}, {{ garbage = {{ text = \"{evil}\" }} }}");
+    let say =
+        format!("{{ say = \"{evil}\" }}, {{ reason = \"{evil}\" }}, {{ garbage = {{ text = \"{evil}\" }} }}");
     let check = "printf '\\033[2J\\033]0;owned\\007\\302\\2332J\\342\\200\\256bidi\\r'; exit 1";
-    place.rehearse(&[&format!("{say}, {FIX}")], &["--verify", check, "--attempts", "1"]).expect_code(5).expect_plain();
-    for args in [&["logs", "repo-1"][..], &["logs", "repo-1", "--checks"], &["show", "repo-1"], &["show", "repo-1", "--events"], &["ls"]] {
+    place
+        .rehearse(&[&format!("{say}, {FIX}")], &["--verify", check, "--attempts", "1"])
+        .expect_code(5)
+        .expect_plain();
+    for args in [
+        &["logs", "repo-1"][..],
+        &["logs", "repo-1", "--checks"],
+        &["show", "repo-1"],
+        &["show", "repo-1", "--events"],
+        &["ls"],
+    ] {
         place.overnight(args).expect_code(0).expect_plain();
     }
     let raw = place.overnight(&["logs", "repo-1", "--raw"]).expect_code(0);

@@ -68,8 +68,16 @@ fn an_agent_cannot_change_what_others_rely_on() {
     let [repo_after, linked_after, other_after]: [BTreeMap<_, _>; 3] = after.try_into().unwrap();
     assert_eq!(linked_before, linked_after);
     assert_eq!(other_before, other_after);
-    let changed: Vec<_> = repo_before.iter().filter(|(path, was)| repo_after.get(*path) != Some(was)).map(|(path, _)| path).collect();
-    let allowed = |path: &&&String| ["/objects", "/refs", "/logs", "/worktrees", "/.git"].iter().any(|part| path.contains(part) || path.ends_with(part));
+    let changed: Vec<_> = repo_before
+        .iter()
+        .filter(|(path, was)| repo_after.get(*path) != Some(was))
+        .map(|(path, _)| path)
+        .collect();
+    let allowed = |path: &&&String| {
+        ["/objects", "/refs", "/logs", "/worktrees", "/.git"]
+            .iter()
+            .any(|part| path.contains(part) || path.ends_with(part))
+    };
     assert!(changed.iter().all(|path| allowed(&path)), "{changed:?}");
     arrived(&place);
     assert_eq!(place.git(&["status", "--porcelain"]), "");
@@ -90,7 +98,8 @@ const LOOT: &str = r#"
 #[test]
 fn an_agent_finds_no_key_anywhere() {
     let mut place = Place::new();
-    for file in [".ssh/id_ed25519", ".netrc", ".aws/credentials", ".config/gh/hosts.yml", ".git-credentials"] {
+    for file in [".ssh/id_ed25519", ".netrc", ".aws/credentials", ".config/gh/hosts.yml", ".git-credentials"]
+    {
         place.write(&format!("home/{file}"), &format!("canary-{file}\n"));
     }
     place.write("home/.config/overnight/config.toml", "# canary-config\n");
@@ -103,7 +112,9 @@ fn an_agent_finds_no_key_anywhere() {
     let loot = LOOT.replace("$DATA", &place.data().display().to_string());
     place.rehearse(&[&format!("{}, {FIX}", sh(&loot))], &[]).expect_code(0);
     let branch = arrived(&place);
-    let found = String::from_utf8_lossy(&place.try_git(&place.repo(), &["show", &format!("{branch}:loot")]).stdout).into_owned();
+    let found =
+        String::from_utf8_lossy(&place.try_git(&place.repo(), &["show", &format!("{branch}:loot")]).stdout)
+            .into_owned();
     assert!(found.contains("visible-plain") && found.contains("TMPDIR="), "it looked nowhere: {found}");
     let canaries: Vec<&str> = found.lines().filter(|line| line.contains("canary")).collect();
     if place.shown("repo-2").guarded() {

@@ -7,7 +7,8 @@ use crate::harness::{Place, eventually, sh, skipped, with_prompt};
 
 /// A number that no other test's `sleep` has, so that a process can be found wherever it went.
 fn mark(place: &Place) -> String {
-    let digits: String = place.home().display().to_string().bytes().map(|b| char::from(b'0' + b % 10)).collect();
+    let digits: String =
+        place.home().display().to_string().bytes().map(|b| char::from(b'0' + b % 10)).collect();
     format!("9{}", &digits[digits.len() - 9..])
 }
 
@@ -15,7 +16,10 @@ fn mark(place: &Place) -> String {
 fn sleepers(mark: &str) -> Vec<String> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
-    lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).filter(|line| line.contains(&format!("sleep {mark} "))).collect()
+    lines
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .filter(|line| line.contains(&format!("sleep {mark} ")))
+        .collect()
 }
 
 /// Starts sleepers of every kind, and waits until they sleep.

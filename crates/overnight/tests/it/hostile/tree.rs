@@ -39,12 +39,25 @@ fn hostile_file_names_arrive_as_they_are() {
         mkdir CON aux; printf x >aux/nul.txt; printf x >'COM1'
         printf x >LONG
     "#;
-    place.rehearse(&[&format!("{}, {FIX}", sh(&script.replace("LONG", &long)))], &[]).expect_code(0).expect_plain();
+    place
+        .rehearse(&[&format!("{}, {FIX}", sh(&script.replace("LONG", &long)))], &[])
+        .expect_code(0)
+        .expect_plain();
     let branch = arrived(&place);
     let tree = listed(&place, &branch);
     let names: [&[u8]; 12] = [
-        b"new\nline", b"bad\xffutf", b"-rf", b"--upload-pack=evil", b"$(touch pwned)`touch pwned`;touch pwned",
-        b" leading and trailing ", b"\"quoted\" \\back", b"esc\x1b[2Jape", b":(exclude)*", b"*", b"aux/nul.txt", long.as_bytes(),
+        b"new\nline",
+        b"bad\xffutf",
+        b"-rf",
+        b"--upload-pack=evil",
+        b"$(touch pwned)`touch pwned`;touch pwned",
+        b" leading and trailing ",
+        b"\"quoted\" \\back",
+        b"esc\x1b[2Jape",
+        b":(exclude)*",
+        b"*",
+        b"aux/nul.txt",
+        long.as_bytes(),
     ];
     for name in names {
         assert_eq!(mode(&tree, name).as_deref(), Some("100644"), "{:?}", OsStr::from_bytes(name));

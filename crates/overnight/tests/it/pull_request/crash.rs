@@ -85,7 +85,8 @@ fn two_resumes_at_once_make_one_pull_request() {
     let mut live = place.start(&args(&script, &["--events"]));
     live.until("turn_started");
     live.kill();
-    let (one, two) = (place.start(&["resume", "--events", "repo-1"]), place.start(&["resume", "--events", "repo-1"]));
+    let (one, two) =
+        (place.start(&["resume", "--events", "repo-1"]), place.start(&["resume", "--events", "repo-1"]));
     let mut codes = [one.wait().code, two.wait().code];
     codes.sort_unstable();
     assert_eq!(codes[0], Some(0), "{codes:?}");
