@@ -113,10 +113,10 @@ pub struct AgentSettings {
     /// `rehearsal` backend: the script file.
     pub script: Option<PathBuf>,
     /// Longest time without output before a turn counts as hung.
-    #[serde(with = "millis")]
+    #[serde(with = "millis", rename = "silence_ms")]
     pub silence: Duration,
     /// Time between TERM and KILL.
-    #[serde(with = "millis")]
+    #[serde(with = "millis", rename = "grace_ms")]
     pub grace: Duration,
 }
 
@@ -288,6 +288,7 @@ pub enum TurnOutcome {
     Completed,
     MaxTurns,
     RateLimited {
+        #[serde(rename = "reset_ms")]
         reset: Option<Timestamp>,
         detail: String,
     },

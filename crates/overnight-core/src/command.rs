@@ -190,7 +190,7 @@ pub struct ExitReport {
     pub left_processes: bool,
     /// Bytes of output that the log cap cut off.
     pub dropped_bytes: u64,
-    #[serde(with = "millis")]
+    #[serde(with = "millis", rename = "elapsed_ms")]
     pub elapsed: Duration,
     /// Most memory that one process of the tree held, in KiB, where the kernel tells.
     pub peak_rss_kib: Option<u64>,

@@ -14,7 +14,7 @@ pub struct Check {
     pub name: String,
     /// Given to `sh -c` inside the checkout.
     pub command: String,
-    #[serde(with = "millis")]
+    #[serde(with = "millis", rename = "timeout_ms")]
     pub timeout: Duration,
 }
 
@@ -63,7 +63,7 @@ pub struct CheckReport {
     pub verdict: Verdict,
     /// The last 8,000 characters of its output, redacted.
     pub output_tail: String,
-    #[serde(with = "millis")]
+    #[serde(with = "millis", rename = "elapsed_ms")]
     pub elapsed: Duration,
 }
 

@@ -76,7 +76,8 @@ pub(crate) fn tail(stdout_log: &Path, redact: &dyn Redact) -> io::Result<()> {
     let path = overnight_proc::tail_path(stdout_log);
     let mut beside = path.clone().into_os_string();
     beside.push(".clean");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    let mut file =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     io::Write::write_all(&mut file, &clean)?;
     fs::rename(&beside, &path)
 }
@@ -106,7 +107,10 @@ mod tests {
         let said = TurnReport { outcome, session: None, usage: Default::default(), final_text };
         let told = format!("{:?}", report(said, &masks()));
         assert!(!told.contains("canary") && told.contains("refused") && told.contains("I used"), "{told}");
-        let shown = event(AgentEvent::ToolStarted { tool: "Bash".into(), summary: "echo canary-secret".into() }, &masks());
+        let shown = event(
+            AgentEvent::ToolStarted { tool: "Bash".into(), summary: "echo canary-secret".into() },
+            &masks(),
+        );
         assert!(!format!("{shown:?}").contains("canary"), "{shown:?}");
     }
 

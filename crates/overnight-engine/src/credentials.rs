@@ -27,7 +27,7 @@ pub struct ForgeSettings {
 /// Token sources of one host.
 #[derive(Debug, Clone)]
 pub struct HostToken {
-    /// `host` or `host:port`, as in the remote's URL.
+    /// `host`, `host:port` or `host/path`: where a browser finds the forge.
     pub host: String,
     pub sources: Vec<TokenSource>,
 }
@@ -56,8 +56,8 @@ impl ForgeSettings {
     /// # Errors
     /// [`TokenError`] when a source that was named cannot be used: going on without it would look like a missing right.
     pub async fn token(&self, remote: &str, host: &Host) -> Result<Option<Secret>, TokenError> {
-        let Some(name) = host_of(remote) else { return Ok(None) };
-        let sources = self.tokens.iter().filter(|token| token.host.eq_ignore_ascii_case(name));
+        let Some(place) = Place::of(remote) else { return Ok(None) };
+        let sources = self.tokens.iter().filter(|token| place.is_on(&token.host));
         for source in sources.flat_map(|token| &token.sources) {
             let found = match source {
                 TokenSource::Env(name) => env_token(host, name),
@@ -103,14 +103,63 @@ async fn command_token(argv: &[String], host: &Host) -> Result<Secret, TokenErro
     Ok(Secret::new(text.lines().next().unwrap_or_default()))
 }
 
-/// `host` or `host:port` of a remote's URL, without user.
-fn host_of(remote: &str) -> Option<&str> {
-    let rest = match remote.split_once("://") {
-        Some((_, rest)) => rest.split('/').next()?,
-        None => remote.split_once(':')?.0,
-    };
-    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    (!host.is_empty()).then_some(host)
+/// Names under which github.com is reached; the second takes SSH on port 443.
+const GITHUB: [&str; 3] = ["github.com", "ssh.github.com", "www.github.com"];
+
+/// Where a remote is, as far as it says whose token it takes.
+struct Place<'a> {
+    /// Without user; with the port unless it is the usual one.
+    host: &'a str,
+    path: &'a str,
+    /// Over SSH neither port nor a path before the repository's says anything about the forge.
+    web: bool,
+}
+
+impl<'a> Place<'a> {
+    /// `None` for a place on this machine.
+    fn of(remote: &'a str) -> Option<Self> {
+        let (usual_port, authority, path) = match remote.split_once("://") {
+            Some((scheme, rest)) => {
+                let (authority, path) = rest.split_once('/')?;
+                let usual_port = match scheme {
+                    "https" => Some(":443"),
+                    "http" => Some(":80"),
+                    _ => None,
+                };
+                (usual_port, authority, path)
+            }
+            None => {
+                let (authority, path) = remote.split_once(':')?;
+                (None, authority, path)
+            }
+        };
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let host = match usual_port {
+            Some(port) => host.strip_suffix(port).unwrap_or(host),
+            None => without_port(host),
+        };
+        (!host.is_empty()).then_some(Self { host, path, web: usual_port.is_some() })
+    }
+
+    /// Whether it lies on the forge of this name.
+    fn is_on(&self, forge: &str) -> bool {
+        let (host, below) = forge.split_once('/').unwrap_or((forge, ""));
+        if host.eq_ignore_ascii_case(GITHUB[0]) {
+            return GITHUB.iter().any(|name| name.eq_ignore_ascii_case(self.host));
+        }
+        if !self.web {
+            return without_port(host).eq_ignore_ascii_case(self.host);
+        }
+        let below = below.trim_end_matches('/');
+        let rest = self.path.strip_prefix(below);
+        host.eq_ignore_ascii_case(self.host)
+            && rest.is_some_and(|rest| below.is_empty() || rest.starts_with('/'))
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    let is_port = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name)
 }
 
 #[cfg(test)]
@@ -118,16 +167,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_host_of_each_kind_of_remote() {
+    fn a_token_is_for_the_remotes_on_its_forge_and_for_no_other() {
         let cases = [
-            ("https://git.example.org:8443/a/b.git", Some("git.example.org:8443")),
-            ("ssh://git@git.example.org/a/b", Some("git.example.org")),
-            ("git@github.com:a/b.git", Some("github.com")),
-            ("/srv/git/a", None),
-            ("file:///srv/git/a", None),
+            ("git.example.org:8443", "https://git.example.org:8443/a/b.git", true),
+            ("git.example.org", "https://Git.example.org:443/a/b.git", true),
+            ("git.example.org", "https://git.example.org:8443/a/b.git", false),
+            ("git.example.org", "https://git.example.org.evil.test/a/b.git", false),
+            ("git.example.org:8443", "ssh://git@git.example.org:2222/a/b", true),
+            ("git.example.org:8443", "git@git.example.org:a/b", true),
+            ("git.example.org/gitea", "https://git.example.org/gitea/a/b.git", true),
+            ("git.example.org/gitea/", "https://git.example.org/gitea/a/b.git", true),
+            ("git.example.org/gitea", "https://git.example.org/giteax/a/b.git", false),
+            ("git.example.org/gitea", "https://git.example.org/a/b.git", false),
+            ("git.example.org/gitea", "git@git.example.org:a/b.git", true),
+            ("github.com", "git@github.com:a/b.git", true),
+            ("github.com", "ssh://git@ssh.github.com:443/a/b.git", true),
+            ("github.com", "https://github.com.evil.test/a/b.git", false),
+            ("git.example.org", "/srv/git/a", false),
+            ("git.example.org", "file:///srv/git/a", false),
         ];
-        for (remote, host) in cases {
-            assert_eq!(host_of(remote), host, "{remote}");
+        for (forge, remote, wanted) in cases {
+            assert_eq!(Place::of(remote).is_some_and(|place| place.is_on(forge)), wanted, "{forge} {remote}");
         }
     }
 }

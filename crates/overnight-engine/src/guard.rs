@@ -63,12 +63,14 @@ pub(crate) fn for_job(engine: &Engine, job: &Job) -> FileGuard {
     let writable =
         own.scratch().iter().filter_map(|dir| dir.file_name()).map(|name| real.join(name)).collect();
     let mut read_only = vec![data.to_owned()];
-    let source = Path::new(&job.spec.source);
-    if source.is_absolute() {
-        let home = engine.host().home.as_deref();
-        read_only.push(place_of_person(source, home).to_owned());
-        read_only.extend(linked_trees(source, home));
+    let home = engine.host().home.as_deref();
+    let source = Some(Path::new(&job.spec.source)).filter(|source| source.is_absolute());
+    for repository in source.into_iter().chain(job.spec.ordered_in.as_deref()) {
+        read_only.push(place_of_person(repository, home).to_owned());
+        read_only.extend(linked_trees(repository, home));
     }
+    read_only.sort_unstable();
+    read_only.dedup();
     FileGuard { read_only, writable, hidden }
 }
 

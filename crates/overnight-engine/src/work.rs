@@ -36,6 +36,10 @@ impl Engine {
             }
         }
         let (heartbeat, signals) = heartbeat::start(self.store().clone(), Arc::clone(&lease), rhythm, stop);
+        if let Some(by) = job.cancel {
+            // Asked for while nobody held the job: nothing is started any more.
+            signals.raise(Cause::Cancel(by));
+        }
         let mut seat = Seat::new(self, job, Arc::clone(&lease), watcher, signals);
         let result = tokio::select! {
             result = go(&mut seat) => result,
@@ -65,7 +69,9 @@ async fn go(seat: &mut Seat<'_>) -> Result<(), WorkError> {
             state => state.stage(),
         };
         let Some(stage) = due else { return Ok(()) };
-        stand_down_if_asked(seat, stage).await?;
+        if stood_down(seat, stage).await? {
+            continue;
+        }
         seat.stage_began = Instant::now();
         let done = stages::run(stage, seat).await;
         let elapsed = seat.stage_began.elapsed();
@@ -86,12 +92,12 @@ async fn go(seat: &mut Seat<'_>) -> Result<(), WorkError> {
     }
 }
 
-/// A cancel between two stages, or one that came while a stage that cannot be stopped was finishing. What ends the job
-/// is not undone any more.
-async fn stand_down_if_asked(seat: &mut Seat<'_>, stage: Stage) -> Result<(), WorkError> {
+/// A cancel between two stages, or one that came while a stage that cannot be stopped was finishing: whether it moved the
+/// job. What ends the job is not undone any more.
+async fn stood_down(seat: &mut Seat<'_>, stage: Stage) -> Result<bool, WorkError> {
     match (seat.signals.cause(), stage) {
-        (None, _) | (Some(Cause::Cancel(_)), Stage::Cleanup) => Ok(()),
-        (Some(_), _) => stopped(seat).await,
+        (None, _) | (Some(Cause::Cancel(_)), Stage::Cleanup) => Ok(false),
+        (Some(_), _) => stopped(seat).await.map(|()| true),
     }
 }
 

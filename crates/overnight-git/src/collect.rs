@@ -1,7 +1,7 @@
 //! What an agent left in its workspace, out of it: one command that runs in the job's containment, and the reading of
 //! what that command wrote.
 //!
-//! Owns the out directory's contents: `facts`, `result.bundle`, `messages`. The host must not run git on the workspace
+//! Owns the out directory's contents: `facts`, `result.bundle`. The host must not run git on the workspace
 //! and must not believe the facts: what counts is the bundle after the mirror has checked it.
 
 use std::fs;

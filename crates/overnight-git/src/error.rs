@@ -119,9 +119,10 @@ fn io_class(error: &io::Error) -> Class {
 }
 
 /// Phrases of git 2.39 to 2.51 under `LC_ALL=C`, each with its class; the first that occurs decides.
-const PHRASES: [(&str, Class); 42] = [
+const PHRASES: [(&str, Class); 43] = [
     ("No space left on device", Class::NoSpace),
     ("Disk quota exceeded", Class::NoSpace),
+    ("Out of diskspace", Class::NoSpace),
     ("dubious ownership", Class::Setup),
     ("cannot find a helper", Class::Setup),
     ("Host key verification failed", Class::Setup),

@@ -363,8 +363,13 @@ async fn trust_what_the_person_trusts(shared: &Shared) -> Result<(), GitError> {
     let entries = ran.stdout.split(|b| *b == 0).filter(|entry| !entry.is_empty());
     let lines: String =
         entries.map(|entry| format!("\tdirectory = {}\n", quoted(&String::from_utf8_lossy(entry)))).collect();
+    let text = format!("[safe]\n{lines}");
+    // Where nothing can be written, what is there can still be looked at.
+    if std::fs::read(&shared.config).is_ok_and(|known| known == text.as_bytes()) {
+        return Ok(());
+    }
     let temporary = shared.home.join(format!("gitconfig.{}", std::process::id()));
-    write_private(&temporary, format!("[safe]\n{lines}").as_bytes())
+    write_private(&temporary, text.as_bytes())
         .and_then(|()| std::fs::rename(&temporary, &shared.config))
         .map_err(GitError::io("write git's configuration", &shared.config))
 }

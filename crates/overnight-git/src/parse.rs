@@ -200,6 +200,14 @@ impl Config {
         self.entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
+    /// Whether objects may be missing because a remote has promised them.
+    pub(crate) fn is_partial(&self) -> bool {
+        let promised = |(key, value): &(String, String)| {
+            key.starts_with("remote.") && key.ends_with(".promisor") && value == "true"
+        };
+        self.get("extensions.partialclone").is_some() || self.entries.iter().any(promised)
+    }
+
     pub(crate) fn remotes(&self) -> BTreeMap<String, RemoteUrls> {
         let named = |(key, _): &&(String, String)| key.starts_with("remote.") && key.ends_with(".url");
         let names = self

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use overnight_core::git::{BranchName, CommitId};
 
 use crate::endpoint::Endpoint;
-use crate::error::GitError;
+use crate::error::{GitError, tail};
 use crate::git::Git;
 use crate::mirror::Mirror;
 use crate::parse::{PushLine, RemoteRefs, checked_out, push_line};
@@ -33,9 +33,13 @@ pub enum PushOutcome {
     Pushed,
     /// The branch was at the commit before: an earlier push had arrived.
     AlreadyThere,
-    /// The branch is not what was expected, or the remote declined; nothing was changed.
+    /// The branch is not what was expected; nothing was changed.
     Rejected {
         found: Option<CommitId>,
+    },
+    /// The remote did not take it, although the branch is what was expected; in its own words. Nothing was changed.
+    Declined {
+        said: String,
     },
 }
 
@@ -86,13 +90,18 @@ impl Mirror {
             return Ok(outcome);
         }
         self.git().refuse_checked_out(endpoint, branch).await?;
-        match self.push_once(endpoint, branch, commit, expected).await? {
+        let (line, said) = self.push_once(endpoint, branch, commit, expected).await?;
+        match line {
             PushLine::Updated => Ok(PushOutcome::Pushed),
             PushLine::UpToDate => Ok(PushOutcome::AlreadyThere),
             PushLine::Rejected => {
                 let found = self.git().remote_branch(endpoint, branch).await?;
-                let arrived = found.as_ref() == Some(commit);
-                Ok(if arrived { PushOutcome::AlreadyThere } else { PushOutcome::Rejected { found } })
+                Ok(match (found, expected) {
+                    (Some(found), _) if found == *commit => PushOutcome::AlreadyThere,
+                    (None, Expected::Absent) => PushOutcome::Declined { said },
+                    (Some(found), Expected::At(old)) if found == *old => PushOutcome::Declined { said },
+                    (found, Expected::Absent | Expected::At(_)) => PushOutcome::Rejected { found },
+                })
             }
         }
     }
@@ -103,7 +112,7 @@ impl Mirror {
         branch: &BranchName,
         commit: &CommitId,
         expected: &Expected,
-    ) -> Result<PushLine, GitError> {
+    ) -> Result<(PushLine, String), GitError> {
         let operation = "push a branch";
         let full = branch.full_ref();
         let lease = match expected {
@@ -116,6 +125,7 @@ impl Mirror {
         let ran = call.arg(endpoint.remote.argument()).arg(format!("{commit}:{full}")).finish().await?;
         // A refused push ends with a status as well: the line for the ref says more than the status.
         push_line(&ran.stdout, &full)
+            .map(|line| (line, tail(&ran.stderr)))
             .ok_or_else(|| ran.failed(operation, format!("{branch}, {}", endpoint.remote.display())))
     }
 }

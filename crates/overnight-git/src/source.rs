@@ -104,7 +104,7 @@ impl Git {
             branch,
             bare,
             shallow,
-            partial: config.get("extensions.partialclone").is_some(),
+            partial: config.is_partial(),
             has_submodules,
             has_lfs,
             uncommitted,

@@ -39,6 +39,7 @@ fn spec(prompt: &str) -> JobSpec {
         title: "Fix the door".to_owned(),
         prompt: prompt.to_owned(),
         source: "/repo".to_owned(),
+        ordered_in: None,
         base: Base::RemoteDefault,
         publication: Publication::LocalBranch { repository: "/repo".to_owned() },
         verify: VerifyRequest::Nothing,

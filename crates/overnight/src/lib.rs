@@ -21,14 +21,18 @@ pub mod view;
 pub mod work;
 pub mod worker;
 
+use std::ffi::OsString;
 use std::process::ExitCode as Status;
 
-use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser};
+use overnight_agents::rehearsal::SUBCOMMAND;
 use overnight_core::job::ExitCode;
+use overnight_core::text::nearest;
 use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
+use crate::cli::args::{ColorChoice, RehearseArgs};
 use crate::cli::{Cli, Command};
 use crate::config::Environment;
 use crate::error::{AppError, Outcome};
@@ -36,17 +40,30 @@ use crate::output::Out;
 
 /// Runs the program whose arguments and environment these are, to its end.
 #[must_use]
-pub fn main(args: impl Iterator<Item = std::ffi::OsString>, env: Environment) -> Status {
+pub fn main(args: impl Iterator<Item = OsString>, env: Environment) -> Status {
+    let args: Vec<OsString> = args.collect();
+    let plain = Out::new(None, ColorChoice::Auto, false, &env);
+    if args.get(1).is_some_and(|word| word == SUBCOMMAND) {
+        return match RehearseArgs::try_parse_from(&args[1..]) {
+            Ok(args) => block_on(plain, async { rehearse::perform(&args, &env).await }),
+            Err(error) => usage(&error, plain),
+        };
+    }
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, &env),
+        Err(error) => return usage(&error, plain),
     };
-    let out = Out::new(cli.global.color, cli::args::ColorChoice::Auto, cli.global.quiet, &env);
+    let out = Out::new(cli.global.color, ColorChoice::Auto, cli.global.quiet, &env);
     trace(&cli, &env);
+    block_on(out, dispatch(cli, env))
+}
+
+/// Does the work and turns what came of it into an exit status.
+fn block_on(out: Out, work: impl Future<Output = Result<u8, AppError>>) -> Status {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
-            let result = runtime.block_on(dispatch(cli, env));
+            let result = runtime.block_on(work);
             // A blocking read of standard input or a slow disk must not keep the program from leaving.
             runtime.shutdown_background();
             result
@@ -66,8 +83,7 @@ pub fn main(args: impl Iterator<Item = std::ffi::OsString>, env: Environment) ->
 const WORKERS: usize = 2;
 
 /// Help and version are data; everything else that the parser says is an error of usage.
-fn usage(error: &clap::Error, env: &Environment) -> Status {
-    let out = Out::new(None, cli::args::ColorChoice::Auto, false, env);
+fn usage(error: &clap::Error, out: Out) -> Status {
     let text = error.render().ansi().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match out.data(&text) {
@@ -76,9 +92,22 @@ fn usage(error: &clap::Error, env: &Environment) -> Status {
         },
         _ => {
             out.raw(&text);
+            if let Some(meant) = meant(error) {
+                out.raw(&format!("help: did you mean {meant}?\n"));
+            }
             Status::from(ExitCode::Usage.number())
         }
     }
+}
+
+/// The command that a mistyped one was meant to be, where the parser itself has no idea.
+fn meant(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    if error.get(ContextKind::SuggestedSubcommand).is_some() {
+        return None;
+    }
+    let root = Cli::command();
+    nearest(typed, root.get_subcommands().map(clap::Command::get_name)).map(str::to_owned)
 }
 
 /// Logs go to standard error, and only when somebody asks: progress is not logging.
@@ -99,10 +128,9 @@ fn trace(cli: &Cli, env: &Environment) {
 
 /// Does what was asked, and gives the exit status.
 async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
-    let out = Out::new(cli.global.color, cli::args::ColorChoice::Auto, cli.global.quiet, &env);
+    let out = Out::new(cli.global.color, ColorChoice::Auto, cli.global.quiet, &env);
     // These need no configuration, and must work when it is broken.
     match &cli.command {
-        Command::Rehearse(args) => return rehearse::perform(args, &env).await,
         Command::Completions(args) => return commands::completions::run(out, args).map(ExitCode::number),
         Command::Help(args) => return commands::help::run(out, args).map(ExitCode::number),
         Command::Demo(args) => {
@@ -135,8 +163,6 @@ async fn on_app(app: &App, command: &Command) -> Outcome {
         Command::Resume(args) => Box::pin(commands::resume::run(app, args)).await,
         Command::Doctor(args) => Box::pin(commands::doctor::run(app, args)).await,
         Command::Config(args) => commands::config::run(app, args),
-        Command::Rehearse(_) | Command::Completions(_) | Command::Help(_) | Command::Demo(_) => {
-            Ok(ExitCode::Done)
-        }
+        Command::Completions(_) | Command::Help(_) | Command::Demo(_) => Ok(ExitCode::Done),
     }
 }

@@ -12,6 +12,7 @@ fn order(backend: BackendId) -> JobSpec {
         title: "t".into(),
         prompt: "p".into(),
         source: "/r".into(),
+        ordered_in: None,
         base: Base::Commit { commit: CommitId::parse(&"a".repeat(40)).unwrap(), branch: None },
         publication: Publication::LocalBranch { repository: "/r".into() },
         verify: VerifyRequest::FromRepository { timeout: Duration::from_secs(1800) },

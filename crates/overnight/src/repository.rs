@@ -8,6 +8,7 @@ use std::time::Duration;
 use overnight_core::command::{CommandSpec, Isolation};
 use overnight_core::git::CommitId;
 use overnight_core::job::{Base, ExitCode, Publication};
+use overnight_core::text::one_line;
 use overnight_git::{Git, InspectError, Remote, Source};
 
 use crate::app::{App, git_error};
@@ -196,9 +197,12 @@ fn name_of(source: &Source) -> String {
 }
 
 fn text_path(path: &Path) -> Result<String, AppError> {
-    path.to_str().map(str::to_owned).ok_or_else(|| {
-        AppError::usage(format!("the path {} is not valid UTF-8", path.display()))
-            .help("move the repository to a path without broken characters")
+    // A stored path is text, and one with a line break could not be told from two.
+    let text = path.to_str().filter(|text| !text.contains(char::is_control));
+    text.map(str::to_owned).ok_or_else(|| {
+        let shown = one_line(&path.to_string_lossy(), 300);
+        AppError::usage(format!("the path {shown} holds a control character or is not valid UTF-8"))
+            .help("move the repository to a path without such characters")
     })
 }
 

@@ -19,6 +19,7 @@ pub(crate) fn job(state: JobState) -> Job {
         title: "Fix it".into(),
         prompt: "Fix it".into(),
         source: "/home/me/my app/.git".into(),
+        ordered_in: None,
         base: Base::Commit { commit: commit('a'), branch: None },
         publication: Publication::LocalBranch { repository: "/home/me/my app/.git".into() },
         verify: VerifyRequest::Nothing,

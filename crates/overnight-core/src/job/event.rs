@@ -100,6 +100,7 @@ pub enum JobEvent {
     Parked {
         reason: ParkReason,
         detail: String,
+        #[serde(rename = "wake_ms")]
         wake: Option<Timestamp>,
     },
     Ended {

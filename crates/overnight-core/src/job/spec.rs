@@ -1,5 +1,6 @@
 //! What was asked, frozen when the job is enqueued: later changes of configuration do not change it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,10 @@ pub struct JobSpec {
     pub prompt: String,
     /// Where the mirror fetches from: a local path or a remote URL, without credentials.
     pub source: String,
+    /// The git directory of the repository that the job was ordered in, also when its code comes from a remote: nothing
+    /// that the job runs may write there.
+    #[serde(default)]
+    pub ordered_in: Option<PathBuf>,
     pub base: Base,
     pub publication: Publication,
     pub verify: VerifyRequest,
@@ -60,7 +65,7 @@ pub enum VerifyRequest {
     /// Those of the base commit's `overnight.toml`, else detected ones.
     FromRepository {
         /// Longest run of one check, unless the repository says otherwise.
-        #[serde(with = "crate::units::millis")]
+        #[serde(with = "crate::units::millis", rename = "timeout_ms")]
         timeout: Duration,
     },
     /// None: the result is published as not verified.

@@ -58,6 +58,7 @@ pub enum JobState {
     Parked {
         reason: ParkReason,
         detail: String,
+        #[serde(rename = "wake_ms")]
         wake: Option<Timestamp>,
         then: Box<JobState>,
     },
@@ -107,7 +108,7 @@ pub struct Trail {
     /// Some finished turn used an unknown amount of money.
     pub cost_unknown: bool,
     /// Time spent in finished agent turns and checks.
-    #[serde(with = "millis")]
+    #[serde(with = "millis", rename = "active_ms")]
     pub active: Duration,
     /// What to tell the agent next, besides the task.
     pub feedback: Option<Feedback>,

@@ -37,6 +37,7 @@ pub(crate) fn spec() -> JobSpec {
         title: "Fix the door".to_owned(),
         prompt: "Fix the door, it does not close.".to_owned(),
         source: "/repo".to_owned(),
+        ordered_in: None,
         base: Base::Commit { commit: commit('a'), branch: Some("main".to_owned()) },
         publication: Publication::LocalBranch { repository: "/repo".to_owned() },
         verify: VerifyRequest::Commands { checks: ground().checks },

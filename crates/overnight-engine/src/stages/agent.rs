@@ -165,7 +165,7 @@ async fn take_turn(
     let host = host_facts(seat)?;
     let mut spec = overnight_agents::plan(request, &host)
         .map_err(|error| trouble::config(format!("{error}; {}", error.hint())))?;
-    spec.limits.log_bytes = spec.limits.log_bytes.max(seat.engine.settings().log_bytes);
+    spec.limits.log_bytes = seat.engine.settings().log_bytes;
     let capture = Capture {
         stdout: seat.dirs.turn_stdout(request.turn),
         stderr: seat.dirs.turn_stderr(request.turn),

@@ -28,7 +28,8 @@ async fn clean_tails(seat: &Seat<'_>) -> Result<(), StageError> {
     let turns = seat.state().trail().map_or(0, |trail| trail.turns);
     let logs: Vec<_> = (1..=turns).map(|turn| seat.dirs.turn_stdout(turn)).collect();
     let redact = seat.engine.redactor();
-    let cleaned = trouble::blocking(move || logs.iter().try_for_each(|log| clean::tail(log, redact.as_ref()))).await?;
+    let cleaned =
+        trouble::blocking(move || logs.iter().try_for_each(|log| clean::tail(log, redact.as_ref()))).await?;
     if let Err(error) = cleaned {
         tracing::warn!(job.id = %seat.job.id, %error, "what a dead runner left could not be cleaned");
     }

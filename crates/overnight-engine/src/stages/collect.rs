@@ -58,10 +58,16 @@ async fn run_contained(seat: &Seat<'_>, mirror: &Mirror, ground: &Ground) -> Res
     command.isolation = Isolation::Contained(guard::for_job(seat.engine, &seat.job));
     command.limits.wall = Some(seat.engine.settings().collect_timeout);
     let output = overnight_proc::output(&command, OUTPUT).await.map_err(trouble::spawn)?;
-    if output.report.success() {
+    // What did not fit on the disk is only left out by git: a result without it would be half the work.
+    if output.report.success() && !disk_full(&output.stderr) {
         return Ok(());
     }
     Err(not_collected(&output))
+}
+
+fn disk_full(said: &[u8]) -> bool {
+    let words = ["No space left on device", "Disk quota exceeded", "Out of diskspace"];
+    String::from_utf8_lossy(said).lines().any(|line| words.iter().any(|words| line.ends_with(words)))
 }
 
 fn not_collected(output: &overnight_proc::Output) -> StageError {
@@ -72,8 +78,7 @@ fn not_collected(output: &overnight_proc::Output) -> StageError {
         output.report.exit,
         overnight_core::text::one_line(end, 300)
     );
-    let full = ["No space left on device", "Disk quota exceeded"].iter().any(|words| said.contains(words));
-    if full { trouble::wait_disk_full(detail) } else { trouble::wait_unavailable(detail) }
+    if disk_full(&output.stderr) { trouble::wait_disk_full(detail) } else { trouble::wait_unavailable(detail) }
 }
 
 fn made_on_earlier_work(seat: &Seat<'_>, mirror: &Mirror, ground: &Ground) -> Option<CommitId> {

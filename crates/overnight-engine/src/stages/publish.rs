@@ -42,11 +42,12 @@ async fn push(
             let elapsed = seat.stage_began.elapsed();
             seat.input(Input::BranchPushed { elapsed }).await?;
         }
-        PushOutcome::Rejected { found: Some(_) } => seat.input(Input::BranchTaken).await?,
+        PushOutcome::Rejected { found: _ } => seat.input(Input::BranchTaken).await?,
         // The name is free, and the push was declined all the same: a lock or a hook on the other side.
-        PushOutcome::Rejected { found: None } => {
+        PushOutcome::Declined { said } => {
+            let said = overnight_core::text::one_line(&said, 300);
             return Err(trouble::wait_unavailable(format!(
-                "the push of {branch} was declined by the other side"
+                "the push of {branch} was declined by the other side: {said}"
             )));
         }
     }

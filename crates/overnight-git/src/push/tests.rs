@@ -43,7 +43,7 @@ async fn a_push_happens_once_however_often_it_is_asked_for() {
     assert_eq!(lab.git.remote_branch(&remote, &branch()).await.unwrap(), Some(tip.clone()));
     // The lease holds at the remote too, not only in what was seen before.
     let line = mirror.push_once(&remote, &branch(), &base, &Expected::Absent).await.unwrap();
-    assert_eq!(line, PushLine::Rejected);
+    assert_eq!(line.0, PushLine::Rejected);
 }
 
 #[tokio::test]
@@ -68,7 +68,8 @@ async fn a_hook_that_declines_is_a_rejection_and_a_held_lock_is_an_error() {
     fs::create_dir_all(&lock).unwrap();
     fs::write(lock.join("app-1.lock"), "").unwrap();
     let held = mirror.push(&remote, &branch(), &tip, &Expected::Absent).await.unwrap();
-    assert_eq!(held, PushOutcome::Rejected { found: None });
+    let PushOutcome::Declined { said } = held else { panic!("{held:?}") };
+    assert!(said.contains("app-1.lock"), "{said}");
     fs::remove_file(lock.join("app-1.lock")).unwrap();
     assert_eq!(mirror.push(&remote, &branch(), &tip, &Expected::Absent).await.unwrap(), PushOutcome::Pushed);
     fs::remove_dir_all(lab.path("remote.git")).unwrap();

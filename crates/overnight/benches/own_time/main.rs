@@ -40,25 +40,28 @@ struct Options {
     runs: Option<usize>,
     /// Another build of the program, to compare with.
     program: PathBuf,
+    /// Where work trees are written; what must survive a crash lies in the temporary directory.
+    trees: PathBuf,
 }
 
 fn main() {
     let Some(options) = options(std::env::args().skip(1)) else {
-        println!("usage: own_time [--runs NUMBER] [--files NUMBER,NUMBER,…] [--program FILE]");
+        println!("usage: own_time [--runs NUMBER] [--files NUMBER,NUMBER,…] [--program FILE] [--trees DIR]");
         return;
     };
     let began = Instant::now();
     println!("{}", place::machine());
     for files in &options.files {
         let wanted = options.runs.unwrap_or(if *files >= LARGE { RUNS_LARGE } else { RUNS });
-        measure(&Place::new(*files, &options.program), *files, wanted, began);
+        measure(&Place::new(*files, &options.program, &options.trees), *files, wanted, began);
     }
     println!("\nwhole bench: {:.0} s", began.elapsed().as_secs_f64());
 }
 
 /// `None` for arguments that are not understood. Cargo itself adds `--bench`.
 fn options(mut args: impl Iterator<Item = String>) -> Option<Options> {
-    let mut options = Options { files: vec![100, 5_000, 50_000], runs: None, program: PROGRAM.into() };
+    let files = vec![100, 5_000, 50_000];
+    let mut options = Options { files, runs: None, program: PROGRAM.into(), trees: place::usual_trees() };
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--bench" => {}
@@ -68,6 +71,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Option<Options> {
                 options.files = numbers;
             }
             "--program" => options.program = args.next()?.into(),
+            "--trees" => options.trees = args.next()?.into(),
             _ => return None,
         }
     }

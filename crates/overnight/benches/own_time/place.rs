@@ -1,6 +1,6 @@
-//! A place to measure in: a home, a data directory and a repository of so many files, all in one temporary directory.
+//! A place to measure in: a home, a data directory and a repository of so many files, and a place for work trees.
 //!
-//! Owns that directory; it goes when the place goes.
+//! Owns two temporary directories; they go when the place goes.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -17,15 +17,23 @@ const SIZES: [usize; 5] = [300, 900, 1_800, 3_600, 6_400];
 
 pub(crate) struct Place {
     dir: TempDir,
+    trees: TempDir,
     program: PathBuf,
 }
 
 impl Place {
     /// A repository with one commit on `main`, its work tree checked out.
-    pub(crate) fn new(files: usize, program: &Path) -> Self {
+    pub(crate) fn new(files: usize, program: &Path, trees: &Path) -> Self {
         let dir = TempDir::with_prefix("overnight-bench-").unwrap();
-        let place = Self { dir, program: program.to_owned() };
+        let trees = TempDir::with_prefix_in("overnight-bench-", trees).unwrap();
+        let place = Self { dir, trees, program: program.to_owned() };
         std::fs::create_dir(place.path("home")).unwrap();
+        // The jobs' directories, work trees among them; the data directory itself stays on the disk.
+        for name in ["jobs", "raw"] {
+            std::fs::create_dir(place.tree(name)).unwrap();
+        }
+        std::fs::create_dir(place.path("data")).unwrap();
+        std::os::unix::fs::symlink(place.tree("jobs"), place.path("data").join("jobs")).unwrap();
         place.git(place.dir.path(), &["init", "--quiet", "-b", "main", "repo"]);
         place.import(files);
         place.git(&place.repo(), &["reset", "--quiet", "--hard"]);
@@ -51,6 +59,11 @@ impl Place {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// A path where work trees are written.
+    pub(crate) fn tree(&self, name: &str) -> PathBuf {
+        self.trees.path().join(name)
     }
 
     pub(crate) fn repo(&self) -> PathBuf {
@@ -95,6 +108,13 @@ impl Place {
         command.env("OVERNIGHT_DATA_DIR", self.path("data"));
         command
     }
+}
+
+/// Memory, where there is some: ext4 takes up to half a millisecond for every file that is made within a minute after
+/// many were removed, which hits git and us alike and hides everything else.
+pub(crate) fn usual_trees() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() { memory } else { std::env::temp_dir() }
 }
 
 /// Text that is never twice the same and compresses as source does.

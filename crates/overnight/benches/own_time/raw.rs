@@ -40,8 +40,12 @@ impl<'a> Raw<'a> {
         began.elapsed().as_secs_f64() * 1e3
     }
 
+    /// Mirror and bundle are kept as safe as ours; work trees lie where ours lie.
     fn dir(&self, name: &str) -> PathBuf {
-        self.place.path("raw").join(name)
+        match name {
+            "mirror.git" | "" => self.place.path("raw").join(name),
+            _ => self.place.tree("raw").join(name),
+        }
     }
 
     fn text(&self, name: &str) -> String {

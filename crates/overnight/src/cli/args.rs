@@ -85,9 +85,6 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Explain a command or a topic
     Help(HelpArgs),
-    /// Perform a rehearsal script
-    #[command(name = "__rehearse", hide = true)]
-    Rehearse(RehearseArgs),
 }
 
 #[derive(Debug, Args)]
@@ -221,7 +218,9 @@ pub struct HelpArgs {
     pub topic: Option<String>,
 }
 
-#[derive(Debug, Args)]
+/// The player of rehearsals. A parser of its own, so that neither help nor completions show it.
+#[derive(Debug, Parser)]
+#[command(name = "overnight __rehearse")]
 pub struct RehearseArgs {
     #[arg(long)]
     pub attempt: u32,

@@ -101,6 +101,8 @@ struct TurnLog {
     turn: u32,
     path: PathBuf,
     at: u64,
+    /// Its heading is written.
+    headed: bool,
     /// The beginning of a line whose end is not there yet.
     rest: Vec<u8>,
     driver: Driver,
@@ -115,6 +117,7 @@ impl TurnLog {
             turn: 0,
             path: PathBuf::new(),
             at: 0,
+            headed: false,
             rest: Vec::new(),
             driver,
         }
@@ -124,6 +127,7 @@ impl TurnLog {
     fn start(&mut self, turn: u32, path: &Path) {
         if self.turn != turn {
             (self.turn, self.path, self.at) = (turn, path.to_owned(), 0);
+            self.headed = false;
             self.rest.clear();
             self.driver = driver(&self.settings, turn);
         }
@@ -132,7 +136,7 @@ impl TurnLog {
     /// What was written since the last time, for people.
     fn read(&mut self) -> Result<String, AppError> {
         let mut text = String::new();
-        if self.at == 0 && !self.raw {
+        if !std::mem::replace(&mut self.headed, true) && !self.raw {
             let _ = writeln!(text, "{}", styled(BOLD, &format!("── turn {} ──", self.turn)));
         }
         let Some(mut file) = open(&self.path, self.at)? else { return Ok(text) };

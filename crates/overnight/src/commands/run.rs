@@ -1,7 +1,7 @@
 //! `overnight run`: from a wish to a queued job, worked on at once.
 
 use std::io::{IsTerminal, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use overnight_core::agent::BackendId;
 use overnight_core::id::TaskKey;
@@ -165,6 +165,8 @@ fn spec(
         title: order::title(args.title.as_deref(), &prompt),
         prompt,
         source: target.source.clone(),
+        // A path that is no text cannot be stored; a local result is refused there anyway.
+        ordered_in: source.common_dir.to_str().map(PathBuf::from),
         base: target.base.clone(),
         publication: target.publication.clone(),
         verify: order::verify(&args.order.verify, config),

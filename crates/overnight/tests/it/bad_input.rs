@@ -142,7 +142,7 @@ fn values_that_mean_nothing_are_refused_by_their_flag() {
         (&["--attempts", "many"], "--attempts"),
         (&["--max-time", "5x"], "--max-time"),
         (&["--max-time", "0s"], "--max-time"),
-        (&["--check-timeout", "-1m"], "--check-timeout"),
+        (&["--check-timeout=-1m"], "--check-timeout"),
         (&["--max-cost", "free"], "--max-cost"),
         (&["--max-cost", "0"], "--max-cost"),
         (&["--max-tokens", "1.5"], "--max-tokens"),

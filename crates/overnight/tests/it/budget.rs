@@ -34,7 +34,7 @@ fn ended_in_the_turn(usage: &str, limit: [&str; 2], reason: &str) -> (Place, ser
 fn a_cost_limit_ends_the_turn() {
     let usage = "{ usage = { output = 1, cost = 0.6 } }, { usage = { output = 1, cost = 0.6 } }";
     let (place, job) = ended_in_the_turn(usage, ["--max-cost", "1.00"], "budget_cost");
-    assert_eq!(job["used"]["cost"], 1_200_000, "{job:#}");
+    assert_eq!(job["used"]["cost_microdollars"], 1_200_000, "{job:#}");
     place.finish();
 }
 
@@ -80,7 +80,11 @@ fn a_limit_counts_all_attempts_together() {
     let second = format!("{{ usage = {{ output = 1, cost = 0.6 }} }}, {LONG}, {}", canary(&place));
     run(&place, &[miss, &second], &["--max-cost", "1.00"]).expect_code(7);
     let job = place.expect_reason("ended", "budget_cost");
-    assert_eq!((&job["attempt"], &job["used"]["cost"]), (&2.into(), &1_200_000.into()), "{job:#}");
+    assert_eq!(
+        (&job["attempt"], &job["used"]["cost_microdollars"]),
+        (&2.into(), &1_200_000.into()),
+        "{job:#}"
+    );
     assert!(!place.path("canary").exists());
     place.finish();
 }

@@ -4,6 +4,8 @@
 mod crash;
 mod guard;
 mod limits;
+mod published;
+mod settings;
 mod trouble;
 
 use std::path::PathBuf;
@@ -142,7 +144,7 @@ fn tokens_and_cost_of_all_turns_add_up_and_none_is_counted_twice() {
     assert_eq!(job["used"]["turns"], answers, "{job:#}");
     assert_eq!(job["used"]["input_tokens"], 100 * answers, "{job:#}");
     assert_eq!(job["used"]["output_tokens"], 20 * answers, "{job:#}");
-    assert_eq!(job["used"]["cost"], 600 * answers, "{job:#}");
+    assert_eq!(job["used"]["cost_microdollars"], 600 * answers, "{job:#}");
     assert_eq!(job["cost_unknown"], false);
     place.finish();
 }

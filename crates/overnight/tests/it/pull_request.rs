@@ -128,6 +128,36 @@ fn the_token_comes_from_a_variable_a_file_or_a_command() {
 }
 
 #[test]
+fn a_forge_below_a_path_of_its_host_is_known_by_that() {
+    let mut place = Place::new();
+    let forge = Forge::below(&mut place, Flavour::Gitea, "/gitea");
+    run(&place, &[]).expect_code(0);
+    forge.expect_one(&place, "below a path");
+    place.finish();
+}
+
+/// The code comes from the remote; the repository that the person stands in is no less theirs.
+#[test]
+fn the_persons_own_repository_stays_as_it_is() {
+    let (place, forge) = with_forge(Flavour::GitHub);
+    let repo = place.repo();
+    let tries = format!(
+        "echo bad > {0}/answer; git -C {0} branch planted; echo bad > {0}/.git/hooks/post-commit",
+        repo.display()
+    );
+    let script = place.script(&[&format!("{{ run = {{ command = \"{tries}\" }} }}, {FIX}")]);
+    let before = place.git(&["status", "--porcelain", "--branch"]);
+    place.overnight(&args(&script, &[])).expect_code(0);
+    if place.only_job().guarded() {
+        assert_eq!(place.git(&["status", "--porcelain", "--branch"]), before);
+        assert_eq!(place.git(&["branch", "--list", "planted"]), "");
+        assert!(!repo.join(".git/hooks/post-commit").exists());
+    }
+    forge.expect_one(&place, "as it is");
+    place.finish();
+}
+
+#[test]
 fn what_cannot_be_published_is_refused_before_the_agent_is_paid() {
     let place = Place::new();
     run(&place, &[]).expect_code(2).expect_said(&["no", "remote"]);

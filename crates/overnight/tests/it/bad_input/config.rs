@@ -23,6 +23,7 @@ fn a_configuration_file_that_cannot_be_used_shows_its_line() {
         refused_with(&place, &with_prompt(&script, &[]), said);
     }
     place.overnight(&with_prompt(&script, &["--no-config"])).expect_code(0);
+    std::fs::remove_file(place.home().join(".config/overnight/config.toml")).unwrap();
     place.finish();
 }
 

@@ -25,7 +25,7 @@ fn a_cost_limit_ends_the_turn_near_it() {
     let model = model(&mut place, steps);
     run(&place, &["--max-cost", "1.20"]).expect_code(7).expect_said(&["--max-cost"]);
     let job = place.expect_reason("ended", "budget_cost");
-    let used = job["used"]["cost"].as_i64().unwrap();
+    let used = job["used"]["cost_microdollars"].as_i64().unwrap();
     assert!((1_200_000..1_200_000 + 2 * 500_010).contains(&used), "{job:#}");
     assert!(model.count() <= 4, "{} answers were paid", model.count());
     assert!(!place.path("canary").exists());

@@ -104,7 +104,7 @@ fn completions_are_scripts_that_the_shell_takes() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = place.overnight(&["completions", shell]).expect_code(0).stdout;
         assert!(
-            script.contains("overnight") && script.contains("resume") && !script.contains("__rehearse "),
+            script.contains("overnight") && script.contains("resume"),
             "{shell}"
         );
         if shell == "bash" {
@@ -135,7 +135,7 @@ fn help_explains_codes_and_finds_what_was_meant() {
         assert!(!place.overnight(&["help", topic]).expect_code(0).stdout.is_empty(), "{topic}");
     }
     place.overnight(&["help", "exit-code"]).expect_code(2).expect_said(&["did you mean exit-codes?"]);
-    place.overnight(&["rnu", "x"]).expect_code(2).expect_said(&["rnu", "run"]);
+    place.overnight(&["resmue"]).expect_code(2).expect_said(&["resmue", "'resume'"]);
     place.overnight(&["run", "--atempts", "2", "x"]).expect_code(2).expect_said(&["--attempts"]);
     place.overnight(&[]).expect_code(2);
     assert!(!place.data().exists(), "nothing was begun");

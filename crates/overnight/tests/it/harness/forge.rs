@@ -28,8 +28,13 @@ impl Forge {
     /// A forge whose repository holds what the place's repository holds, on the branch [`TRUNK`]; the place's repository
     /// gets it as `origin`, and the person's configuration names it and where its token is.
     pub(crate) fn beside(place: &mut Place, flavour: Flavour) -> Self {
+        Self::below(place, flavour, "")
+    }
+
+    /// The same with everything below a path of its host.
+    pub(crate) fn below(place: &mut Place, flavour: Flavour, sub_path: &str) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let forge = runtime.block_on(FakeForge::start(flavour)).unwrap();
+        let forge = runtime.block_on(FakeForge::start_below(flavour, sub_path)).unwrap();
         forge.add_token(TOKEN, FakeToken::writer("robot"));
         let bare = forge.create_repository(REPOSITORY).unwrap();
         let path = bare.to_str().unwrap();
@@ -45,7 +50,8 @@ impl Forge {
 
     /// Writes the person's configuration: this forge, and this line about its token.
     pub(crate) fn configure(&self, place: &Place, flavour: Flavour, token: &str) {
-        let host = self.forge.origin().trim_start_matches("http://");
+        let host = self.forge.web_base();
+        let host = host.trim_start_matches("http://");
         let kind = match flavour {
             Flavour::GitHub => "github",
             Flavour::Gitea => "forgejo",

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{FIX, arrived};
-use crate::harness::{Place, eventually, sh, skipped, with_prompt};
+use crate::harness::{Place, eventually, skipped};
 
 /// A number that no other test's `sleep` has, so that a process can be found wherever it went.
 fn mark(place: &Place) -> String {
@@ -30,12 +30,17 @@ fn leave_behind(mark: &str) -> String {
     )
 }
 
+/// The agent that runs this script, as an argument.
+fn agent(place: &Place, script: &str) -> String {
+    format!("sh {}", place.write("agent.sh", script).display())
+}
+
 #[test]
 fn what_an_agent_leaves_running_is_ended_and_told() {
     let place = Place::new();
     let mark = mark(&place);
-    let steps = format!("{}, {FIX}", sh(&leave_behind(&mark)));
-    place.rehearse(&[&steps], &[]).expect_code(0).expect_said(&["left behind"]);
+    let agent = agent(&place, &format!("echo 42 >answer\n{}", leave_behind(&mark)));
+    place.overnight(&["run", "--command", &agent, "Leave"]).expect_code(0).expect_said(&["left behind"]);
     assert_eq!(sleepers(&mark), [""; 0]);
     assert!(place.only_job().noticed("processes_killed"));
     arrived(&place);
@@ -59,9 +64,10 @@ fn an_agent_that_ignores_term_is_gone_soon_after_the_grace() {
     place.env("OVERNIGHT_AGENT_GRACE", "1s");
     let mark = mark(&place);
     let ready = place.path("ready");
-    let stubborn = format!("{}touch '{}'\n", leave_behind(&mark), ready.display());
-    let script = place.script(&[&format!("\"ignore_term\", {}, \"hang\"", sh(&stubborn))]);
-    let live = place.start(&with_prompt(&script, &[]));
+    let left = leave_behind(&mark);
+    let stubborn = format!("trap '' TERM\n{left}touch '{}'\nwhile :; do sleep {mark}; done\n", ready.display());
+    let agent = agent(&place, &stubborn);
+    let live = place.start(&["run", "--command", &agent, "Stay"]);
     eventually("the agent ignores TERM", || ready.exists().then_some(()));
     let began = Instant::now();
     place.overnight(&["cancel", "repo-1"]).expect_code(0);
@@ -91,11 +97,11 @@ fn an_agent_that_hangs_in_silence_is_ended() {
 fn weak_containment_is_said_and_still_ends_every_process() {
     let place = Place::new();
     let mark = mark(&place);
-    let script = place.script(&[&format!("{}, {FIX}", sh(&leave_behind(&mark)))]);
+    let agent = agent(&place, &format!("echo 42 >answer\n{}", leave_behind(&mark)));
     let forbid = "for kind in pid user mnt; do echo 0 >/proc/sys/user/max_${kind}_namespaces || exit 99; done; exec \"$@\"";
     let mut command = std::process::Command::new("unshare");
     command.args(["--user", "--map-root-user", "sh", "-c", forbid, "sh", env!("CARGO_BIN_EXE_overnight")]);
-    command.args(with_prompt(&script, &[])).current_dir(place.repo()).env_clear().envs(place.environment());
+    command.args(["run", "--command", &agent, "Leave"]).current_dir(place.repo()).env_clear().envs(place.environment());
     let outcome = crate::harness::Outcome::of(command);
     if outcome.code == Some(99) || outcome.stderr.contains("unshare failed") {
         return skipped("weak containment", "a user namespace with limits of its own cannot be made");

@@ -120,6 +120,23 @@ fn a_forge_that_points_elsewhere_is_not_followed() {
 }
 
 #[test]
+fn a_repository_that_points_elsewhere_does_not_get_the_token() {
+    for on in [On::GitFetch, On::GitPush] {
+        let (other_place, elsewhere) = with_forge(Flavour::GitHub);
+        let (place, forge) = with_forge(Flavour::GitHub);
+        forge.break_down(on, &Fault::RedirectTo(elsewhere.origin().to_owned()));
+        let outcome = run(&place, &[]);
+        assert_ne!(outcome.code, Some(0), "{on:?}: {}", outcome.stderr);
+        for request in elsewhere.requests() {
+            assert_eq!(request.header("authorization"), None, "{on:?}: {} {}", request.method, request.path);
+        }
+        assert!(elsewhere.branches(&other_place).is_empty());
+        place.finish();
+        other_place.finish();
+    }
+}
+
+#[test]
 fn an_error_that_repeats_the_token_is_not_stored() {
     let (place, forge) = with_forge(Flavour::GitHub);
     forge.break_down(On::CreatePullRequest, &Fault::EchoAuthorization(403));
