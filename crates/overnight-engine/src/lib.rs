@@ -11,11 +11,11 @@
 
 #![forbid(unsafe_code)]
 
+mod clean;
 pub mod credentials;
 pub mod dirs;
 mod engine;
 mod error;
-mod clean;
 mod guard;
 mod heartbeat;
 mod host;

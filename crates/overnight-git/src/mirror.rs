@@ -68,6 +68,7 @@ pub struct Mirror {
     git: Git,
     path: PathBuf,
     format: Format,
+    root: read::KnownRoot,
 }
 
 impl Mirrors {
@@ -86,11 +87,15 @@ impl Mirrors {
         let path = self.dir.join(format!("{}.git", endpoint.remote.mirror_dir_name()));
         let _alone = lock::acquire(&path, wait).await?;
         if let Some(format) = recover::mend(&path)? {
-            return Ok(Mirror { git: self.git.clone(), path, format });
+            return Ok(self.opened(path, format));
         }
         let format = self.git.format_of(endpoint).await?;
         self.create(&path, format).await?;
-        Ok(Mirror { git: self.git.clone(), path, format })
+        Ok(self.opened(path, format))
+    }
+
+    fn opened(&self, path: PathBuf, format: Format) -> Mirror {
+        Mirror { git: self.git.clone(), path, format, root: read::KnownRoot::default() }
     }
 
     /// Puts a mirror that turned out to be damaged aside, for a person to look at; the next

@@ -85,11 +85,15 @@ impl Mirror {
         expected: &Expected,
     ) -> Result<PushOutcome, GitError> {
         refuse_unless_ours(branch)?;
-        let seen = self.git().ask_remote(endpoint, &[branch.full_ref()]).await?;
-        if let Some(outcome) = decide(&seen, branch, commit, expected)? {
+        let asked = [branch.full_ref()];
+        let (seen, free) = tokio::join!(
+            self.git().ask_remote(endpoint, &asked),
+            self.git().refuse_checked_out(endpoint, branch)
+        );
+        if let Some(outcome) = decide(&seen?, branch, commit, expected)? {
             return Ok(outcome);
         }
-        self.git().refuse_checked_out(endpoint, branch).await?;
+        free?;
         let (line, said) = self.push_once(endpoint, branch, commit, expected).await?;
         match line {
             PushLine::Updated => Ok(PushOutcome::Pushed),

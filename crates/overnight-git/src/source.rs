@@ -75,15 +75,17 @@ impl Git {
         if !path.is_dir() {
             return Err(InspectError::NoSuchDirectory { path: path.to_owned() });
         }
-        let git_dir = self.find_git_dir(path).await?;
-        let (common, top, flags, branch) = tokio::try_join!(
+        let (git_dir, common, top, flags, branch, head) = tokio::join!(
+            self.find_git_dir(path),
             self.path_of(path, &["--path-format=absolute", "--git-common-dir"]),
             self.top_level(path),
             self.flags(path),
             self.branch(path),
-        )?;
-        let (bare, shallow) = flags;
-        let head = self.head(path).await?;
+            self.head(path),
+        );
+        // The first question tells best why there is no repository.
+        let git_dir = git_dir?;
+        let (common, top, (bare, shallow), branch, head) = (common?, top?, flags?, branch?, head?);
         let (config, has_submodules, has_lfs, uncommitted) = tokio::try_join!(
             self.configuration(path),
             self.has_submodules(path, &head),

@@ -33,11 +33,13 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     let Some(tip) = tip else {
         return Ok(StageOutput::Collected { tip: None, diff: DiffStat::default() });
     };
-    let grafted = mirror.graft(&ground.base, &tip).await.map_err(trouble::git)?;
+    // A graft has the tree of what was grafted, and so the same difference to the base.
+    let (grafted, diff) =
+        tokio::try_join!(mirror.graft(&ground.base, &tip), mirror.diff_stat(&ground.base, &tip))
+            .map_err(trouble::git)?;
     if grafted != tip {
         seat.notice(Notice::HistoryGrafted).await?;
     }
-    let diff = mirror.diff_stat(&ground.base, &grafted).await.map_err(trouble::git)?;
     Ok(StageOutput::Collected { tip: Some(grafted), diff })
 }
 

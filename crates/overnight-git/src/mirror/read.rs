@@ -7,14 +7,39 @@ use overnight_core::verdict::DiffStat;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Mirror;
 use crate::error::GitError;
 use crate::git::unexpected;
-use crate::parse::{self, ChangedPath};
+use crate::parse::{self, ChangedPath, TreeEntry};
 
 /// Modes of regular files; everything else (links, submodules) has no content to read.
 const FILE_MODES: [u32; 2] = [0o100_644, 0o100_755];
+
+/// The last root that was listed: a job asks the same commit for many files.
+#[derive(Debug, Clone, Default)]
+pub(super) struct KnownRoot(Arc<Mutex<Option<Root>>>);
+
+#[derive(Debug)]
+struct Root {
+    commit: CommitId,
+    entries: Arc<Vec<TreeEntry>>,
+}
+
+impl KnownRoot {
+    fn of(&self, commit: &CommitId) -> Option<Arc<Vec<TreeEntry>>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().filter(|root| root.commit == *commit).map(|root| Arc::clone(&root.entries))
+    }
+
+    fn keep(&self, commit: &CommitId, entries: Vec<TreeEntry>) -> Arc<Vec<TreeEntry>> {
+        let entries = Arc::new(entries);
+        let root = Root { commit: commit.clone(), entries: Arc::clone(&entries) };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(root);
+        entries
+    }
+}
 
 impl Mirror {
     /// Names at the top of a commit's tree, as bytes.
@@ -22,8 +47,20 @@ impl Mirror {
     /// # Errors
     /// The commit is not in the mirror.
     pub async fn list_root(&self, commit: &CommitId) -> Result<Vec<Vec<u8>>, GitError> {
-        let call = self.call("list the files of a commit").about(commit);
-        Ok(parse::names(&call.args(["ls-tree", "-z", "--name-only", commit.as_str()]).output().await?))
+        Ok(self.root(commit).await?.iter().map(|entry| entry.path.clone()).collect())
+    }
+
+    /// The entries at the top of a commit's tree. Asked for once: what an id names never changes.
+    async fn root(&self, commit: &CommitId) -> Result<Arc<Vec<TreeEntry>>, GitError> {
+        if let Some(entries) = self.root.of(commit) {
+            return Ok(entries);
+        }
+        let operation = "list the files of a commit";
+        let call = self.call(operation).about(commit);
+        let listing =
+            call.args(["ls-tree", "-z", "-l", "--full-tree", commit.as_str()]).output().await?;
+        let entries = parse::ls_tree(&listing).ok_or_else(|| unexpected(operation, &listing))?;
+        Ok(self.root.keep(commit, entries))
     }
 
     /// The content of a regular file; `None` when there is none of that name.
@@ -37,18 +74,32 @@ impl Mirror {
         max_bytes: u64,
     ) -> Result<Option<Vec<u8>>, GitError> {
         let operation = "read a file of a commit";
-        let name = String::from_utf8_lossy(path).into_owned();
-        let call = self.call(operation).about(commit).about(name.escape_debug());
-        let call = call.args(["ls-tree", "-z", "-l", "--full-tree", commit.as_str(), "--"]);
-        let listing = call.arg(OsStr::from_bytes(path)).output().await?;
-        let entries = parse::ls_tree(&listing).ok_or_else(|| unexpected(operation, &listing))?;
-        let file = entries.into_iter().find(|entry| entry.path == path && FILE_MODES.contains(&entry.mode));
+        let entries = if path.contains(&b'/') {
+            Arc::new(self.entries_at(operation, commit, path).await?)
+        } else {
+            self.root(commit).await?
+        };
+        let file = entries.iter().find(|entry| entry.path == path && FILE_MODES.contains(&entry.mode));
         let Some(file) = file else { return Ok(None) };
         if file.size.is_none_or(|size| size > max_bytes) {
-            return Err(GitError::TooLarge { what: name, limit: max_bytes });
+            let what = String::from_utf8_lossy(path).into_owned();
+            return Err(GitError::TooLarge { what, limit: max_bytes });
         }
         let call = self.call(operation).output_limit(max_bytes.saturating_add(1));
         call.args(["cat-file", "blob", &file.id]).output().await.map(Some)
+    }
+
+    async fn entries_at(
+        &self,
+        operation: &'static str,
+        commit: &CommitId,
+        path: &[u8],
+    ) -> Result<Vec<TreeEntry>, GitError> {
+        let name = String::from_utf8_lossy(path);
+        let call = self.call(operation).about(commit).about(name.escape_debug());
+        let call = call.args(["ls-tree", "-z", "-l", "--full-tree", commit.as_str(), "--"]);
+        let listing = call.arg(OsStr::from_bytes(path)).output().await?;
+        parse::ls_tree(&listing).ok_or_else(|| unexpected(operation, &listing))
     }
 
     /// Size of the change between two commits.
