@@ -2,7 +2,7 @@
 //! exactly two places: the forge's client and the one git process that pushes.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use overnight_core::command::{CommandSpec, Isolation};
@@ -51,6 +51,15 @@ impl ForgeSettings {
         detect(remote, &self.known)
     }
 
+    /// Every file that holds a token.
+    pub(crate) fn token_files(&self) -> impl Iterator<Item = &Path> {
+        let sources = self.tokens.iter().flat_map(|token| &token.sources);
+        sources.filter_map(|source| match source {
+            TokenSource::File(path) => Some(path.as_path()),
+            TokenSource::Env(_) | TokenSource::Command(_) => None,
+        })
+    }
+
     /// The token for a remote's host, or `None` when no source has one.
     ///
     /// # Errors
@@ -76,7 +85,7 @@ fn env_token(host: &Host, name: &str) -> Option<Secret> {
     host.env.get(OsStr::new(name)).map(|value| Secret::new(&value.to_string_lossy()))
 }
 
-fn file_token(path: &std::path::Path) -> Result<Secret, TokenError> {
+fn file_token(path: &Path) -> Result<Secret, TokenError> {
     use std::io::Read;
     let read = || {
         let mut text = String::new();

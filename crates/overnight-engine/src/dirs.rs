@@ -72,10 +72,16 @@ impl JobDirs {
         self.root.join("out")
     }
 
+    /// Where the clean checkouts for checks lie.
+    #[must_use]
+    pub fn checkouts(&self) -> PathBuf {
+        self.root.join("verify")
+    }
+
     /// A clean checkout for checks; `side` is `tip` or `base`. Untrusted as soon as a check has run.
     #[must_use]
     pub fn checkout(&self, side: &str) -> PathBuf {
-        self.root.join("verify").join(side)
+        self.checkouts().join(side)
     }
 
     /// What the runner hands to the agent: prompt and instructions. The agent cannot write here, so nothing of its can stand
@@ -88,7 +94,7 @@ impl JobDirs {
     /// Everything that the agent could write, and that goes when the job ends.
     #[must_use]
     pub fn scratch(&self) -> [PathBuf; 4] {
-        [self.workspace(), self.tmp(), self.out(), self.root.join("verify")]
+        [self.workspace(), self.tmp(), self.out(), self.checkouts()]
     }
 
     /// Logs and prompts: kept after the end.

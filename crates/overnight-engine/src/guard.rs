@@ -11,45 +11,17 @@ use overnight_core::command::FileGuard;
 use overnight_core::job::Job;
 
 use crate::engine::Engine;
-
-/// Places below the home directory where keys for the outside world lie.
-const KEYS_AT_HOME: [&str; 24] = [
-    ".aws",
-    ".azure",
-    ".cargo/credentials",
-    ".cargo/credentials.toml",
-    ".config/gcloud",
-    ".config/gh",
-    ".config/git/credentials",
-    ".config/glab-cli",
-    ".config/hub",
-    ".config/overnight",
-    ".config/rclone",
-    ".config/tea",
-    ".docker/config.json",
-    ".git-credentials",
-    ".gnupg",
-    ".kube",
-    ".netrc",
-    ".npmrc",
-    ".pgpass",
-    ".pypirc",
-    ".ssh",
-    ".terraform.d/credentials.tfrc.json",
-    ".vault-token",
-    ".yarnrc.yml",
-];
+use crate::keys;
 
 /// The guard of a job's commands: agent, collecting and checks alike.
 pub(crate) fn for_job(engine: &Engine, job: &Job) -> FileGuard {
     let data = engine.dirs().root();
     let own = engine.dirs().job(&job.id);
-    let mut hidden: Vec<PathBuf> = engine
-        .host()
-        .home
-        .iter()
-        .flat_map(|home| KEYS_AT_HOME.iter().map(move |key| home.join(key)))
-        .collect();
+    let home = engine.host().home.as_deref();
+    let mut hidden = keys::places(&engine.host().env, home);
+    hidden.extend(engine.forges().token_files().map(Path::to_owned));
+    // Where the runner itself may not look, what it starts may not look either.
+    hidden.retain(|path| path.canonicalize().is_ok());
     let database = engine.dirs().database();
     for suffix in ["", "-wal", "-shm"] {
         let mut name = database.clone().into_os_string();
@@ -63,7 +35,6 @@ pub(crate) fn for_job(engine: &Engine, job: &Job) -> FileGuard {
     let writable =
         own.scratch().iter().filter_map(|dir| dir.file_name()).map(|name| real.join(name)).collect();
     let mut read_only = vec![data.to_owned()];
-    let home = engine.host().home.as_deref();
     let source = Some(Path::new(&job.spec.source)).filter(|source| source.is_absolute());
     for repository in source.into_iter().chain(job.spec.ordered_in.as_deref()) {
         read_only.push(place_of_person(repository, home).to_owned());

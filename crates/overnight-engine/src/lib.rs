@@ -19,6 +19,7 @@ mod error;
 mod guard;
 mod heartbeat;
 mod host;
+mod keys;
 mod masks;
 pub mod program;
 pub mod progress;

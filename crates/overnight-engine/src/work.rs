@@ -42,7 +42,7 @@ impl Engine {
         }
         let mut seat = Seat::new(self, job, Arc::clone(&lease), watcher, signals);
         let result = tokio::select! {
-            result = go(&mut seat) => result,
+            result = Box::pin(go(&mut seat)) => result,
             // Also in the middle of a cancel that an agent lets wait: what runs is dropped, and its tree killed with it.
             () = stop.force.cancelled() => Err(WorkError::Forced),
         };

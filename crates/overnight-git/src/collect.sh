@@ -34,7 +34,8 @@ load_index() {
 
 add_all() {
     ours add -A --ignore-errors -- . || fact incomplete
-    # Ignored files that the agent had added all the same.
+    # Ignored files that the agent had added all the same: their list was begun below.
+    wait
     if [ -s "$out/forced" ]; then
         ours add --force --ignore-errors --pathspec-from-file="$out/forced" --pathspec-file-nul || fact incomplete
     fi
@@ -83,10 +84,11 @@ told=${told#*"$end"}
 objects=${told#*"$end"}
 if [ -n "$head" ] && [ -d "$objects" ]; then
     printf '%s\n' "$objects" >>"$fresh/objects/info/alternates"
-    theirs ls-files -z --cached --ignored --exclude-standard >"$out/forced" || : >"$out/forced"
+    { theirs ls-files -z --cached --ignored --exclude-standard >"$out/forced" || : >"$out/forced"; } &
     if deliver "$head" "${told%%"$end"*}"; then exit 0; fi
 fi
 # The agent's repository is gone or damaged: the work tree alone, as one change on the base.
+wait
 rm -f "$out/facts" "$out/forced" "$out/result.bundle"
 fact salvaged
 make_fresh || exit 70

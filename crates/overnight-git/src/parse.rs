@@ -22,11 +22,6 @@ fn fields(stdout: &[u8]) -> impl Iterator<Item = &[u8]> {
     stdout.strip_suffix(b"\0").unwrap_or(stdout).split(|b| *b == 0).filter(|field| !field.is_empty())
 }
 
-/// Names, each ended by NUL.
-pub(crate) fn names(stdout: &[u8]) -> Vec<Vec<u8>> {
-    fields(stdout).map(<[u8]>::to_vec).collect()
-}
-
 /// Number of entries of `status --porcelain -z`: an entry for a rename has a second name behind it.
 pub(crate) fn status_count(stdout: &[u8]) -> u32 {
     let (mut count, mut all) = (0_u32, fields(stdout));

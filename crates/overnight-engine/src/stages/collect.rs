@@ -80,7 +80,11 @@ fn not_collected(output: &overnight_proc::Output) -> StageError {
         output.report.exit,
         overnight_core::text::one_line(end, 300)
     );
-    if disk_full(&output.stderr) { trouble::wait_disk_full(detail) } else { trouble::wait_unavailable(detail) }
+    if disk_full(&output.stderr) {
+        trouble::wait_disk_full(detail)
+    } else {
+        trouble::wait_unavailable(detail)
+    }
 }
 
 fn made_on_earlier_work(seat: &Seat<'_>, mirror: &Mirror, ground: &Ground) -> Option<CommitId> {

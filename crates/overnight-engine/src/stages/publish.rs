@@ -35,7 +35,7 @@ async fn push(
     tip: &CommitId,
 ) -> Result<(), StageError> {
     let endpoint = endpoint(seat).await?;
-    let pushing = mirror.push(&endpoint, branch, tip, &Expected::Absent);
+    let pushing = Box::pin(mirror.push(&endpoint, branch, tip, &Expected::Absent));
     let outcome = seat.unless_stopped(async { pushing.await.map_err(trouble::git) }).await?;
     match outcome {
         PushOutcome::Pushed | PushOutcome::AlreadyThere => {

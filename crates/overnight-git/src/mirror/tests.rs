@@ -87,6 +87,23 @@ async fn names_of_any_bytes_links_and_submodules_are_read_as_they_are() {
 }
 
 #[tokio::test]
+async fn the_root_that_is_known_is_that_of_the_commit_that_is_asked() {
+    let lab = Lab::new().await;
+    let repo = lab.repo("repo");
+    let old = head(&repo);
+    commit_file(&repo, "a.txt", "two\n");
+    commit_file(&repo, "b.txt", "new\n");
+    let (mirror, tip) = lab.mirror_with_head(&repo).await;
+    for _ in 0..2 {
+        assert_eq!(mirror.list_root(&old).await.unwrap(), [b"a.txt".to_vec()]);
+        assert_eq!(mirror.read_file(&tip, b"a.txt", 10).await.unwrap().unwrap(), b"two\n");
+        assert_eq!(mirror.read_file(&old, b"a.txt", 10).await.unwrap().unwrap(), b"one\n");
+        assert_eq!(mirror.read_file(&old, b"b.txt", 10).await.unwrap(), None);
+        assert_eq!(mirror.list_root(&tip).await.unwrap(), [b"a.txt".to_vec(), b"b.txt".to_vec()]);
+    }
+}
+
+#[tokio::test]
 async fn a_second_job_waits_for_the_lock_says_so_and_gives_up() {
     let lab = Lab::new().await;
     let repo = lab.repo("repo");

@@ -52,6 +52,22 @@ fn a_job_is_cancelled_from_another_process() {
     place.finish();
 }
 
+/// A check is ended as an agent is, and its verdict is none.
+#[test]
+fn a_job_is_cancelled_while_a_check_runs() {
+    let place = Place::new();
+    let (script, begun) = (place.script(&[FIX]), place.path("begun"));
+    let check = format!("trap '' INT; touch '{}'; while :; do sleep 1; done", begun.display());
+    let live = place.start(&with_prompt(&script, &["--verify", &check]));
+    eventually("the check runs", || begun.exists().then_some(()));
+    place.overnight(&["cancel", "repo-1"]).expect_code(0);
+    live.wait().expect_code(3).expect_said(&["the work so far is kept", "overnight diff repo-1"]);
+    expect_cancelled(&place);
+    assert!(place.only_job().first("checked").is_none());
+    assert!(place.overnight(&["diff", "repo-1"]).expect_code(0).stdout.contains("+42"));
+    place.finish();
+}
+
 #[test]
 fn a_waiting_job_that_nobody_holds_is_cancelled_at_once() {
     let place = Place::new();

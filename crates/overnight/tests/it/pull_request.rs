@@ -128,6 +128,30 @@ fn the_token_comes_from_a_variable_a_file_or_a_command() {
 }
 
 #[test]
+fn a_token_file_is_out_of_the_agents_reach() {
+    let (mut place, forge) = with_forge(Flavour::GitHub);
+    let file = place.write("secrets/token", &format!("{TOKEN}\n"));
+    forge.configure(&place, Flavour::GitHub, &format!("token_file = {file:?}"));
+    place.env("FORGE_CANARY", "");
+    let elsewhere = place.write("conf/gh/hosts.yml", "canary-of-configuration\n");
+    place.env("XDG_CONFIG_HOME", place.path("conf"));
+    let usual = place.home().join(".config/overnight");
+    std::fs::rename(usual, place.path("conf/overnight")).unwrap();
+    let loot = place.path("loot");
+    let looks =
+        format!("cat {} {} {} >{} 2>&1", file.display(), elsewhere.display(), "check.sh", loot.display());
+    let script = place.script(&[&format!("{{ run = {{ command = \"{looks}\" }} }}, {FIX}")]);
+    place.overnight(&args(&script, &[])).expect_code(0);
+    let found = std::fs::read_to_string(loot).unwrap();
+    assert!(found.contains("cat answer"), "the look was had: {found}");
+    if place.only_job().guarded() {
+        assert!(!found.contains(TOKEN) && !found.contains("canary-of-configuration"), "{found}");
+    }
+    forge.expect_one(&place, "out of reach");
+    place.finish();
+}
+
+#[test]
 fn a_forge_below_a_path_of_its_host_is_known_by_that() {
     let mut place = Place::new();
     let forge = Forge::below(&mut place, Flavour::Gitea, "/gitea");

@@ -166,8 +166,7 @@ fn a_sha_256_repository_works() {
 #[test]
 fn a_repository_may_lie_at_an_odd_path() {
     let place = Place::bare();
-    for name in ["sp ace", "ünïcødé ☃", "-dash", "quote'\"$(x)`", "colon:and#hash", "trailing "]
-    {
+    for name in ["sp ace", "ünïcødé ☃", "-dash", "quote'\"$(x)`", "colon:and#hash", "trailing "] {
         let repo = place.make_repo(name);
         let outcome = run_on(&place, &repo, &[]).expect_plain();
         arrived(&place, &repo, outcome);
@@ -182,7 +181,10 @@ fn a_path_that_is_no_text_on_one_line_is_refused_by_name() {
     for name in [&b"caf\xe9"[..], b"new\nline", b"esc\x1b[2J"] {
         let odd = place.repo().parent().unwrap().join(OsStr::from_bytes(name));
         std::fs::rename(place.repo(), &odd).unwrap();
-        run_on(&place, &odd, &[]).expect_code(2).expect_plain().expect_said(&["UTF-8", "move the repository"]);
+        run_on(&place, &odd, &[])
+            .expect_code(2)
+            .expect_plain()
+            .expect_said(&["UTF-8", "move the repository"]);
         std::fs::rename(odd, place.repo()).unwrap();
     }
     assert!(place.keys().is_empty());
@@ -206,7 +208,9 @@ fn the_default_branch_may_have_any_name() {
 fn a_branch_that_has_our_name_is_in_the_way_and_named() {
     let place = Place::new();
     place.git(&["branch", "overnight"]);
-    run_on(&place, &place.repo(), &[]).expect_code(8).expect_said(&["'refs/heads/overnight' exists", "overnight resume repo-1"]);
+    run_on(&place, &place.repo(), &[])
+        .expect_code(8)
+        .expect_said(&["'refs/heads/overnight' exists", "overnight resume repo-1"]);
     assert!(place.overnight(&["diff", "repo-1"]).expect_code(0).stdout.contains("+42"));
     place.git(&["branch", "-q", "-m", "overnight", "mine"]);
     place.overnight(&["resume"]).expect_code(0);

@@ -49,7 +49,8 @@ fn a_data_directory_that_cannot_be_written_can_still_be_read() {
     mount.again("ro");
     place.overnight(&with_prompt(&script, &[])).expect_code(9).expect_said(&[
         "data",
-        "cannot be used", "--data-dir",
+        "cannot be used",
+        "--data-dir",
     ]);
     place.overnight(&["ls"]).expect_code(0);
     mount.again("rw");
@@ -59,7 +60,9 @@ fn a_data_directory_that_cannot_be_written_can_still_be_read() {
     for args in [&["ls"][..], &["show", "repo-1"], &["logs", "repo-1"]] {
         place.overnight(args).expect_code(0);
     }
-    for args in [&with_prompt(&script, &[])[..], &["retry", "repo-1"], &["cancel", "repo-1"], &["diff", "repo-1"]] {
+    for args in
+        [&with_prompt(&script, &[])[..], &["retry", "repo-1"], &["cancel", "repo-1"], &["diff", "repo-1"]]
+    {
         let outcome = place.overnight(args);
         assert!(matches!(outcome.code, Some(2 | 9)), "{args:?}: {outcome:?}");
         outcome.expect_said(&["error: ", "help: "]);

@@ -18,7 +18,7 @@ fn waits_and_goes_on(test: &str, first: Action, code: i32, reason: &str) -> Opti
 }
 
 fn resumes(place: &Place) {
-    place.overnight(&["resume"]).expect_code(0);
+    place.overnight(&["resume", "repo-1"]).expect_code(0);
     let job = place.expect_reason("ended", "published");
     assert_eq!((&job["attempt"], &job["turns"]), (&1.into(), &2.into()), "{job:#}");
     assert!(place.events_of("attempt_failed").is_empty());
@@ -62,9 +62,11 @@ fn an_agent_without_any_login_is_told_apart() {
 #[test]
 fn a_used_up_quota_waits() {
     let far = Action::Http { status: 429, retry_after: Some(7_200), reset_at: None, message: None };
-    let Some((place, _model)) = waits_and_goes_on("a_used_up_quota_waits", far, 7, "rate_limited") else {
+    let Some((place, model)) = waits_and_goes_on("a_used_up_quota_waits", far, 7, "rate_limited") else {
         return;
     };
+    place.overnight(&["resume", "--all"]).expect_code(0).expect_said(&["waits until"]);
+    assert_eq!(model.count(), 1, "before its time only a job that is named is tried");
     let job = place.job();
     assert!(job["wake_ms"].as_i64() > job["updated_at_ms"].as_i64(), "{job:#}");
     resumes(&place);

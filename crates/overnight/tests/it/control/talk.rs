@@ -103,10 +103,7 @@ fn completions_are_scripts_that_the_shell_takes() {
     let place = Place::bare();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = place.overnight(&["completions", shell]).expect_code(0).stdout;
-        assert!(
-            script.contains("overnight") && script.contains("resume"),
-            "{shell}"
-        );
+        assert!(script.contains("overnight") && script.contains("resume"), "{shell}");
         if shell == "bash" {
             let file = place.write("completion", &script);
             let checked = Command::new("bash").arg("-n").arg(file).status();

@@ -68,17 +68,15 @@ fn an_agent_cannot_change_what_others_rely_on() {
     let [repo_after, linked_after, other_after]: [BTreeMap<_, _>; 3] = after.try_into().unwrap();
     assert_eq!(linked_before, linked_after);
     assert_eq!(other_before, other_after);
-    let changed: Vec<_> = repo_before
-        .iter()
-        .filter(|(path, was)| repo_after.get(*path) != Some(was))
-        .map(|(path, _)| path)
-        .collect();
-    let allowed = |path: &&&String| {
-        ["/objects", "/refs", "/logs", "/worktrees", "/.git"]
-            .iter()
-            .any(|part| path.contains(part) || path.ends_with(part))
+    let differs = |path: &&String| repo_before.get(*path) != repo_after.get(*path);
+    let changed: Vec<&String> = repo_before.keys().chain(repo_after.keys()).filter(differs).collect();
+    // The second job's own branch is all that may be new.
+    let git_dir = place.repo().join(".git");
+    let of_a_push = |path: &Path| {
+        let below = ["objects", "refs", "logs"].iter().any(|part| path.starts_with(git_dir.join(part)));
+        below && !path.ends_with("pwned") || path == git_dir
     };
-    assert!(changed.iter().all(|path| allowed(&path)), "{changed:?}");
+    assert!(changed.iter().all(|path| of_a_push(Path::new(path))), "{changed:?}");
     arrived(&place);
     assert_eq!(place.git(&["status", "--porcelain"]), "");
     place.finish();

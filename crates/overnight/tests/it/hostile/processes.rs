@@ -65,7 +65,8 @@ fn an_agent_that_ignores_term_is_gone_soon_after_the_grace() {
     let mark = mark(&place);
     let ready = place.path("ready");
     let left = leave_behind(&mark);
-    let stubborn = format!("trap '' TERM\n{left}touch '{}'\nwhile :; do sleep {mark}; done\n", ready.display());
+    let stubborn =
+        format!("trap '' TERM\n{left}touch '{}'\nwhile :; do sleep {mark}; done\n", ready.display());
     let agent = agent(&place, &stubborn);
     let live = place.start(&["run", "--command", &agent, "Stay"]);
     eventually("the agent ignores TERM", || ready.exists().then_some(()));
@@ -101,7 +102,11 @@ fn weak_containment_is_said_and_still_ends_every_process() {
     let forbid = "for kind in pid user mnt; do echo 0 >/proc/sys/user/max_${kind}_namespaces || exit 99; done; exec \"$@\"";
     let mut command = std::process::Command::new("unshare");
     command.args(["--user", "--map-root-user", "sh", "-c", forbid, "sh", env!("CARGO_BIN_EXE_overnight")]);
-    command.args(["run", "--command", &agent, "Leave"]).current_dir(place.repo()).env_clear().envs(place.environment());
+    command
+        .args(["run", "--command", &agent, "Leave"])
+        .current_dir(place.repo())
+        .env_clear()
+        .envs(place.environment());
     let outcome = crate::harness::Outcome::of(command);
     if outcome.code == Some(99) || outcome.stderr.contains("unshare failed") {
         return skipped("weak containment", "a user namespace with limits of its own cannot be made");

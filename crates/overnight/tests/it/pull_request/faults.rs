@@ -23,7 +23,7 @@ fn waits(flavour: Flavour, on: On, fault: &Fault, code: i32, reason: &str) {
 }
 
 fn goes_on(place: &Place, forge: &Forge, what: &str) {
-    place.overnight(&["resume"]).expect_code(0);
+    place.overnight(&["resume", "repo-1"]).expect_code(0);
     place.expect_reason("ended", "published");
     assert_eq!(place.events_of("turn_announced").len(), 1, "{what}: the agent's turn is not paid for again");
     let pull = forge.expect_one(place, what);
