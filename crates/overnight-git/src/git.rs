@@ -98,8 +98,7 @@ impl Git {
         let config = home.join("gitconfig");
         let unchecked = Version { major: 0, minor: 0, patch: 0 };
         let shared = Shared { env, home: home.to_owned(), config, version: unchecked };
-        let (version, trusted) =
-            tokio::join!(check_version(&shared), trust_what_the_person_trusts(&shared));
+        let (version, trusted) = tokio::join!(check_version(&shared), trust_what_the_person_trusts(&shared));
         let version = version?;
         trusted?;
         Ok(Self { shared: Arc::new(Shared { version, ..shared }), network_limit: NETWORK_LIMIT })

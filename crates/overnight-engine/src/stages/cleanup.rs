@@ -10,8 +10,7 @@ use crate::trouble::{self, StageError};
 pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> {
     // The workspace has files beside it. The checkouts are the other large tree; what is left of them is removed below.
     let (workspace, checkouts) = (seat.dirs.workspace(), seat.dirs.checkouts());
-    let (workspace, _) =
-        tokio::join!(overnight_git::workspace::remove(&workspace), remove_tree(&checkouts));
+    let (workspace, _) = tokio::join!(overnight_git::workspace::remove(&workspace), remove_tree(&checkouts));
     if let Err(error) = workspace {
         tracing::warn!(job.id = %seat.job.id, %error, "the workspace could not be removed");
     }

@@ -57,8 +57,7 @@ impl Mirror {
         }
         let operation = "list the files of a commit";
         let call = self.call(operation).about(commit);
-        let listing =
-            call.args(["ls-tree", "-z", "-l", "--full-tree", commit.as_str()]).output().await?;
+        let listing = call.args(["ls-tree", "-z", "-l", "--full-tree", commit.as_str()]).output().await?;
         let entries = parse::ls_tree(&listing).ok_or_else(|| unexpected(operation, &listing))?;
         Ok(self.root.keep(commit, entries))
     }

@@ -12,7 +12,7 @@ fn args(script: &str) -> Vec<&str> {
     vec!["run", "--agent", "rehearsal", "--script", script, "--events", "Make the check pass"]
 }
 
-fn expect_done(place: &Place, outcome: Outcome, killed_after: &str) {
+fn expect_done(place: &Place, outcome: &Outcome, killed_after: &str) {
     assert_eq!(outcome.code, Some(0), "killed after {killed_after}:\n{}\n{}", outcome.stdout, outcome.stderr);
     assert_eq!(place.branches().len(), 1, "killed after {killed_after}");
     assert_eq!(place.show(&place.branches()[0], "answer"), "42", "killed after {killed_after}");
@@ -37,7 +37,7 @@ fn killed_after_every_event_a_job_still_ends_with_one_branch() {
         }
         live.kill();
         let outcome = place.overnight(&["resume", "--all"]);
-        expect_done(&place, outcome, &last);
+        expect_done(&place, &outcome, &last);
         place.finish();
     }
 }
@@ -70,7 +70,7 @@ fn killed_inside_every_write_a_job_still_ends_with_one_branch() {
         assert!(known || !accepted, "an accepted job is lost after write {nth}");
         if known {
             let outcome = place.overnight(&["resume", "--all"]);
-            expect_done(&place, outcome, &format!("write {nth}"));
+            expect_done(&place, &outcome, &format!("write {nth}"));
         }
         place.finish();
         nth += 1;
