@@ -12,6 +12,7 @@ use overnight_engine::{Engine, EngineParts, EngineSettings, Host};
 use overnight_forge::{ForgeKind, KnownForge, KnownForges, Settings, TokenSource};
 use overnight_git::{Git, GitError, HostEnv};
 use overnight_store::{ErrorClass, FindError, OpenError, Store, StoreError};
+use tokio::sync::OnceCell;
 
 use crate::cli::Global;
 use crate::config::{Config, Environment, HostConfig, Loaded, load};
@@ -26,6 +27,7 @@ pub struct App {
     pub loaded: Loaded,
     pub out: Out,
     pub dirs: Dirs,
+    git: OnceCell<Git>,
 }
 
 /// An engine and the worker it acts as.
@@ -44,7 +46,7 @@ impl App {
         let loaded = load(global, &env)?;
         let out = Out::new(global.color, loaded.config.color, global.quiet, &env);
         let dirs = Dirs::new(env.data_dir(global.data_dir.as_deref())?);
-        Ok(Self { env, loaded, out, dirs })
+        Ok(Self { env, loaded, out, dirs, git: OnceCell::new() })
     }
 
     #[must_use]
@@ -90,11 +92,15 @@ impl App {
         self.store_if_any().await?.ok_or_else(none)
     }
 
-    /// git, checked.
+    /// git, checked once.
     ///
     /// # Errors
     /// When it is missing or too old, or its home cannot be made.
     pub async fn git(&self) -> Result<Git, AppError> {
+        self.git.get_or_try_init(|| self.start_git()).await.cloned()
+    }
+
+    async fn start_git(&self) -> Result<Git, AppError> {
         let home = self.dirs.root().join("git-home");
         private_dir(&home).map_err(|error| {
             let place = self.dirs.root().display();
