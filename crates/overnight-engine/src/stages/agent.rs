@@ -12,7 +12,8 @@ use overnight_core::id::SessionId;
 use overnight_core::job::{EndReason, Ground, Input, JobState, Notice, StageOutput, Trail, Turn};
 use overnight_core::policy::budget;
 use overnight_core::prompt;
-use overnight_proc::Capture;
+use overnight_git::GitError;
+use overnight_proc::{Capture, KillOutcome};
 
 use crate::clean;
 use crate::guard;
@@ -56,7 +57,12 @@ enum Left {
 async fn left_by_a_dead_runner(seat: &Seat<'_>, turn: &Turn, trail: &Trail) -> Result<Left, StageError> {
     if let Some(process) = &turn.process {
         seat.waiting("ending what an interrupted runner left");
-        overnight_proc::kill_tree(process, seat.job.spec.agent.grace).await;
+        let killed = overnight_proc::kill_tree(process, seat.job.spec.agent.grace).await;
+        if killed == KillOutcome::StillThere {
+            // Two agents in one workspace would be worse than waiting.
+            let detail = format!("process {} of an interrupted runner does not end", process.pid);
+            return Err(trouble::wait_unavailable(detail));
+        }
     }
     let stdout = seat.dirs.turn_stdout(trail.turns);
     let record = seat.dirs.turn_exit(trail.turns);
@@ -116,15 +122,17 @@ fn request(seat: &Seat<'_>, session: SessionStart, prompt: String, turn: u32, tr
 
 /// Files with which a repository speaks to agents, best first.
 const INSTRUCTIONS: [&str; 2] = ["CLAUDE.md", "AGENTS.md"];
-/// Bytes of them that are passed on: more than any model reads with care.
+/// Bytes of them that are passed on: more than any model reads with care. A larger file is left out.
 const MAX_INSTRUCTIONS: u64 = 256 << 10;
 
 /// The repository's instructions as of the base commit, in a file that the CLI is pointed to.
 async fn instructions(seat: &mut Seat<'_>, ground: &Ground) -> Result<Option<PathBuf>, StageError> {
     let mirror = code::open_mirror(seat).await?;
     for name in INSTRUCTIONS {
-        let found =
-            mirror.read_file(&ground.base, name.as_bytes(), MAX_INSTRUCTIONS).await.map_err(trouble::git)?;
+        let found = match mirror.read_file(&ground.base, name.as_bytes(), MAX_INSTRUCTIONS).await {
+            Err(GitError::TooLarge { .. }) => None,
+            found => found.map_err(trouble::git)?,
+        };
         if let Some(text) = found {
             let path = seat.dirs.given().join("instructions.md");
             let file = path.clone();

@@ -59,7 +59,8 @@ async fn run_contained(seat: &Seat<'_>, mirror: &Mirror, ground: &Ground) -> Res
     let mut command = collect::plan(&workspace, &seat.dirs.out(), &message, &identity, env);
     command.isolation = Isolation::Contained(guard::for_job(seat.engine, &seat.job));
     command.limits.wall = Some(seat.engine.settings().collect_timeout);
-    let output = overnight_proc::output(&command, OUTPUT).await.map_err(trouble::spawn)?;
+    let running = overnight_proc::output(&command, OUTPUT);
+    let output = seat.unless_stopped(async { running.await.map_err(trouble::spawn) }).await?;
     // What did not fit on the disk is only left out by git: a result without it would be half the work.
     if output.report.success() && !disk_full(&output.stderr) {
         return Ok(());
