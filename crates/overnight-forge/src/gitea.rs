@@ -12,6 +12,7 @@ use crate::error::{ForgeError, Operation};
 use crate::http::{Dialect, Http, Order};
 use crate::request::{Account, Found, NewPullRequest, PullRequestState, RepositoryInfo};
 use crate::retry::{Budget, Settings};
+use crate::wire::{NamedRepository, Repository, State, User};
 use overnight_core::secret::Secret;
 
 const DIALECT: Dialect = Dialect { scheme: "token", headers: &[("accept", "application/json")] };
@@ -115,11 +116,7 @@ impl Gitea {
         let url = self.address.repository_endpoint(&[]);
         let answer = self.http.get(Operation::GetRepository, url, budget).await?;
         let repository: Repository = self.decode(Operation::GetRepository, answer.json)?;
-        Ok(RepositoryInfo {
-            default_branch: repository.default_branch,
-            can_push: repository.permissions.map(|granted| granted.push),
-            archived: repository.archived,
-        })
+        Ok(repository.into_info())
     }
 
     pub(crate) async fn account(&self, budget: &mut Budget<'_>) -> Result<Account, ForgeError> {
@@ -149,13 +146,6 @@ struct Pull {
     base: Side,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Open,
-    Closed,
-}
-
 #[derive(Debug, Deserialize)]
 struct Side {
     /// `refs/pull/N/head` once the branch is deleted; the label keeps the name.
@@ -173,29 +163,6 @@ impl Side {
         let name = name.unwrap_or(&self.reference);
         name.split_once(':').map_or(name.as_str(), |(_, branch)| branch).to_owned()
     }
-}
-
-#[derive(Debug, Deserialize)]
-struct NamedRepository {
-    full_name: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Repository {
-    default_branch: String,
-    #[serde(default)]
-    archived: bool,
-    permissions: Option<Permissions>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Permissions {
-    push: bool,
-}
-
-#[derive(Debug, Deserialize)]
-struct User {
-    login: String,
 }
 
 impl Pull {

@@ -19,6 +19,7 @@ mod retry;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use address::{ForgeAddress, ForgeKind, InvalidAddress, KnownForge, KnownForges, detect};
 pub use client::Forge;

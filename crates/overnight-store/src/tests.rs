@@ -4,7 +4,6 @@ mod files;
 mod processes;
 mod queue;
 mod records;
-mod speed;
 
 use std::path::PathBuf;
 use std::time::Duration;
