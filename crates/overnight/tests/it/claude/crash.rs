@@ -25,7 +25,7 @@ fn killed_in_the_middle_of_a_command_the_job_goes_on_in_the_same_session() {
     let model = model(&mut place, scenario);
     let live = start(&place);
     until_held(&place);
-    wait_for_transcript(&place, "started");
+    wait_for_transcript(&place, &format!("touch {}", place.path("started").display()));
     live.kill();
 
     place.overnight(&["resume"]).expect_code(0);
@@ -61,7 +61,7 @@ fn what_an_interrupted_turn_used_is_counted() {
     let model = model(&mut place, scenario);
     let live = start(&place);
     until_held(&place);
-    wait_for_transcript(&place, "started");
+    wait_for_transcript(&place, &format!("touch {}", place.path("started").display()));
     live.kill();
     place.overnight(&["resume"]).expect_code(0);
     let job = place.job();
