@@ -3,6 +3,8 @@
 //! Owns how the parts are put together and nothing that they do.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use overnight_core::id::WorkerId;
 use overnight_core::job::ExitCode;
@@ -28,7 +30,12 @@ pub struct App {
     pub out: Out,
     pub dirs: Dirs,
     git: OnceCell<Git>,
+    /// Every store that was opened, to be closed at the end.
+    opened: Mutex<Vec<Store>>,
 }
+
+/// Longest wait for the stores to close: a connection that is still busy then is left to the end of the program.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// An engine and the worker it acts as.
 #[derive(Debug)]
@@ -46,7 +53,7 @@ impl App {
         let loaded = load(global, &env)?;
         let out = Out::new(global.color, loaded.config.color, global.quiet, &env);
         let dirs = Dirs::new(env.data_dir(global.data_dir.as_deref())?);
-        Ok(Self { env, loaded, out, dirs, git: OnceCell::new() })
+        Ok(Self { env, loaded, out, dirs, git: OnceCell::new(), opened: Mutex::default() })
     }
 
     #[must_use]
@@ -59,7 +66,24 @@ impl App {
     /// # Errors
     /// When it cannot be opened.
     pub async fn store(&self) -> Result<Store, AppError> {
-        Store::open(&self.dirs.database()).await.map_err(|error| open_error(&error))
+        let store = Store::open(&self.dirs.database()).await.map_err(|error| open_error(&error))?;
+        Ok(self.keep(store))
+    }
+
+    fn keep(&self, store: Store) -> Store {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.push(store.clone());
+        store
+    }
+
+    /// Closes the stores, so that the database is one whole file that can be read where nothing can be written.
+    pub async fn close(&self) {
+        let opened = std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
+        for store in opened {
+            if tokio::time::timeout(CLOSING, store.close()).await.is_err() {
+                tracing::debug!("a connection to the database was still busy at the end");
+            }
+        }
     }
 
     /// The store, if anything was ever queued. Works in a data directory that cannot be written, too.
@@ -70,13 +94,13 @@ impl App {
         if !self.dirs.database().exists() {
             return Ok(None);
         }
-        match Store::open(&self.dirs.database()).await {
+        let opened = match Store::open(&self.dirs.database()).await {
             Err(error) if error.class() == ErrorClass::ReadOnly => {
-                let store = Store::open_read_only(&self.dirs.database()).await;
-                store.map(Some).map_err(|error| open_error(&error))
+                Store::open_read_only(&self.dirs.database()).await
             }
-            opened => opened.map(Some).map_err(|error| open_error(&error)),
-        }
+            opened => opened,
+        };
+        opened.map(|store| Some(self.keep(store))).map_err(|error| open_error(&error))
     }
 
     /// The store, which must be there to look anything up in it.

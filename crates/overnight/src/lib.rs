@@ -148,7 +148,9 @@ async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
         | Command::Config(_) => {}
     }
     let app = App::new(&cli.global, env)?;
-    on_app(&app, &cli.command).await.map(ExitCode::number)
+    let done = on_app(&app, &cli.command).await;
+    app.close().await;
+    done.map(ExitCode::number)
 }
 
 async fn on_app(app: &App, command: &Command) -> Outcome {
