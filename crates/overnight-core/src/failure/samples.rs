@@ -68,11 +68,11 @@ pub(super) const SAMPLES: &[(&str, &str)] = &[
     ),
     (
         "machine.network",
-        "npm error code ENOTFOUND\nnpm error network request to https://registry.npmjs.org/left-pad failed, reason: getaddrinfo ENOTFOUND registry.npmjs.org\n",
+        "npm error code ENOTFOUND\nnpm error network request to https://registry.example.test/left-pad failed, reason: getaddrinfo ENOTFOUND registry.example.test\n",
     ),
     (
         "machine.network",
-        "warning: spurious network error (3 tries remaining): [6] Could not resolve hostname (Could not resolve host: index.crates.io)\nerror: failed to get `serde` as a dependency of package `demo v0.1.0`\n",
+        "warning: spurious network error (3 tries remaining): [6] Could not resolve hostname (Could not resolve host: index.example.test)\nerror: failed to get `serde` as a dependency of package `demo v0.1.0`\n",
     ),
     (
         "machine.network",
@@ -88,7 +88,7 @@ pub(super) const SAMPLES: &[(&str, &str)] = &[
     ),
     (
         "machine.network",
-        "[ERROR] Failed to execute goal on project demo: Could not resolve dependencies for project x:demo:jar:1: Could not transfer artifact junit:junit:pom:4.13 from/to central (https://repo.maven.apache.org/maven2): Unknown host\n",
+        "[ERROR] Failed to execute goal on project demo: Could not resolve dependencies for project x:demo:jar:1: Could not transfer artifact junit:junit:pom:4.13 from/to central (https://maven.example.test/maven2): Unknown host\n",
     ),
     (
         "machine.network",
