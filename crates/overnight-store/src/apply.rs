@@ -1,12 +1,19 @@
-//! Writing a step: state, events and effects in one transaction, for whoever holds the lease and for nobody else.
+//! Writing steps: state, events and effects in one transaction, for whoever holds the lease and for nobody else. Several
+//! jobs' steps go through one transaction when they come at the same time.
+
+use std::collections::HashMap;
 
 use overnight_core::id::EventNumber;
-use overnight_core::job::{EffectChange, JobEvent, JobState, Stage, Step};
+use overnight_core::job::{EffectChange, JobEvent, JobState, Step};
 use overnight_core::units::Timestamp;
 
-use crate::error::{StoreError, failed};
-use crate::lease::Lease;
+use crate::ends;
+use crate::error::StoreError;
+use crate::insert::{Into, runs};
+use crate::lease::{Held, Lease};
+use crate::placement::{COLUMNS, Placement, TYPES};
 use crate::row::{self, to_json};
+use crate::sql::{Value, places, rows, sql};
 use crate::store::{Store, WriteTx};
 
 /// What a step wrote.
@@ -16,6 +23,17 @@ pub struct Applied {
     pub events: Vec<(EventNumber, Timestamp, JobEvent)>,
 }
 
+/// One step on its way to the database.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) held: Held,
+    /// The state that the step was decided from; `None`: read in the same transaction.
+    pub(crate) expected: Option<JobState>,
+    pub(crate) step: Step,
+}
+
+pub(crate) type Written = Result<Applied, StoreError>;
+
 impl Store {
     /// Writes `step`, which was decided from the state `expected`. A step to `Parked` or `Ended` gives the lease back.
     ///
@@ -24,86 +42,185 @@ impl Store {
     /// [`StoreError::StateMoved`] when the stored state is not `expected`; [`StoreError::EffectOutOfOrder`] when an effect
     /// is reserved after it was done, or done without being reserved or twice; [`StoreError::Row`], [`StoreError::Database`].
     pub async fn apply(&self, lease: &Lease, expected: &JobState, step: Step) -> Result<Applied, StoreError> {
-        let mut tx = self.begin("write the step").await?;
-        let found = held_state(&mut tx, lease).await?;
-        // Compared as stored: the holder's own value may be finer (a duration in nanoseconds) than what is kept of it.
-        if to_json("state", &found)? != to_json("state", expected)? {
-            let (expected, found) = (expected.name(), found.name());
-            return Err(StoreError::StateMoved { job: lease.job().clone(), expected, found });
+        let held = lease.held();
+        self.commits.write(self, Write { held, expected: Some(expected.clone()), step }).await
+    }
+}
+
+/// Writes these steps in one transaction, which is committed. A step that is refused does not keep the others from being
+/// written; the outer error is that of the database, and nothing is written then.
+pub(crate) async fn write_all(store: &Store, writes: &[Write]) -> Result<Vec<Written>, StoreError> {
+    let mut tx = store.begin("write the step").await?;
+    let written = write_steps(&mut tx, writes).await?;
+    tx.commit().await?;
+    Ok(written)
+}
+
+/// The same within a transaction of the caller. The results stand in the order of the writes.
+pub(crate) async fn write_steps(tx: &mut WriteTx, writes: &[Write]) -> Result<Vec<Written>, StoreError> {
+    let found = update_jobs(tx, writes).await?;
+    let mut results = Vec::with_capacity(writes.len());
+    let mut events: Vec<Vec<Value>> = Vec::new();
+    let mut ended = Vec::new();
+    let mut freed = Vec::new();
+    for write in writes {
+        let Some(job) = found.get(write.held.job.as_str()) else {
+            results.push(Err(why_not(tx, write).await?));
+            continue;
+        };
+        let count = i64::try_from(write.step.events.len()).unwrap_or(i64::MAX);
+        let applied = numbered(job.at, job.last_event - count, write.step.events.clone());
+        for (number, at, event) in &applied.events {
+            events.push(event_row(write.held.job.as_str(), *number, *at, event)?);
         }
-        let applied = write_step(&mut tx, lease, step).await?;
-        tx.commit().await?;
-        Ok(applied)
+        for change in &write.step.effects {
+            write_effect(tx, &write.held, job.at, change).await?;
+        }
+        if frees_lease(&write.step.next) && write.held.limited {
+            freed.push(write.held.job.as_str().to_owned());
+        }
+        if let (Some(end), true) = (ended_as(&write.step.next), job.dependents) {
+            ended.push(ends::Ending { job: write.held.job.clone(), key: job.key.clone(), reason: end });
+        }
+        results.push(Ok(applied));
     }
+    EVENTS.rows(tx, &events).await?;
+    free_slots(tx, &freed).await?;
+    ends::release_dependents(tx, ended).await?;
+    Ok(results)
 }
 
-async fn held_state(tx: &mut WriteTx, lease: &Lease) -> Result<JobState, StoreError> {
-    let operation = tx.operation;
-    let text = tx.dialect.sql("SELECT state FROM jobs WHERE id = $1 AND fence = $2 AND holder = $3 {lock}");
-    let query =
-        sqlx::query(text).bind(lease.job().as_str()).bind(lease.fence().0).bind(lease.worker().as_str());
-    let found = query.fetch_optional(tx.connection()).await.map_err(failed(operation))?;
-    let found = found.ok_or_else(|| lease.lost())?;
-    let job = lease.job().as_str();
-    Ok(row::state(job, &row::text(&found, job, "state")?)?)
-}
+/// Events in a table: one row each.
+pub(crate) const EVENTS: Into = Into {
+    table: "events",
+    columns: &[("job_id", "TEXT"), ("number", "BIGINT"), ("at", "BIGINT"), ("event", "TEXT")],
+    extra: Some(("tx", "{tx}")),
+    tail: "",
+};
 
-/// Writes a step under the lease's fence, within a transaction that the caller commits.
-pub(crate) async fn write_step(tx: &mut WriteTx, lease: &Lease, step: Step) -> Result<Applied, StoreError> {
-    let operation = tx.operation;
-    let place = placement(&step.next);
-    let count = i64::try_from(step.events.len()).unwrap_or(i64::MAX);
-    let text = tx.dialect.sql(
-        "UPDATE jobs SET state = $4, state_name = $5, stage = $6, wake_at = $7, ended = $8, \
-         holder = CASE WHEN $9 THEN NULL ELSE holder END, lease_until = CASE WHEN $9 THEN NULL ELSE lease_until END, \
-         last_event = last_event + $10, updated_at = {now} \
-         WHERE id = $1 AND fence = $2 AND holder = $3 AND NOT ended RETURNING last_event, updated_at",
-    );
-    let update = sqlx::query(text)
-        .bind(lease.job().as_str())
-        .bind(lease.fence().0)
-        .bind(lease.worker().as_str())
-        .bind(to_json("state", &step.next)?)
-        .bind(place.name)
-        .bind(place.stage)
-        .bind(place.wake)
-        .bind(place.ended)
-        .bind(place.frees_lease)
-        .bind(count);
-    let written = update.fetch_optional(tx.connection()).await.map_err(failed(operation))?;
-    let written = written.ok_or_else(|| lease.lost())?;
-    let job = lease.job().as_str();
-    let at = Timestamp(row::number(&written, job, "updated_at")?);
-    let mut number = row::number(&written, job, "last_event")? - count;
-    let mut events = Vec::with_capacity(step.events.len());
-    for event in step.events {
-        number += 1;
-        insert_event(tx, job, EventNumber(number), at, &event).await?;
-        events.push((EventNumber(number), at, event));
-    }
-    for change in &step.effects {
-        write_effect(tx, lease, at, change).await?;
-    }
-    Ok(Applied { at, events })
-}
-
-pub(crate) async fn insert_event(
-    tx: &mut WriteTx,
+pub(crate) fn event_row(
     job: &str,
     number: EventNumber,
     at: Timestamp,
     event: &JobEvent,
-) -> Result<(), StoreError> {
-    let insert = sqlx::query("INSERT INTO events (job_id, number, at, event) VALUES ($1, $2, $3, $4)");
-    let insert = insert.bind(job).bind(number.0).bind(at.0).bind(to_json("event", event)?);
-    insert.execute(tx.connection()).await.map_err(failed(tx.operation))?;
+) -> Result<Vec<Value>, StoreError> {
+    Ok(vec![job.into(), number.0.into(), at.0.into(), to_json("event", event)?.into()])
+}
+
+pub(crate) fn numbered(at: Timestamp, before: i64, events: Vec<JobEvent>) -> Applied {
+    let numbers = before + 1..;
+    let events = numbers.zip(events).map(|(number, event)| (EventNumber(number), at, event)).collect();
+    Applied { at, events }
+}
+
+pub(crate) fn ended_as(state: &JobState) -> Option<overnight_core::job::EndReason> {
+    match state {
+        JobState::Ended { end, .. } => Some(end.reason),
+        JobState::Queued
+        | JobState::Preparing { .. }
+        | JobState::Working { .. }
+        | JobState::Collecting { .. }
+        | JobState::Verifying { .. }
+        | JobState::Publishing { .. }
+        | JobState::Cleaning { .. }
+        | JobState::Parked { .. } => None,
+    }
+}
+
+fn frees_lease(state: &JobState) -> bool {
+    match state {
+        JobState::Parked { .. } | JobState::Ended { .. } => true,
+        JobState::Queued
+        | JobState::Preparing { .. }
+        | JobState::Working { .. }
+        | JobState::Collecting { .. }
+        | JobState::Verifying { .. }
+        | JobState::Publishing { .. }
+        | JobState::Cleaning { .. } => false,
+    }
+}
+
+/// What the update of a job told.
+struct Updated {
+    key: overnight_core::id::TaskKey,
+    last_event: i64,
+    at: Timestamp,
+    dependents: bool,
+}
+
+async fn update_jobs(tx: &mut WriteTx, writes: &[Write]) -> Result<HashMap<String, Updated>, StoreError> {
+    let mut found = HashMap::new();
+    for run in runs(writes) {
+        let mut values: Vec<Value> = Vec::with_capacity(run.len() * 24);
+        for write in run {
+            values.push(write.held.job.as_str().into());
+            values.push(write.held.fence.0.into());
+            values.push(write.held.worker.as_str().into());
+            let expected = write.expected.as_ref().map(|state| to_json("state", state)).transpose()?;
+            values.push(expected.into());
+            values.push(i64::try_from(write.step.events.len()).unwrap_or(i64::MAX).into());
+            values.extend(Placement::of(&write.step.next, true)?.values());
+        }
+        for row in tx.all(sql(update_text(run.len())).bind_all(values)).await? {
+            let job = row::text(&row, "?", "id")?;
+            let updated = Updated {
+                key: row::key(&row, &job)?,
+                last_event: row::number(&row, &job, "last_event")?,
+                at: Timestamp(row::number(&row, &job, "updated_at")?),
+                dependents: row::flag(&row, &job, "dependents")?,
+            };
+            found.insert(job, updated);
+        }
+    }
+    Ok(found)
+}
+
+fn update_text(count: usize) -> String {
+    let types: Vec<&str> =
+        ["TEXT", "BIGINT", "TEXT", "TEXT", "BIGINT"].into_iter().chain(TYPES).collect();
+    let named: Vec<String> = COLUMNS.iter().map(|column| format!("v_{column}")).collect();
+    let set: Vec<String> = COLUMNS.iter().map(|column| format!("{column} = v_{column}")).collect();
+    format!(
+        "WITH v (v_id, v_fence, v_holder, v_expected, v_events, {}) AS (VALUES {}) \
+         UPDATE jobs SET {}, last_event = last_event + v_events, updated_at = {{now}}, \
+         holder = CASE WHEN v_phase = 'held' THEN holder ELSE NULL END, \
+         lease_until = CASE WHEN v_phase = 'held' THEN lease_until ELSE NULL END \
+         FROM v WHERE jobs.id = v_id AND fence = v_fence AND holder = v_holder AND NOT ended \
+         AND (v_expected IS NULL OR state = v_expected) \
+         RETURNING jobs.id AS id, jobs.key AS key, last_event, updated_at, dependents",
+        named.join(", "),
+        rows(1, &types, count),
+        set.join(", "),
+    )
+}
+
+/// Why a step was not written.
+async fn why_not(tx: &mut WriteTx, write: &Write) -> Result<StoreError, StoreError> {
+    let job = write.held.job.as_str();
+    let text = "SELECT state FROM jobs WHERE id = $1 AND fence = $2 AND holder = $3 AND NOT ended";
+    let query = sql(text).bind(job).bind(write.held.fence.0).bind(write.held.worker.as_str());
+    let Some(row) = tx.optional(query).await? else { return Ok(write.held.lost()) };
+    let expected = write.expected.as_ref().map_or("anything", JobState::name);
+    Ok(match row::state(job, &row::text(&row, job, "state")?) {
+        Ok(found) => StoreError::StateMoved { job: write.held.job.clone(), expected, found: found.name() },
+        Err(error) => error.into(),
+    })
+}
+
+pub(crate) async fn free_slots(tx: &mut WriteTx, jobs: &[String]) -> Result<(), StoreError> {
+    for run in runs(jobs) {
+        let text = format!("DELETE FROM slots WHERE job_id IN ({})", places(1, run.len()));
+        if tx.run(sql(text).bind_all(run.iter().cloned())).await? > 0 {
+            tx.gives_work();
+        }
+    }
     Ok(())
 }
 
 /// A reservation may be repeated, by the same holder or a later one, until the effect is done; it is done once.
 async fn write_effect(
     tx: &mut WriteTx,
-    lease: &Lease,
+    held: &Held,
     at: Timestamp,
     change: &EffectChange,
 ) -> Result<(), StoreError> {
@@ -124,36 +241,9 @@ async fn write_effect(
             result,
         ),
     };
-    let query =
-        sqlx::query(text).bind(lease.job().as_str()).bind(name).bind(value).bind(lease.fence().0).bind(at.0);
-    let operation = tx.operation;
-    let done = query.execute(tx.connection()).await.map_err(failed(operation))?;
-    if done.rows_affected() == 0 {
-        return Err(StoreError::EffectOutOfOrder { job: lease.job().clone(), effect: name, wanted });
+    let query = sql(text).bind(held.job.as_str()).bind(name).bind(value).bind(held.fence.0).bind(at.0);
+    if tx.run(query).await? == 0 {
+        return Err(StoreError::EffectOutOfOrder { job: held.job.clone(), effect: name, wanted });
     }
     Ok(())
-}
-
-/// Columns that repeat a part of the state, for conditions in SQL. Written only together with it.
-pub(crate) struct Placement {
-    pub(crate) name: &'static str,
-    pub(crate) stage: Option<&'static str>,
-    pub(crate) wake: Option<i64>,
-    pub(crate) ended: bool,
-    pub(crate) frees_lease: bool,
-}
-
-pub(crate) fn placement(state: &JobState) -> Placement {
-    let (wake, ended, frees_lease) = match state {
-        JobState::Parked { wake, .. } => (wake.map(|at| at.0), false, true),
-        JobState::Ended { .. } => (None, true, true),
-        JobState::Queued
-        | JobState::Preparing { .. }
-        | JobState::Working { .. }
-        | JobState::Collecting { .. }
-        | JobState::Verifying { .. }
-        | JobState::Publishing { .. }
-        | JobState::Cleaning { .. } => (None, false, false),
-    };
-    Placement { name: state.name(), stage: state.stage().map(Stage::as_str), wake, ended, frees_lease }
 }

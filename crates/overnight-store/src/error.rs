@@ -3,8 +3,9 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use overnight_core::id::{Fence, JobId, TaskKey};
-use overnight_core::job::IllegalTransition;
+use overnight_core::id::{Fence, JobId, RepositoryId, TaskKey};
+use sqlx::postgres::PgDatabaseError;
+use overnight_core::job::{EndReason, IllegalTransition};
 
 /// What a caller can do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +23,8 @@ pub enum ErrorClass {
     Io,
     /// The schema belongs to a newer version of Overnight.
     Newer,
+    /// The server does not let us in, or what was asked for cannot be.
+    Refused,
     /// A mistake in Overnight itself.
     Bug,
 }
@@ -39,6 +42,7 @@ impl ErrorClass {
                 Some("run `overnight doctor`; if the file is damaged, put a backup in its place")
             }
             Self::Io => Some("look at the system log for disk errors, then try again"),
+            Self::Refused => Some("look at the server's address, the database's name, the user and the password"),
             Self::Newer => Some("use the newer version of overnight that wrote this database"),
             Self::Bug => Some("this is a bug in overnight: please report it"),
         }
@@ -46,12 +50,14 @@ impl ErrorClass {
 
     pub(crate) fn of(error: &sqlx::Error) -> Self {
         match error {
-            sqlx::Error::Database(database) => {
-                database.code().and_then(|code| code.parse().ok()).map_or(Self::Bug, sqlite_class)
-            }
+            sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
+                Some(error) => postgres_class(error.code()),
+                None => database.code().and_then(|code| code.parse().ok()).map_or(Self::Bug, sqlite_class),
+            },
             sqlx::Error::Io(io) => io_class(io),
             sqlx::Error::PoolTimedOut => Self::Busy,
-            sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => Self::Io,
+            sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed | sqlx::Error::Protocol(_) => Self::Io,
+            sqlx::Error::Configuration(_) | sqlx::Error::Tls(_) => Self::Refused,
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt,
             // sqlx's enum is open; everything else is a wrong call.
             _ => Self::Bug,
@@ -69,6 +75,24 @@ fn sqlite_class(code: i32) -> ErrorClass {
         (_, 3 | 8) => ErrorClass::ReadOnly,
         (_, 10 | 14) => ErrorClass::Io,
         (_, 11 | 26) => ErrorClass::Corrupt,
+        (_, _) => ErrorClass::Bug,
+    }
+}
+
+/// SQLSTATE classes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn postgres_class(code: &str) -> ErrorClass {
+    match (code, code.get(..2).unwrap_or_default()) {
+        // Deadlock, serialisation failure, lock not available.
+        ("40P01" | "40001" | "55P03", _) => ErrorClass::Busy,
+        ("53100", _) => ErrorClass::Full,
+        ("25006", _) => ErrorClass::ReadOnly,
+        // Too many connections; connection lost, server shutting down or starting, statement cancelled by it.
+        (_, "53" | "08" | "57" | "58") => ErrorClass::Io,
+        // Authentication, missing database, missing right.
+        (_, "28" | "3D") | ("42501", _) => ErrorClass::Refused,
+        // Idle in a transaction for too long: this process stood still.
+        (_, "25") => ErrorClass::Io,
+        (_, "XX") => ErrorClass::Corrupt,
         (_, _) => ErrorClass::Bug,
     }
 }
@@ -111,12 +135,16 @@ pub enum StoreError {
     LeaseLost { job: JobId, fence: Fence },
     #[error("there is no job {job}")]
     UnknownJob { job: JobId },
+    #[error("there is no repository {id}")]
+    UnknownRepository { id: RepositoryId },
     #[error("job {job} is {found} in another way than the step for {expected} expects")]
     StateMoved { job: JobId, expected: &'static str, found: &'static str },
     #[error("effect {effect} of job {job} cannot become {wanted}: it is already done, or was never reserved")]
     EffectOutOfOrder { job: JobId, effect: &'static str, wanted: &'static str },
     #[error("request {request:?} was used before, for the different job {key}")]
     RequestReused { request: String, key: TaskKey },
+    #[error("request {request:?} stands twice in one batch")]
+    RequestTwice { request: String },
     #[error("failed to claim job {job}")]
     Transition { job: JobId, source: IllegalTransition },
     #[error("failed to write the {column} of a job as JSON")]
@@ -129,6 +157,15 @@ pub enum StoreError {
     Damaged { operation: &'static str, findings: String },
     #[error("failed to {operation}: {path} cannot be named in SQL", path = .path.display())]
     UnusablePath { operation: &'static str, path: PathBuf },
+    /// The answer to a transaction was not heard, so it may or may not have happened.
+    #[error("failed to {operation}: {why}")]
+    Unheard { operation: &'static str, why: String },
+    #[error("a job that this one should wait for has ended already, as {}: {key}", .reason.code())]
+    ParentFailed { key: TaskKey, reason: EndReason },
+    #[error("job {key} waits for other jobs that have not ended")]
+    Blocked { key: TaskKey },
+    #[error("{what}; this is a fault of Overnight")]
+    Internal { what: &'static str },
     #[error("failed to {operation}")]
     Database { operation: &'static str, source: sqlx::Error },
 }
@@ -141,25 +178,49 @@ impl StoreError {
             Self::Row(_) | Self::Damaged { .. } => ErrorClass::Corrupt,
             Self::OpenedReadOnly { .. } => ErrorClass::ReadOnly,
             Self::Database { source, .. } => ErrorClass::of(source),
+            Self::Unheard { .. } => ErrorClass::Io,
             Self::UnknownJob { .. }
-            | Self::StateMoved { .. }
-            | Self::EffectOutOfOrder { .. }
+            | Self::UnknownRepository { .. }
             | Self::RequestReused { .. }
+            | Self::RequestTwice { .. }
+            | Self::ParentFailed { .. }
+            | Self::Blocked { .. } => ErrorClass::Refused,
+            Self::StateMoved { .. }
+            | Self::EffectOutOfOrder { .. }
+            | Self::Internal { .. }
             | Self::Transition { .. }
             | Self::Encode { .. }
             | Self::UnusablePath { .. } => ErrorClass::Bug,
         }
     }
 
+    /// Two transactions wanted the same rows in another order, or at the same time: this one was undone and can be repeated.
+    pub(crate) fn is_collision(&self) -> bool {
+        let Self::Database { source, .. } = self else { return false };
+        let code = source.as_database_error().and_then(|error| error.code());
+        matches!(code.as_deref(), Some("40P01" | "40001"))
+    }
+
+    /// Another transaction inserted the same key first.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        let Self::Database { source, .. } = self else { return false };
+        source.as_database_error().is_some_and(|error| error.is_unique_violation())
+    }
+
     /// What a person can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::RequestReused { .. } => Some("give a different job a request name of its own"),
+            Self::RequestReused { .. } | Self::RequestTwice { .. } => Some("give a different job a request name of its own"),
             Self::UnusablePath { .. } => Some("choose a path that is valid UTF-8"),
+            Self::ParentFailed { .. } => Some("wait for it with --after-any, or run that job again first"),
+            Self::Blocked { .. } => Some("see what it waits for: overnight show"),
+            Self::UnknownJob { .. } => Some("overnight ls --all lists every job"),
             Self::LeaseLost { .. }
-            | Self::UnknownJob { .. }
+            | Self::UnknownRepository { .. }
             | Self::StateMoved { .. }
+            | Self::Internal { .. }
+            | Self::Unheard { .. }
             | Self::EffectOutOfOrder { .. }
             | Self::Transition { .. }
             | Self::Encode { .. }
@@ -187,14 +248,14 @@ pub enum OpenError {
     Missing { path: PathBuf },
     #[error("{} is not a database", .path.display())]
     NotADatabase { path: PathBuf, source: sqlx::Error },
-    #[error("{} is a database, but not one of overnight", .path.display())]
-    Foreign { path: PathBuf },
+    #[error("{place} is a database, but not one of overnight")]
+    Foreign { place: String },
     #[error("the database {} is damaged or cut short", .path.display())]
     Damaged { path: PathBuf, source: sqlx::Error },
-    #[error("the database {} has schema {found}, and this version of overnight knows schema {supported}", .path.display())]
-    Newer { path: PathBuf, found: i64, supported: i64 },
-    #[error("the database {} has schema {found}, and reading it without writing needs schema {supported}", .path.display())]
-    Older { path: PathBuf, found: i64, supported: i64 },
+    #[error("the database {place} has schema {found}, and this version of overnight knows schema {supported}")]
+    Newer { place: String, found: i64, supported: i64 },
+    #[error("the database {place} has schema {found}, and reading it without writing needs schema {supported}")]
+    Older { place: String, found: i64, supported: i64 },
     #[error("the database {}, or its directory, cannot be written", .path.display())]
     ReadOnly { path: PathBuf, source: sqlx::Error },
     #[error("the database {} is locked by another process", .path.display())]
@@ -203,6 +264,9 @@ pub enum OpenError {
     Full { path: PathBuf, source: sqlx::Error },
     #[error("failed to open the database {}", .path.display())]
     Failed { path: PathBuf, source: sqlx::Error },
+    /// `database`: without its password.
+    #[error("failed to open {database}")]
+    Server { database: String, source: sqlx::Error },
 }
 
 impl OpenError {
@@ -216,7 +280,7 @@ impl OpenError {
             Self::Older { .. } | Self::ReadOnly { .. } => ErrorClass::ReadOnly,
             Self::Locked { .. } => ErrorClass::Busy,
             Self::Full { .. } => ErrorClass::Full,
-            Self::Failed { source, .. } => ErrorClass::of(source),
+            Self::Failed { source, .. } | Self::Server { source, .. } => ErrorClass::of(source),
         }
     }
 
@@ -236,7 +300,8 @@ impl OpenError {
             | Self::ReadOnly { .. }
             | Self::Locked { .. }
             | Self::Full { .. }
-            | Self::Failed { .. } => self.class().hint(),
+            | Self::Failed { .. }
+            | Self::Server { .. } => self.class().hint(),
         }
     }
 }

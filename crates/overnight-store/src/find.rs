@@ -3,11 +3,9 @@
 use overnight_core::id::{JobId, RepositoryId, TaskKey};
 use overnight_core::job::Job;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use crate::error::{CorruptRow, ErrorClass, StoreError, failed};
 use crate::row::{self, SELECT_JOB};
+use crate::sql::{Row, sql};
 use crate::store::Store;
 
 /// Shortest part of an id that is looked for.
@@ -102,8 +100,7 @@ impl Store {
     /// [`StoreError::Database`]. Rows that cannot be read are part of the answer.
     pub async fn jobs(&self, filter: &JobFilter) -> Result<Jobs, StoreError> {
         let operation = "list jobs";
-        let text = self.dialect.sql(&format!("{SELECT_JOB} {}", conditions(filter)));
-        let mut query = sqlx::query(text);
+        let mut query = sql(format!("{SELECT_JOB} {}", conditions(filter)));
         if let Some(repository) = &filter.repository {
             query = query.bind(repository.as_str());
         }
@@ -117,7 +114,7 @@ impl Store {
             query = query.bind(i64::from(limit));
         }
         let mut list = Jobs::default();
-        for found in query.fetch_all(self.reader()).await.map_err(failed(operation))? {
+        for found in self.all(operation, query).await? {
             match row::job(&found) {
                 Ok(job) => list.jobs.push(job),
                 Err(error) => list.unreadable.push(error),
@@ -134,18 +131,17 @@ impl Store {
         self.jobs(&JobFilter { ended: Some(false), ..JobFilter::default() }).await
     }
 
-    async fn select(&self, condition: &str, value: &str) -> Result<Vec<SqliteRow>, StoreError> {
-        let query = sqlx::query(self.dialect.sql(&format!("{SELECT_JOB} {condition} LIMIT 6"))).bind(value);
-        query.fetch_all(self.reader()).await.map_err(failed("look for the job"))
+    async fn select(&self, condition: &str, value: &str) -> Result<Vec<Row>, StoreError> {
+        let query = sql(format!("{SELECT_JOB} {condition} LIMIT 6")).bind(value);
+        self.all("look for the job", query).await
     }
 
     async fn nearest(&self, typed: &str) -> Result<Vec<TaskKey>, StoreError> {
         let operation = "look for similar jobs";
-        let query =
-            sqlx::query("SELECT key FROM jobs ORDER BY created_at DESC, id DESC LIMIT $1").bind(NEAR_POOL);
+        let query = sql("SELECT key FROM jobs ORDER BY created_at DESC, id DESC LIMIT $1").bind(NEAR_POOL);
         let mut near = Vec::new();
-        for found in query.fetch_all(self.reader()).await.map_err(failed(operation))? {
-            let key: String = found.try_get("key").map_err(failed(operation))?;
+        for found in self.all(operation, query).await? {
+            let key = found.text("key").map_err(failed(operation))?;
             let edits = strsim::damerau_levenshtein(typed, &key);
             if let (Ok(key), true) = (TaskKey::parse(&key), edits <= NEAR_EDITS) {
                 near.push((edits, key));
@@ -183,9 +179,9 @@ fn conditions(filter: &JobFilter) -> String {
     text
 }
 
-fn ambiguous(wanted: &str, several: &[SqliteRow]) -> FindError {
-    let name = |found: &SqliteRow| {
-        let (key, id) = (found.try_get::<String, _>("key").ok()?, found.try_get::<String, _>("id").ok()?);
+fn ambiguous(wanted: &str, several: &[Row]) -> FindError {
+    let name = |found: &Row| {
+        let (key, id) = (found.text("key").ok()?, found.text("id").ok()?);
         Some((TaskKey::parse(&key).ok()?, JobId::parse(&id).ok()?))
     };
     let matches = several.iter().filter_map(name).take(AMBIGUOUS_MAX).collect();

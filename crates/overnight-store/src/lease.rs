@@ -1,47 +1,62 @@
-//! The lease of a job: proof of the right to act for it, and how it is kept, looked at, given back and recalled.
+//! The lease of a job: proof of the right to act for it, and how it is kept, looked at and given back.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use overnight_core::id::{Fence, JobId, WorkerId};
-use overnight_core::job::CancelledBy;
+use overnight_core::job::{CancelledBy, JobState};
 use overnight_core::units::Timestamp;
 
-use crate::error::{StoreError, failed};
+use crate::apply::free_slots;
+use crate::error::StoreError;
+use crate::free;
+use crate::placement::{Phase, Placement};
 use crate::row;
+use crate::sql::{Row, sql};
 use crate::store::Store;
 
 /// The right to act for one job. Only a claim makes one, it cannot be copied, and every mutation of a job asks for it.
 /// It may be lost at any time; the store then refuses it.
 #[derive(Debug)]
 pub struct Lease {
-    job: JobId,
-    worker: WorkerId,
-    fence: Fence,
+    held: Held,
     until: AtomicI64,
 }
 
+/// What a lease is proved by.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) job: JobId,
+    pub(crate) worker: WorkerId,
+    pub(crate) fence: Fence,
+    /// It takes up a slot of a concurrency limit.
+    pub(crate) limited: bool,
+}
+
+impl Held {
+    pub(crate) fn lost(&self) -> StoreError {
+        StoreError::LeaseLost { job: self.job.clone(), fence: self.fence }
+    }
+}
+
 impl Lease {
-    pub(crate) fn new(job: JobId, worker: WorkerId, fence: Fence, until: Timestamp) -> Self {
-        Self { job, worker, fence, until: AtomicI64::new(until.0) }
+    pub(crate) fn new(held: Held, until: Timestamp) -> Self {
+        Self { held, until: AtomicI64::new(until.0) }
     }
 
     #[must_use]
     pub fn job(&self) -> &JobId {
-        &self.job
+        &self.held.job
     }
 
     #[must_use]
     pub fn worker(&self) -> &WorkerId {
-        &self.worker
+        &self.held.worker
     }
 
     #[must_use]
     pub fn fence(&self) -> Fence {
-        self.fence
+        self.held.fence
     }
 
     /// When it ends unless renewed, by the database's clock, as last confirmed by the store.
@@ -50,8 +65,12 @@ impl Lease {
         Timestamp(self.until.load(Ordering::Acquire))
     }
 
-    pub(crate) fn lost(&self) -> StoreError {
-        StoreError::LeaseLost { job: self.job.clone(), fence: self.fence }
+    pub(crate) fn held(&self) -> Held {
+        self.held.clone()
+    }
+
+    pub(crate) fn extended(&self, until: Timestamp) {
+        self.until.fetch_max(until.0, Ordering::AcqRel);
     }
 }
 
@@ -64,14 +83,6 @@ pub enum Renewal {
     Lost,
 }
 
-/// The store's answer to somebody who wants a job cancelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CancelRequest {
-    /// The holder, or the next one, will see it. An earlier request stays as it was.
-    Recorded,
-    AlreadyEnded,
-}
-
 impl Store {
     /// Makes the lease last `length` from now. A lease that is over but that nobody else has taken is renewed too.
     ///
@@ -79,14 +90,12 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Row`]. Neither means that the lease is lost.
     pub async fn lease_renew(&self, lease: &Lease, length: Duration) -> Result<Renewal, StoreError> {
         let operation = "renew the lease";
-        let text = self.dialect.sql(
-            "UPDATE jobs SET lease_until = {now} + $4 WHERE id = $1 AND fence = $2 AND holder = $3 \
-             RETURNING lease_until, cancel",
-        );
-        let update =
-            sqlx::query(text).bind(lease.job.as_str()).bind(lease.fence.0).bind(lease.worker.as_str());
-        let found = update.bind(span(length)).fetch_optional(self.writer(operation)?).await;
-        renewal(lease, found.map_err(failed(operation))?)
+        let text = "UPDATE jobs SET lease_until = {now} + $4 WHERE id = $1 AND fence = $2 AND holder = $3 \
+                    RETURNING lease_until, cancel";
+        let held = &lease.held;
+        let update = sql(text).bind(held.job.as_str()).bind(held.fence.0).bind(held.worker.as_str());
+        let found = self.writer(operation)?.optional(update.bind(span(length))).await;
+        renewal(lease, found.map_err(crate::error::failed(operation))?)
     }
 
     /// Asks the same without writing anything.
@@ -95,60 +104,48 @@ impl Store {
     /// As [`Store::lease_renew`].
     pub async fn lease_peek(&self, lease: &Lease) -> Result<Renewal, StoreError> {
         let text = "SELECT lease_until, cancel FROM jobs WHERE id = $1 AND fence = $2 AND holder = $3";
-        let query =
-            sqlx::query(text).bind(lease.job.as_str()).bind(lease.fence.0).bind(lease.worker.as_str());
-        renewal(lease, query.fetch_optional(self.reader()).await.map_err(failed("look at the lease"))?)
+        let held = &lease.held;
+        let query = sql(text).bind(held.job.as_str()).bind(held.fence.0).bind(held.worker.as_str());
+        renewal(lease, self.optional("look at the lease", query).await?)
     }
 
-    /// Gives the lease back and leaves the job where it is, for anybody to claim.
+    /// Gives the lease back and leaves the job where it is, for anybody to claim at once, or not before `rest` has passed.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] when it was not held any more; [`StoreError::Database`].
-    pub async fn lease_release(&self, lease: &Lease) -> Result<(), StoreError> {
+    pub async fn lease_release(&self, lease: &Lease, rest: Option<Duration>) -> Result<(), StoreError> {
         let mut tx = self.begin("release the lease").await?;
-        let text = tx.dialect.sql(
-            "UPDATE jobs SET holder = NULL, lease_until = NULL, updated_at = {now} \
-             WHERE id = $1 AND fence = $2 AND holder = $3",
-        );
-        let update =
-            sqlx::query(text).bind(lease.job.as_str()).bind(lease.fence.0).bind(lease.worker.as_str());
-        let done = update.execute(tx.connection()).await.map_err(failed(tx.operation))?;
-        if done.rows_affected() == 0 {
-            return Err(lease.lost());
+        let held = &lease.held;
+        let locked = free::lock(&mut tx, held.job.as_str()).await?.ok_or_else(|| held.lost())?;
+        let ours = locked.job.holder.as_ref().is_some_and(|holder| holder.worker == held.worker);
+        if !ours || locked.job.fence != held.fence {
+            return Err(held.lost());
         }
+        let phase = released(&locked.job.state, rest)?;
+        let text = "UPDATE jobs SET holder = NULL, lease_until = NULL, phase = $2, updated_at = {now}, \
+                    wake_at = CASE WHEN $3 > 0 THEN {now} + $3 ELSE wake_at END WHERE id = $1";
+        let update = sql(text).bind(held.job.as_str()).bind(phase.as_str());
+        tx.run(update.bind(rest.map_or(0, span))).await?;
+        if held.limited {
+            free_slots(&mut tx, &[held.job.as_str().to_owned()]).await?;
+        }
+        tx.gives_work();
         tx.commit().await
-    }
-
-    /// Asks for a cancel. The holder sees it with its next look at its lease; a job that nobody holds is ended by whoever
-    /// claims it next.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownJob`], [`StoreError::Database`].
-    pub async fn cancel_request(&self, id: &JobId, by: CancelledBy) -> Result<CancelRequest, StoreError> {
-        let mut tx = self.begin("record the cancel").await?;
-        let operation = tx.operation;
-        let text = tx.dialect.sql(
-            "UPDATE jobs SET cancel = COALESCE(cancel, $2), updated_at = {now} WHERE id = $1 AND NOT ended",
-        );
-        let update = sqlx::query(text).bind(id.as_str()).bind(row::cancel_text(by));
-        let done = update.execute(tx.connection()).await.map_err(failed(operation))?;
-        if done.rows_affected() > 0 {
-            tx.commit().await?;
-            return Ok(CancelRequest::Recorded);
-        }
-        let query = sqlx::query("SELECT ended FROM jobs WHERE id = $1").bind(id.as_str());
-        match query.fetch_optional(tx.connection()).await.map_err(failed(operation))? {
-            Some(row) if row.try_get("ended").map_err(failed(operation))? => Ok(CancelRequest::AlreadyEnded),
-            Some(_) | None => Err(StoreError::UnknownJob { job: id.clone() }),
-        }
     }
 }
 
-fn renewal(lease: &Lease, found: Option<SqliteRow>) -> Result<Renewal, StoreError> {
+/// Where a job stands when its holder lets go of it.
+fn released(state: &JobState, rest: Option<Duration>) -> Result<Phase, StoreError> {
+    let phase = Placement::of(state, false)?.phase;
+    Ok(if phase == Phase::Ready && rest.is_some_and(|rest| !rest.is_zero()) { Phase::Due } else { phase })
+}
+
+fn renewal(lease: &Lease, found: Option<Row>) -> Result<Renewal, StoreError> {
     let Some(found) = found else { return Ok(Renewal::Lost) };
-    let until = Timestamp(row::number(&found, lease.job.as_str(), "lease_until")?);
-    lease.until.fetch_max(until.0, Ordering::AcqRel);
-    Ok(Renewal::Held { until, cancel: row::cancel(&found, lease.job.as_str())? })
+    let job = lease.job().as_str();
+    let until = Timestamp(row::number(&found, job, "lease_until")?);
+    lease.extended(until);
+    Ok(Renewal::Held { until, cancel: row::cancel(&found, job)? })
 }
 
 /// A length of time as the database counts it: milliseconds.

@@ -1,8 +1,17 @@
 //! Every SQL statement, row decoding and migration: what Overnight remembers, and who may change it.
 //!
 //! The store keeps repositories, jobs, their events and outside effects, and the workers that may hold a job. It decides
-//! nothing about a job's way: it asks the core's transition function when a job is claimed, and otherwise writes the
+//! nothing about a job's way: it asks the core's transition function when nobody holds the job, and otherwise writes the
 //! [`Step`](overnight_core::job::Step) it is given, in one transaction, for whoever holds the job's [`Lease`].
+//!
+//! One text for each statement serves SQLite and PostgreSQL (`sql`, `dialect`). Where a job stands for a claim is its *phase*:
+//!
+//! ```text
+//!             enqueue                     claim                    apply: parked
+//! (blocked) ─────────► ready ◄──────────────────────────► held ──────────────────► due / asleep
+//!     └─ last parent ended ┘ ▲      release, lost worker    └─ apply: ended ─► ended    │
+//!                            └──────────── its time has come, woken ───────────────────┘
+//! ```
 //!
 //! Times come from the database's clock. A mutation is not undone when its future is dropped: it then happened, or it did
 //! not, and the caller does not know. Await it to its end.
@@ -10,30 +19,55 @@
 #![forbid(unsafe_code)]
 
 mod apply;
+mod cancel;
 mod claim;
+mod commit;
+mod database;
 mod dialect;
+mod ends;
 mod enqueue;
 mod error;
+mod feed;
 mod find;
+mod free;
+mod heartbeat;
+mod insert;
+mod lane;
 mod lease;
+mod limits;
 mod migrate;
 mod open;
+mod placement;
+mod postgres;
+mod reclaim;
 mod record;
 mod repository;
 mod row;
+mod sql;
+mod stats;
 mod store;
 #[cfg(test)]
 mod tests;
+mod wake;
+mod wakes;
 mod worker;
 
 pub use apply::Applied;
-pub use claim::{Claim, Claimed};
-pub use enqueue::NewJob;
+pub use cancel::CancelRequest;
+pub use claim::{Claim, Claimant, Claimed, ClaimOrder, Claims};
+pub use database::{Database, InvalidDatabase};
+pub use enqueue::{After, NewJob, Parent};
 pub use error::{CorruptRow, ErrorClass, OpenError, StoreError};
+pub use feed::{FeedItem, FeedPosition};
 pub use find::{FindError, JobFilter, Jobs};
-pub use lease::{CancelRequest, Lease, Renewal};
-pub use migrate::SCHEMA_VERSION;
+pub use heartbeat::{Beat, HeldJob};
+pub use lane::{LimitKey, Offer};
+pub use lease::{Lease, Renewal};
+pub use limits::{GROUP_LIMIT, Limit};
+pub use migrate::{SCHEMA_VERSION, Schema};
+pub use reclaim::{ReclaimPolicy, Reclaimed};
 pub use record::{EffectRecord, EffectStatus, EventRecord};
 pub use repository::{NewRepository, Repository};
 pub use store::Store;
-pub use worker::WorkerRow;
+pub use wakes::Listening;
+pub use worker::{WorkerRow, WorkerSeen};

@@ -1,4 +1,4 @@
-//! Opening a database file: its directory and permissions, its schema, the two pools, and precise refusals.
+//! Opening a SQLite file: its directory and permissions, its schema, the two pools, and precise refusals.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -9,8 +9,10 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row};
 
+use crate::database::Database;
 use crate::error::{ErrorClass, OpenError};
-use crate::migrate::{SCHEMA_VERSION, Schema, migrate, schema};
+use crate::migrate::{SCHEMA_VERSION, Schema, migrate_sqlite, schema_sqlite};
+use crate::sql::Pool;
 use crate::store::Store;
 
 /// How long a statement waits for another process's transaction. Ours last milliseconds, and SQLite's waiting is unfair:
@@ -22,7 +24,18 @@ const TURN: Duration = Duration::from_secs(30);
 const READERS: u32 = 4;
 
 impl Store {
-    /// Opens the database at `path`, creates it where there is none, and brings its schema forward.
+    /// Opens a database, makes its schema where there is none, and brings an older one forward.
+    ///
+    /// # Errors
+    /// [`OpenError`]; the database is left as it was.
+    pub async fn connect(database: &Database) -> Result<Self, OpenError> {
+        match database {
+            Database::Sqlite(path) => Self::open(path).await,
+            Database::Postgres(url) => Self::open_postgres(database.clone(), url).await,
+        }
+    }
+
+    /// Opens the SQLite file at `path`, creates it where there is none, and brings its schema forward.
     /// A created directory is closed to other users, and so is a created file.
     ///
     /// # Errors
@@ -49,7 +62,7 @@ impl Store {
         }
         let write = pool(1).connect_with(options.clone()).await.map_err(name)?;
         let read = pool(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
-        Ok(Self::new(Some(write), read))
+        Ok(Self::new(Database::Sqlite(path.to_owned()), Some(Pool::Sqlite(write)), Pool::Sqlite(read)))
     }
 
     /// Opens an existing database for reading, also where its directory cannot be written.
@@ -75,7 +88,8 @@ impl Store {
         };
         match found {
             (Schema::Version(SCHEMA_VERSION), options) => {
-                Ok(Self::new(None, pool(READERS).connect_lazy_with(options)))
+                let read = Pool::Sqlite(pool(READERS).connect_lazy_with(options));
+                Ok(Self::new(Database::Sqlite(path.to_owned()), None, read))
             }
             (found, _) => Err(refusal(path, found)),
         }
@@ -127,7 +141,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
 async fn prepare(path: &Path, options: &SqliteConnectOptions) -> Result<(), OpenError> {
     let name = |source| opening(path, source);
     let mut connection = SqliteConnection::connect_with(options).await.map_err(name)?;
-    match migrate(&mut connection).await.map_err(name)? {
+    match migrate_sqlite(&mut connection).await.map_err(name)? {
         Schema::Version(version) if version > SCHEMA_VERSION => {
             return Err(refusal(path, Schema::Version(version)));
         }
@@ -144,7 +158,7 @@ async fn prepare(path: &Path, options: &SqliteConnectOptions) -> Result<(), Open
 
 async fn peek_schema(options: &SqliteConnectOptions) -> Result<Schema, sqlx::Error> {
     let mut connection = SqliteConnection::connect_with(options).await?;
-    let found = schema(&mut connection).await?;
+    let found = schema_sqlite(&mut connection).await?;
     connection.close().await?;
     Ok(found)
 }
@@ -157,14 +171,14 @@ fn has_log(path: &Path) -> bool {
 }
 
 fn refusal(path: &Path, found: Schema) -> OpenError {
-    let path = path.to_owned();
+    let place = path.display().to_string();
     match found {
-        Schema::Empty => OpenError::Older { path, found: 0, supported: SCHEMA_VERSION },
-        Schema::Foreign => OpenError::Foreign { path },
+        Schema::Empty => OpenError::Older { place, found: 0, supported: SCHEMA_VERSION },
+        Schema::Foreign => OpenError::Foreign { place },
         Schema::Version(found) if found > SCHEMA_VERSION => {
-            OpenError::Newer { path, found, supported: SCHEMA_VERSION }
+            OpenError::Newer { place, found, supported: SCHEMA_VERSION }
         }
-        Schema::Version(found) => OpenError::Older { path, found, supported: SCHEMA_VERSION },
+        Schema::Version(found) => OpenError::Older { place, found, supported: SCHEMA_VERSION },
     }
 }
 
@@ -181,7 +195,7 @@ fn opening(path: &Path, source: sqlx::Error) -> OpenError {
         (_, ErrorClass::Corrupt) => OpenError::Damaged { path, source },
         (_, ErrorClass::Busy) => OpenError::Locked { path, source },
         (_, ErrorClass::Full) => OpenError::Full { path, source },
-        (_, ErrorClass::LeaseLost | ErrorClass::Io | ErrorClass::Newer | ErrorClass::Bug) => {
+        (_, ErrorClass::LeaseLost | ErrorClass::Io | ErrorClass::Newer | ErrorClass::Refused | ErrorClass::Bug) => {
             OpenError::Failed { path, source }
         }
     }

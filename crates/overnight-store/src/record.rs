@@ -4,8 +4,9 @@ use overnight_core::id::{EventNumber, Fence, JobId};
 use overnight_core::job::JobEvent;
 use overnight_core::units::Timestamp;
 
-use crate::error::{CorruptRow, StoreError, failed};
+use crate::error::{CorruptRow, StoreError};
 use crate::row;
+use crate::sql::sql;
 use crate::store::Store;
 
 /// One stored event.
@@ -52,10 +53,10 @@ impl Store {
     ) -> Result<Vec<EventRecord>, StoreError> {
         let text =
             "SELECT number, at, event FROM events WHERE job_id = $1 AND number > $2 ORDER BY number LIMIT $3";
-        let query = sqlx::query(text).bind(id.as_str()).bind(after.0).bind(i64::from(limit));
+        let query = sql(text).bind(id.as_str()).bind(after.0).bind(i64::from(limit));
         let job = id.as_str();
         let mut events = Vec::new();
-        for found in query.fetch_all(self.reader()).await.map_err(failed("read the events"))? {
+        for found in self.all("read the events", query).await? {
             let number = EventNumber(row::number(&found, job, "number")?);
             let at = Timestamp(row::number(&found, job, "at")?);
             let event = row::text(&found, job, "event").and_then(|text| row::json(job, "event", &text));
@@ -70,10 +71,10 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Row`].
     pub async fn effects(&self, id: &JobId) -> Result<Vec<EffectRecord>, StoreError> {
         let text = "SELECT name, detail, result, fence, at FROM effects WHERE job_id = $1 ORDER BY at, name";
-        let query = sqlx::query(text).bind(id.as_str());
+        let query = sql(text).bind(id.as_str());
         let job = id.as_str();
         let mut effects = Vec::new();
-        for found in query.fetch_all(self.reader()).await.map_err(failed("read the effects"))? {
+        for found in self.all("read the effects", query).await? {
             // The schema allows a result exactly for those that are done.
             let status = match row::optional_text(&found, job, "result")? {
                 Some(result) => EffectStatus::Done { result },

@@ -1,11 +1,10 @@
 //! Registered repositories: one row per remote, under a short name that task keys start with.
 
-use sqlx::Row;
-
 use overnight_core::id::RepositoryId;
 
 use crate::error::{StoreError, failed};
-use crate::store::{Store, WriteTx};
+use crate::sql::sql;
+use crate::store::Store;
 
 /// Longest name of a repository, in characters: keys must stay easy to type.
 const NAME_MAX: usize = 40;
@@ -34,44 +33,39 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn repository_ensure(&self, new: &NewRepository) -> Result<Repository, StoreError> {
-        let mut tx = self.begin("register the repository").await?;
-        if let Some(known) = by_remote(&mut tx, &new.remote).await? {
-            return Ok(known);
+        loop {
+            if let Some(known) = self.repository_of(&new.remote).await? {
+                return Ok(known);
+            }
+            let name = self.free_name(&clean_name(&new.name)).await?;
+            let id = uuid::Uuid::now_v7().to_string();
+            let text = "INSERT INTO repositories (id, name, remote, last_number, created_at) VALUES ($1, $2, $3, 0, {now}) \
+                        ON CONFLICT DO NOTHING";
+            // Another process may have taken the name, or registered the same remote, since we looked: then we look again.
+            self.run("register the repository", sql(text).bind(id).bind(name).bind(&new.remote)).await?;
         }
-        let name = free_name(&mut tx, &clean_name(&new.name)).await?;
-        let id = uuid::Uuid::now_v7().to_string();
-        let text = tx.dialect.sql(
-            "INSERT INTO repositories (id, name, remote, last_number, created_at) VALUES ($1, $2, $3, 0, {now})",
-        );
-        let insert = sqlx::query(text).bind(&id).bind(&name).bind(&new.remote);
-        insert.execute(tx.connection()).await.map_err(failed(tx.operation))?;
-        tx.commit().await?;
-        Ok(Repository { id: repository_id(&id)?, name, remote: new.remote.clone() })
     }
-}
 
-async fn by_remote(tx: &mut WriteTx, remote: &str) -> Result<Option<Repository>, StoreError> {
-    let operation = tx.operation;
-    let text = tx.dialect.sql("SELECT id, name FROM repositories WHERE remote = $1 {lock}");
-    let row =
-        sqlx::query(text).bind(remote).fetch_optional(tx.connection()).await.map_err(failed(operation))?;
-    let Some(row) = row else { return Ok(None) };
-    let id: String = row.try_get("id").map_err(failed(operation))?;
-    let name = row.try_get("name").map_err(failed(operation))?;
-    Ok(Some(Repository { id: repository_id(&id)?, name, remote: remote.to_owned() }))
-}
+    async fn repository_of(&self, remote: &str) -> Result<Option<Repository>, StoreError> {
+        let operation = "look for the repository";
+        let text = "SELECT id, name FROM repositories WHERE remote = $1";
+        let Some(row) = self.optional(operation, sql(text).bind(remote)).await? else { return Ok(None) };
+        let id = row.text("id").map_err(failed(operation))?;
+        let name = row.text("name").map_err(failed(operation))?;
+        Ok(Some(Repository { id: repository_id(&id)?, name, remote: remote.to_owned() }))
+    }
 
-async fn free_name(tx: &mut WriteTx, wish: &str) -> Result<String, StoreError> {
-    let operation = tx.operation;
-    let mut name = wish.to_owned();
-    for number in 2_u64.. {
-        let query = sqlx::query("SELECT 1 FROM repositories WHERE name = $1").bind(&name);
-        if query.fetch_optional(tx.connection()).await.map_err(failed(operation))?.is_none() {
-            break;
+    async fn free_name(&self, wish: &str) -> Result<String, StoreError> {
+        let mut name = wish.to_owned();
+        for number in 2_u64.. {
+            let query = sql("SELECT name FROM repositories WHERE name = $1").bind(&name);
+            if self.optional("look for a free name", query).await?.is_none() {
+                break;
+            }
+            name = format!("{wish}-{number}");
         }
-        name = format!("{wish}-{number}");
+        Ok(name)
     }
-    Ok(name)
 }
 
 /// Keeps letters and digits in lower case, and puts one `-` for each run of anything else.

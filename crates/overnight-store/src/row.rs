@@ -1,24 +1,22 @@
 //! Rows to values and back. What cannot be read is an error of that row, never a panic and never a guess.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
 use overnight_core::id::{Fence, JobId, RepositoryId, TaskKey, WorkerId};
 use overnight_core::job::{CancelledBy, Holder, Job, JobState};
 use overnight_core::units::Timestamp;
 
 use crate::error::{CorruptRow, StoreError};
+use crate::sql::Row;
 
 /// Reads jobs; a condition on `j` and an order follow.
 pub(crate) const SELECT_JOB: &str = "SELECT j.id, j.key, j.repository_id, r.name AS repository_name, s.spec, j.state, j.fence, \
-     j.holder, j.lease_until, j.cancel, j.created_at, j.updated_at, {now} AS now \
+     j.holder, j.lease_until, j.cancel, j.queueing, j.lost, j.phase, j.place, j.created_at, j.updated_at, {now} AS now \
      FROM jobs j JOIN repositories r ON r.id = j.repository_id JOIN job_specs s ON s.job_id = j.id ";
 
-pub(crate) fn job(row: &SqliteRow) -> Result<Job, CorruptRow> {
-    let raw: String = row.try_get("id").map_err(|e| CorruptRow::new("?", "id", e))?;
+pub(crate) fn job(row: &Row) -> Result<Job, CorruptRow> {
+    let raw = row.text("id").map_err(|e| CorruptRow::new("?", "id", e))?;
     Ok(Job {
         id: JobId::parse(&raw).map_err(|e| CorruptRow::new(&raw, "id", e))?,
-        key: TaskKey::parse(&text(row, &raw, "key")?).map_err(|e| CorruptRow::new(&raw, "key", e))?,
+        key: key(row, &raw)?,
         repository: RepositoryId::parse(&text(row, &raw, "repository_id")?)
             .map_err(|e| CorruptRow::new(&raw, "repository_id", e))?,
         repository_name: text(row, &raw, "repository_name")?,
@@ -27,22 +25,28 @@ pub(crate) fn job(row: &SqliteRow) -> Result<Job, CorruptRow> {
         fence: Fence(number(row, &raw, "fence")?),
         holder: holder(row, &raw)?,
         cancel: cancel(row, &raw)?,
+        queueing: json(&raw, "queueing", &text(row, &raw, "queueing")?)?,
+        lost: u32::try_from(number(row, &raw, "lost")?).map_err(|e| CorruptRow::new(&raw, "lost", e))?,
         created_at: Timestamp(number(row, &raw, "created_at")?),
         updated_at: Timestamp(number(row, &raw, "updated_at")?),
     })
+}
+
+pub(crate) fn key(row: &Row, job: &str) -> Result<TaskKey, CorruptRow> {
+    TaskKey::parse(&text(row, job, "key")?).map_err(|e| CorruptRow::new(job, "key", e))
 }
 
 pub(crate) fn state(job: &str, text: &str) -> Result<JobState, CorruptRow> {
     json(job, "state", text)
 }
 
-fn holder(row: &SqliteRow, job: &str) -> Result<Option<Holder>, CorruptRow> {
+fn holder(row: &Row, job: &str) -> Result<Option<Holder>, CorruptRow> {
     let Some(worker) = optional_text(row, job, "holder")? else { return Ok(None) };
     let worker = WorkerId::parse(&worker).map_err(|e| CorruptRow::new(job, "holder", e))?;
     Ok(Some(Holder { worker, lease_until: Timestamp(number(row, job, "lease_until")?) }))
 }
 
-pub(crate) fn cancel(row: &SqliteRow, job: &str) -> Result<Option<CancelledBy>, CorruptRow> {
+pub(crate) fn cancel(row: &Row, job: &str) -> Result<Option<CancelledBy>, CorruptRow> {
     match optional_text(row, job, "cancel")?.as_deref() {
         None => Ok(None),
         Some("command") => Ok(Some(CancelledBy::Command)),
@@ -58,20 +62,29 @@ pub(crate) fn cancel_text(by: CancelledBy) -> &'static str {
     }
 }
 
-pub(crate) fn text(row: &SqliteRow, job: &str, column: &'static str) -> Result<String, CorruptRow> {
-    row.try_get(column).map_err(|e| CorruptRow::new(job, column, e))
+pub(crate) fn text(row: &Row, job: &str, column: &'static str) -> Result<String, CorruptRow> {
+    row.text(column).map_err(|e| CorruptRow::new(job, column, e))
 }
 
 pub(crate) fn optional_text(
-    row: &SqliteRow,
+    row: &Row,
     job: &str,
     column: &'static str,
 ) -> Result<Option<String>, CorruptRow> {
-    row.try_get(column).map_err(|e| CorruptRow::new(job, column, e))
+    row.optional_text(column).map_err(|e| CorruptRow::new(job, column, e))
 }
 
-pub(crate) fn number(row: &SqliteRow, job: &str, column: &'static str) -> Result<i64, CorruptRow> {
-    row.try_get(column).map_err(|e| CorruptRow::new(job, column, e))
+pub(crate) fn number(row: &Row, job: &str, column: &'static str) -> Result<i64, CorruptRow> {
+    row.number(column).map_err(|e| CorruptRow::new(job, column, e))
+}
+
+pub(crate) fn flag(row: &Row, job: &str, column: &'static str) -> Result<bool, CorruptRow> {
+    row.flag(column).map_err(|e| CorruptRow::new(job, column, e))
+}
+
+/// A number that counts something.
+pub(crate) fn count(row: &Row, column: &'static str) -> Result<u64, CorruptRow> {
+    u64::try_from(number(row, "?", column)?).map_err(|e| CorruptRow::new("?", column, e))
 }
 
 pub(crate) fn json<T: serde::de::DeserializeOwned>(

@@ -1,11 +1,12 @@
-//! The processes that claim jobs, so that a later one can tell which of them are dead. Whether one is, the caller decides.
-
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+//! The processes that claim jobs: who they are, what they say of themselves, and what they are told to do. Whether one is
+//! dead, the caller decides.
 
 use overnight_core::id::WorkerId;
+use overnight_core::job::Label;
+use overnight_core::units::Timestamp;
 
 use crate::error::{StoreError, failed};
+use crate::sql::{Row, sql};
 use crate::store::Store;
 
 /// Enough to find a worker's process again, and never to take another process for it.
@@ -20,7 +21,26 @@ pub struct WorkerRow {
     pub start_ticks: u64,
     /// Of Overnight.
     pub version: String,
+    /// The identity of its data directory.
+    pub place: Label,
 }
+
+/// A worker as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerSeen {
+    pub worker: WorkerRow,
+    pub started_at: Timestamp,
+    pub last_seen: Timestamp,
+    /// What it said of itself with its last heartbeat: JSON.
+    pub report: Option<String>,
+    /// It was told to take no more jobs.
+    pub drain: bool,
+    /// Jobs it holds.
+    pub held: u64,
+}
+
+const SELECT: &str = "SELECT id, host, boot_id, pid, start_ticks, version, place, started_at, last_seen, report, drain, \
+    (SELECT COUNT(*) FROM jobs j WHERE j.phase = 'held' AND j.holder = workers.id) AS held FROM workers";
 
 impl Store {
     /// Records a worker, before its first claim. Each start of a process is a new worker.
@@ -28,20 +48,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`], also when there is a worker with this id.
     pub async fn worker_register(&self, worker: &WorkerRow) -> Result<(), StoreError> {
-        let operation = "register the worker";
-        let text = self.dialect.sql(
-            "INSERT INTO workers (id, host, boot_id, pid, start_ticks, version, started_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, {now})",
-        );
-        let insert = sqlx::query(text)
+        let text = "INSERT INTO workers (id, host, boot_id, pid, start_ticks, version, place, started_at, last_seen) \
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, {now}, {now})";
+        let insert = sql(text)
             .bind(worker.id.as_str())
             .bind(&worker.host)
             .bind(&worker.boot_id)
             .bind(i64::from(worker.pid))
             .bind(i64::try_from(worker.start_ticks).unwrap_or(i64::MAX))
-            .bind(&worker.version);
-        insert.execute(self.writer(operation)?).await.map_err(failed(operation))?;
-        Ok(())
+            .bind(&worker.version)
+            .bind(worker.place.as_str());
+        self.run("register the worker", insert).await.map(drop)
     }
 
     /// Forgets a worker that has stopped. One that still holds a job is kept, because its job is found by it.
@@ -49,35 +66,56 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn worker_forget(&self, id: &WorkerId) -> Result<(), StoreError> {
-        let operation = "forget the worker";
-        let text = "DELETE FROM workers WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE NOT ended AND holder = $1)";
-        let delete = sqlx::query(text).bind(id.as_str());
-        delete.execute(self.writer(operation)?).await.map_err(failed(operation))?;
-        Ok(())
+        let text = "DELETE FROM workers WHERE id = $1 \
+                    AND NOT EXISTS (SELECT 1 FROM jobs WHERE phase = 'held' AND holder = $1)";
+        self.run("forget the worker", sql(text).bind(id.as_str())).await.map(drop)
+    }
+
+    /// Tells a worker to finish what it has and take no more; `false` takes that back. `false` is returned when there is no
+    /// such worker.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn worker_drain(&self, id: &WorkerId, drain: bool) -> Result<bool, StoreError> {
+        let mut tx = self.begin("drain the worker").await?;
+        let changed = tx.run(sql("UPDATE workers SET drain = $2 WHERE id = $1").bind(id.as_str()).bind(drain)).await?;
+        // It is told at once where it listens.
+        tx.gives_work();
+        tx.commit().await?;
+        Ok(changed > 0)
     }
 
     /// All recorded workers, oldest first.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {
+    pub async fn workers(&self) -> Result<Vec<WorkerSeen>, StoreError> {
         let operation = "list the workers";
-        let text = "SELECT id, host, boot_id, pid, start_ticks, version FROM workers ORDER BY started_at, id";
-        let rows = sqlx::query(text).fetch_all(self.reader()).await.map_err(failed(operation))?;
+        let rows = self.all(operation, sql(format!("{SELECT} ORDER BY started_at, id"))).await?;
         rows.iter().map(|row| worker(row).map_err(failed(operation))).collect()
     }
 }
 
-fn worker(row: &SqliteRow) -> Result<WorkerRow, sqlx::Error> {
-    let id: String = row.try_get("id")?;
-    Ok(WorkerRow {
-        id: WorkerId::parse(&id).map_err(|error| sqlx::Error::Decode(error.into()))?,
-        host: row.try_get("host")?,
-        boot_id: row.try_get("boot_id")?,
-        pid: u32::try_from(row.try_get::<i64, _>("pid")?)
-            .map_err(|error| sqlx::Error::Decode(error.into()))?,
-        start_ticks: u64::try_from(row.try_get::<i64, _>("start_ticks")?)
-            .map_err(|error| sqlx::Error::Decode(error.into()))?,
-        version: row.try_get("version")?,
+fn worker(row: &Row) -> Result<WorkerSeen, sqlx::Error> {
+    let decode = |error: Box<dyn std::error::Error + Send + Sync>| sqlx::Error::Decode(error);
+    let small = |column| u32::try_from(row.number(column)?).map_err(|error| decode(error.into()));
+    let large = |column| u64::try_from(row.number(column)?).map_err(|error| decode(error.into()));
+    // Rows of a version that had no places.
+    let place = row.optional_text("place")?.unwrap_or_else(|| "unknown".to_owned());
+    Ok(WorkerSeen {
+        worker: WorkerRow {
+            id: WorkerId::parse(&row.text("id")?).map_err(|error| decode(error.into()))?,
+            host: row.text("host")?,
+            boot_id: row.text("boot_id")?,
+            pid: small("pid")?,
+            start_ticks: large("start_ticks")?,
+            version: row.text("version")?,
+            place: Label::parse(&place).map_err(|error| decode(error.into()))?,
+        },
+        started_at: Timestamp(row.number("started_at")?),
+        last_seen: Timestamp(row.number("last_seen")?),
+        report: row.optional_text("report")?,
+        drain: row.flag("drain")?,
+        held: large("held")?,
     })
 }

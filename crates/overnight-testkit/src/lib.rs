@@ -1,5 +1,6 @@
-//! Scripted model server and fake forge for tests. Never a normal dependency.
+//! Scripted model server, fake forge and throwaway PostgreSQL for tests. Never a normal dependency.
 
 pub mod forge;
 pub mod model;
+pub mod postgres;
 pub mod tools;

@@ -86,11 +86,15 @@ pub enum EndReason {
     BudgetTime,
     /// The branch or pull request on the other side was changed, closed or merged by somebody else.
     BranchConflict,
+    /// Worker after worker died with it or was lost.
+    WorkerLost,
+    /// A job that it waited for was not published.
+    DependencyFailed,
     InternalError,
 }
 
 impl EndReason {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Published,
         Self::Cancelled,
         Self::Interrupted,
@@ -110,6 +114,8 @@ impl EndReason {
         Self::BudgetTurns,
         Self::BudgetTime,
         Self::BranchConflict,
+        Self::WorkerLost,
+        Self::DependencyFailed,
         Self::InternalError,
     ];
 
@@ -136,6 +142,8 @@ impl EndReason {
             Self::BudgetTurns => "budget_turns",
             Self::BudgetTime => "budget_time",
             Self::BranchConflict => "branch_conflict",
+            Self::WorkerLost => "worker_lost",
+            Self::DependencyFailed => "dependency_failed",
             Self::InternalError => "internal_error",
         }
     }
@@ -144,7 +152,7 @@ impl EndReason {
     pub fn exit_code(self) -> ExitCode {
         match self {
             Self::Published => ExitCode::Done,
-            Self::Cancelled => ExitCode::Cancelled,
+            Self::Cancelled | Self::DependencyFailed => ExitCode::Cancelled,
             Self::Interrupted => ExitCode::Interrupted,
             Self::ConfigInvalid | Self::RepositoryUnusable | Self::NoChecks | Self::AgentMissing => {
                 ExitCode::Usage
@@ -156,7 +164,7 @@ impl EndReason {
             | Self::NeedsInput
             | Self::AgentTimedOut => ExitCode::Agent,
             Self::BudgetCost | Self::BudgetTokens | Self::BudgetTurns | Self::BudgetTime => ExitCode::Budget,
-            Self::BranchConflict | Self::InternalError => ExitCode::Unexpected,
+            Self::BranchConflict | Self::WorkerLost | Self::InternalError => ExitCode::Unexpected,
         }
     }
 }
@@ -185,16 +193,31 @@ pub enum ParkReason {
     /// A remote, a forge or a lock was out of reach.
     Unavailable,
     DiskFull,
+    /// Another job has to end first.
+    Dependency,
+    /// A person has to agree.
+    Approval,
+    /// A person has to answer.
+    Answer,
+    /// The forge's checks on what was published are still running.
+    Ci,
+    /// A person's review of what was published is awaited.
+    Review,
 }
 
 impl ParkReason {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::RateLimited,
         Self::Overloaded,
         Self::AgentLogin,
         Self::ForgeLogin,
         Self::Unavailable,
         Self::DiskFull,
+        Self::Dependency,
+        Self::Approval,
+        Self::Answer,
+        Self::Ci,
+        Self::Review,
     ];
 
     #[must_use]
@@ -206,6 +229,11 @@ impl ParkReason {
             Self::ForgeLogin => "forge_login",
             Self::Unavailable => "unavailable",
             Self::DiskFull => "disk_full",
+            Self::Dependency => "dependency",
+            Self::Approval => "approval",
+            Self::Answer => "answer",
+            Self::Ci => "ci",
+            Self::Review => "review",
         }
     }
 
@@ -213,8 +241,13 @@ impl ParkReason {
     #[must_use]
     pub fn clears_by_itself(self) -> bool {
         match self {
-            Self::RateLimited | Self::Overloaded | Self::Unavailable => true,
-            Self::AgentLogin | Self::ForgeLogin | Self::DiskFull => false,
+            Self::RateLimited | Self::Overloaded | Self::Unavailable | Self::Dependency | Self::Ci => true,
+            Self::AgentLogin
+            | Self::ForgeLogin
+            | Self::DiskFull
+            | Self::Approval
+            | Self::Answer
+            | Self::Review => false,
         }
     }
 
@@ -223,7 +256,13 @@ impl ParkReason {
         match self {
             Self::RateLimited | Self::Overloaded => ExitCode::Budget,
             Self::AgentLogin | Self::ForgeLogin => ExitCode::Login,
-            Self::Unavailable | Self::DiskFull => ExitCode::Pending,
+            Self::Unavailable
+            | Self::DiskFull
+            | Self::Dependency
+            | Self::Approval
+            | Self::Answer
+            | Self::Ci
+            | Self::Review => ExitCode::Pending,
         }
     }
 }

@@ -103,6 +103,17 @@ pub enum JobEvent {
         #[serde(rename = "wake_ms")]
         wake: Option<Timestamp>,
     },
+    /// What it waited for is there; it stands in the queue again.
+    Woken {
+        reason: ParkReason,
+    },
+    /// Its worker died or was not heard of for a whole lease; `times`: how often that happened.
+    WorkerLost {
+        worker: WorkerId,
+        times: u32,
+    },
+    /// It goes on at another place, without what only the old place had: the agent starts from the base again.
+    Moved,
     Ended {
         end: End,
     },

@@ -25,11 +25,26 @@ pub struct Order<'a> {
 /// Something that happened to a job.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// A worker took the lease. `resumed`: another held it before.
+    /// A worker took the lease. `resumed`: another held it before. `moved`: what earlier holders left on disk is out of
+    /// this worker's reach.
     Claimed {
         worker: WorkerId,
         fence: Fence,
         resumed: bool,
+        moved: bool,
+    },
+    /// What the parked job waited for is there.
+    Woken,
+    /// A job that this one waits for ended in a way that leaves no sense in running it.
+    DependencyFailed {
+        key: TaskKey,
+        reason: EndReason,
+    },
+    /// Its worker died or its lease ran out. `last`: it has happened too often.
+    WorkerLost {
+        worker: WorkerId,
+        times: u32,
+        last: bool,
     },
     /// The next turn's session is chosen; nothing has been started.
     TurnAnnounced {
@@ -108,6 +123,9 @@ impl Input {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Claimed { .. } => "claimed",
+            Self::Woken => "woken",
+            Self::DependencyFailed { .. } => "dependency failed",
+            Self::WorkerLost { .. } => "worker lost",
             Self::TurnAnnounced { .. } => "turn announced",
             Self::TurnStarted { .. } => "turn started",
             Self::TurnInterrupted { .. } => "turn interrupted",

@@ -4,6 +4,8 @@ mod end;
 mod event;
 mod input;
 mod publishing;
+mod queued;
+mod queueing;
 mod spec;
 mod state;
 mod step;
@@ -15,6 +17,7 @@ mod turns;
 pub use end::{End, EndReason, ExitCode, ParkReason, Published, PullRequestRef};
 pub use event::{JobEvent, Notice};
 pub use input::{Input, Order, StageOutput, Trouble};
+pub use queueing::{AfterRule, Label, PRIORITY_STEP, Priority, Queueing};
 pub use spec::{Base, JobLimits, JobSpec, Publication, VerifyRequest};
 pub use state::{FailedCheck, Feedback, Ground, JobState, Stage, Trail, Turn};
 pub use step::{EffectChange, EffectName, Step};
@@ -39,6 +42,9 @@ pub struct Job {
     /// Who may act for it now.
     pub holder: Option<Holder>,
     pub cancel: Option<CancelledBy>,
+    pub queueing: Queueing,
+    /// How often a worker died with it or lost it.
+    pub lost: u32,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -58,4 +64,13 @@ pub enum CancelledBy {
     Command,
     /// Ctrl-C at the terminal that runs the job.
     Interrupt,
+}
+
+impl From<CancelledBy> for EndReason {
+    fn from(by: CancelledBy) -> Self {
+        match by {
+            CancelledBy::Command => Self::Cancelled,
+            CancelledBy::Interrupt => Self::Interrupted,
+        }
+    }
 }

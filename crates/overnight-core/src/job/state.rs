@@ -214,6 +214,36 @@ impl JobState {
         }
     }
 
+    /// Nothing was ever done for it, so nothing is there to be cleaned up.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        match self {
+            Self::Queued => true,
+            Self::Parked { then, .. } => then.is_untouched(),
+            Self::Preparing { .. }
+            | Self::Working { .. }
+            | Self::Collecting { .. }
+            | Self::Verifying { .. }
+            | Self::Publishing { .. }
+            | Self::Cleaning { .. }
+            | Self::Ended { .. } => false,
+        }
+    }
+
+    /// Whether going on needs what an earlier worker left on its disk: the workspace, the mirror's commits, the logs.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        match self {
+            Self::Queued | Self::Preparing { .. } | Self::Ended { .. } => false,
+            Self::Working { .. }
+            | Self::Collecting { .. }
+            | Self::Verifying { .. }
+            | Self::Publishing { .. }
+            | Self::Cleaning { .. } => true,
+            Self::Parked { then, .. } => then.is_bound(),
+        }
+    }
+
     #[must_use]
     pub fn is_ended(&self) -> bool {
         matches!(self, Self::Ended { .. })

@@ -64,6 +64,12 @@ impl Step {
         self
     }
 
+    /// Puts an event before those that are there.
+    pub(super) fn before(mut self, event: JobEvent) -> Self {
+        self.events.insert(0, event);
+        self
+    }
+
     pub(super) fn effect(mut self, change: EffectChange) -> Self {
         self.effects.push(change);
         self

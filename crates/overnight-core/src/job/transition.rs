@@ -6,15 +6,14 @@
 
 use std::time::Duration;
 
-use crate::id::{Fence, WorkerId};
 use crate::units::Timestamp;
 
 use super::CancelledBy;
-use super::end::EndReason;
 use super::event::JobEvent;
 use super::input::{Input, Order, StageOutput, Trouble};
 use super::publishing::{branch_pushed, branch_taken, published, pushed_work, verified};
-use super::state::{JobState, Trail};
+use super::queued::{claimed, dependency_failed, ends_at_once, woken, worker_lost};
+use super::state::JobState;
 use super::step::{EffectChange, EffectName, Step};
 use super::turns::{Harvest, announced, collected, interrupted, prepared, started, turn_ended};
 
@@ -41,6 +40,9 @@ pub fn transition(
         return match input {
             Input::LeaseLost => Ok(Step::still(state)),
             Input::Claimed { .. }
+            | Input::Woken
+            | Input::DependencyFailed { .. }
+            | Input::WorkerLost { .. }
             | Input::TurnAnnounced { .. }
             | Input::TurnStarted { .. }
             | Input::TurnInterrupted { .. }
@@ -53,7 +55,10 @@ pub fn transition(
         };
     }
     match input {
-        Input::Claimed { worker, fence, resumed } => Ok(claimed(state, worker, fence, resumed)),
+        Input::Claimed { worker, fence, resumed, moved } => Ok(claimed(state, worker, fence, resumed, moved)),
+        Input::Woken => woken(state).ok_or(illegal),
+        Input::DependencyFailed { key, reason } => dependency_failed(state, &key, reason).ok_or(illegal),
+        Input::WorkerLost { worker, times, last } => Ok(worker_lost(state, worker, times, last)),
         Input::LeaseLost => Ok(Step::still(state)),
         Input::Noticed { notice } => Ok(Step::still(state).event(JobEvent::Noticed { notice })),
         Input::Cancel { by } => Ok(cancelled(state, by)),
@@ -67,37 +72,21 @@ pub fn transition(
     }
 }
 
-fn claimed(state: &JobState, worker: WorkerId, fence: Fence, resumed: bool) -> Step {
-    let next = match state {
-        JobState::Queued => JobState::Preparing { trail: Trail::default() },
-        JobState::Parked { then, .. } => (**then).clone(),
-        JobState::Preparing { .. }
-        | JobState::Working { .. }
-        | JobState::Collecting { .. }
-        | JobState::Verifying { .. }
-        | JobState::Publishing { .. }
-        | JobState::Cleaning { .. }
-        | JobState::Ended { .. } => state.clone(),
-    };
-    Step::to(next).event(JobEvent::Claimed { worker, fence, resumed }).starting()
-}
-
 fn cancelled(state: &JobState, by: CancelledBy) -> Step {
     let asked = JobEvent::CancelAsked { by };
     if let JobState::Cleaning { .. } = state {
         return Step::still(state).event(asked);
     }
+    if state.is_untouched() {
+        return ends_at_once(state, by.into(), "cancelled before it was started").before(asked);
+    }
     let trail = state.trail().cloned().unwrap_or_default();
-    let reason = match by {
-        CancelledBy::Command => EndReason::Cancelled,
-        CancelledBy::Interrupt => EndReason::Interrupted,
-    };
     let published = pushed_work(state);
     let detail = match &published {
         Some(work) => format!("cancelled after the branch {} had been pushed", work.branch),
         None => "cancelled; nothing was published".to_owned(),
     };
-    let mut step = Step::ending(trail, reason, detail);
+    let mut step = Step::ending(trail, by.into(), detail);
     if let JobState::Cleaning { end, .. } = &mut step.next {
         end.published = published;
     }

@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use crate::id::{Fence, WorkerId};
+
 use super::*;
 use crate::agent::{SessionStart, TurnOutcome, TurnReport, Usage};
 use crate::command::ProcessIdentity;
@@ -50,7 +52,7 @@ impl Walk {
 
     fn claimed(self) -> Self {
         let worker = WorkerId::parse("host:1").unwrap();
-        self.input(Input::Claimed { worker, fence: Fence(1), resumed: false })
+        self.input(Input::Claimed { worker, fence: Fence(1), resumed: false, moved: false })
     }
 
     fn prepared(self) -> Self {
@@ -371,7 +373,11 @@ fn any_input() -> impl Strategy<Value = Input> {
     let session = SessionStart::Fresh(SessionId::parse("s-2").unwrap());
     prop_oneof![
         8 => output.prop_map(move |output| Input::Done { output, elapsed }),
-        2 => Just(Input::Claimed { worker, fence: Fence(2), resumed: true }),
+        2 => (any::<bool>(), Just(worker.clone())).prop_map(|(moved, worker)| {
+            Input::Claimed { worker, fence: Fence(2), resumed: true, moved }
+        }),
+        1 => Just(Input::WorkerLost { worker, times: 1, last: false }),
+        1 => Just(Input::Woken),
         4 => Just(Input::TurnAnnounced { session }),
         1 => Just(interrupted(None)),
         1 => Just(Input::BranchTaken),

@@ -1,4 +1,4 @@
-//! `cargo xtask tools`: puts the pinned third-party packages that tests use into `.tools/`.
+//! The pinned packages from npm, each in a folder of its own below `.tools/`.
 //!
 //! Owns the folder `.tools/` and the list of pinned versions. Must not write anywhere else: npm gets a home
 //! folder inside `.tools/`, and install scripts of packages never run. A machine without npm is not an error:
@@ -8,10 +8,7 @@ use crate::workspace;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-
-/// The line shown by `cargo xtask --help`.
-pub const HELP: &str = "install the pinned agent CLIs and test data into .tools/ (needs npm)";
+use std::process::{Command, Stdio};
 
 /// One npm package at one exact version, in a folder of its own below `.tools/`.
 struct Package {
@@ -58,17 +55,11 @@ impl Package {
     }
 }
 
-/// Installs what is missing. Succeeds without npm, after saying which tests will be skipped.
-pub fn run(_arguments: &[String]) -> Result<ExitCode, String> {
-    install_missing()?;
-    Ok(ExitCode::SUCCESS)
-}
-
 /// Installs every pinned package that is not there at its pinned version.
-pub fn install_missing() -> Result<(), String> {
+pub(super) fn install_missing() -> Result<(), String> {
     let missing: Vec<&Package> = PACKAGES.iter().filter(|package| !package.is_installed()).collect();
     if missing.is_empty() {
-        println!("tools: all {} packages are in {}", PACKAGES.len(), workspace::tools_dir().display());
+        println!("tools: all {} npm packages are in {}", PACKAGES.len(), workspace::tools_dir().display());
         return Ok(());
     }
     if !npm_is_there()? {

@@ -1,0 +1,101 @@
+//! Whose turn it is. Pure: which lanes a worker's free slots go to.
+
+/// A lane in which a job is ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) lane: String,
+    pub(crate) repository: String,
+    /// Position of its first job: lower goes first.
+    pub(crate) position: i64,
+    /// When a job of its repository was claimed last; 0: never.
+    pub(crate) served: i64,
+    /// Position relative to a plain job of the same age: what its priority is worth, in milliseconds; negative goes first.
+    pub(crate) handicap: i64,
+}
+
+/// How many jobs to take from each lane, in the order in which they are to be asked.
+///
+/// Repositories take turns: the one that was served longest ago comes first, and after it was given a slot it stands behind
+/// all others. A priority counts as much between repositories as within one: a step of it as ten minutes of waiting. Within a
+/// repository the lane whose first job has the lowest position comes first.
+pub(crate) fn share_out(waiting: &[Waiting], slots: usize) -> Vec<(String, usize)> {
+    let mut repositories: Vec<Turn> = Vec::new();
+    for one in waiting {
+        match repositories.iter_mut().find(|turn| turn.repository == one.repository) {
+            Some(turn) => turn.lanes.push(one),
+            None => repositories.push(Turn { repository: &one.repository, served: one.served, lanes: vec![one] }),
+        }
+    }
+    for turn in &mut repositories {
+        turn.lanes.sort_by_key(|lane| (lane.position, &lane.lane));
+    }
+    let mut latest = waiting.iter().map(|one| one.served).max().unwrap_or(0);
+    let mut shares: Vec<(String, usize)> = Vec::new();
+    for _ in 0..slots {
+        let Some(turn) = repositories.iter_mut().min_by_key(|turn| turn.key()) else { break };
+        // Behind everybody who has not had a turn since.
+        latest = latest.saturating_add(1);
+        turn.served = latest;
+        let lane = &turn.lanes[0].lane;
+        match shares.iter_mut().find(|(known, _)| known == lane) {
+            Some((_, share)) => *share += 1,
+            None => shares.push((lane.clone(), 1)),
+        }
+    }
+    shares
+}
+
+struct Turn<'a> {
+    repository: &'a str,
+    served: i64,
+    lanes: Vec<&'a Waiting>,
+}
+
+impl Turn<'_> {
+    fn key(&self) -> (i64, i64, String) {
+        let first = self.lanes[0];
+        (self.served.saturating_add(first.handicap), first.position, self.repository.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(lane: &str, repository: &str, position: i64, served: i64) -> Waiting {
+        Waiting { lane: lane.to_owned(), repository: repository.to_owned(), position, served, handicap: 0 }
+    }
+
+    fn shares(waiting: &[Waiting], slots: usize) -> Vec<(String, usize)> {
+        share_out(waiting, slots)
+    }
+
+    #[test]
+    fn the_repository_that_was_served_longest_ago_comes_first() {
+        let lanes = [waiting("a", "one", 1, 500), waiting("b", "two", 900, 100)];
+        assert_eq!(shares(&lanes, 1), [("b".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn slots_go_round_and_a_lonely_repository_gets_them_all() {
+        let lanes = [waiting("a", "one", 1, 0), waiting("b", "two", 2, 0), waiting("c", "three", 3, 0)];
+        let mut shared = shares(&lanes, 7);
+        shared.sort();
+        assert_eq!(shared, [("a".to_owned(), 3), ("b".to_owned(), 2), ("c".to_owned(), 2)]);
+        assert_eq!(shares(&lanes[..1], 5), [("a".to_owned(), 5)]);
+        assert!(shares(&[], 5).is_empty());
+    }
+
+    #[test]
+    fn a_priority_is_worth_waiting_between_repositories_too() {
+        let urgent = Waiting { handicap: -1_000, ..waiting("a", "one", 1, 900) };
+        let lanes = [urgent, waiting("b", "two", 2, 0)];
+        assert_eq!(shares(&lanes, 1), [("a".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn within_a_repository_the_earlier_position_goes_first() {
+        let lanes = [waiting("late", "one", 9, 0), waiting("early", "one", 2, 0)];
+        assert_eq!(shares(&lanes, 2), [("early".to_owned(), 2)]);
+    }
+}

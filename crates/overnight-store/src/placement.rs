@@ -1,0 +1,124 @@
+//! Columns that repeat a part of a job's state, for conditions and sums in SQL. Written only together with the state.
+
+use overnight_core::job::{JobState, ParkReason, Stage};
+use overnight_core::units::Timestamp;
+
+use crate::error::StoreError;
+use crate::row::to_json;
+use crate::sql::Value;
+
+/// In the order of [`Placement::values`].
+pub(crate) const COLUMNS: [&str; 13] = [
+    "state",
+    "state_name",
+    "stage",
+    "phase",
+    "wake_at",
+    "park_reason",
+    "ended",
+    "end_reason",
+    "attempts",
+    "input_tokens",
+    "output_tokens",
+    "cost",
+    "cost_unknown",
+];
+
+pub(crate) const TYPES: [&str; 13] = [
+    "TEXT", "TEXT", "TEXT", "TEXT", "BIGINT", "TEXT", "BOOLEAN", "TEXT", "BIGINT", "BIGINT", "BIGINT", "BIGINT",
+    "BOOLEAN",
+];
+
+/// Where a job stands for a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Ready,
+    Due,
+    Blocked,
+    Asleep,
+    Held,
+    Ended,
+}
+
+impl Phase {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Due => "due",
+            Self::Blocked => "blocked",
+            Self::Asleep => "asleep",
+            Self::Held => "held",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+pub(crate) struct Placement {
+    state: String,
+    name: &'static str,
+    stage: Option<&'static str>,
+    pub(crate) phase: Phase,
+    pub(crate) wake: Option<Timestamp>,
+    park: Option<ParkReason>,
+    end: Option<&'static str>,
+    attempts: i64,
+    tokens: (i64, i64),
+    cost: i64,
+    cost_unknown: bool,
+}
+
+impl Placement {
+    /// `held`: somebody has the lease, and keeps it unless the state gives it back.
+    pub(crate) fn of(state: &JobState, held: bool) -> Result<Self, StoreError> {
+        let (phase, wake, park) = match state {
+            JobState::Parked { reason: ParkReason::Dependency, .. } => {
+                (Phase::Blocked, None, Some(ParkReason::Dependency))
+            }
+            JobState::Parked { reason, wake: Some(at), .. } => (Phase::Due, Some(*at), Some(*reason)),
+            JobState::Parked { reason, wake: None, .. } => (Phase::Asleep, None, Some(*reason)),
+            JobState::Ended { .. } => (Phase::Ended, None, None),
+            JobState::Queued
+            | JobState::Preparing { .. }
+            | JobState::Working { .. }
+            | JobState::Collecting { .. }
+            | JobState::Verifying { .. }
+            | JobState::Publishing { .. }
+            | JobState::Cleaning { .. } => (if held { Phase::Held } else { Phase::Ready }, None, None),
+        };
+        // Sums are of ended jobs only: nothing else needs to be kept up to date with every step.
+        let trail = state.trail().filter(|_| phase == Phase::Ended);
+        let used = trail.map(|trail| trail.used).unwrap_or_default();
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        Ok(Self {
+            state: to_json("state", state)?,
+            name: state.name(),
+            stage: state.stage().map(Stage::as_str),
+            phase,
+            wake,
+            park,
+            end: state.end().filter(|_| phase == Phase::Ended).map(|end| end.reason.code()),
+            attempts: trail.map_or(0, |trail| i64::from(trail.attempt)),
+            tokens: (number(used.input_tokens.saturating_add(used.cache_write_tokens)), number(used.output_tokens)),
+            cost: used.cost.map_or(0, |cost| cost.0),
+            cost_unknown: trail.is_some_and(|trail| trail.cost_unknown),
+        })
+    }
+
+    pub(crate) fn values(self) -> [Value; 13] {
+        [
+            self.state.into(),
+            self.name.into(),
+            self.stage.into(),
+            self.phase.as_str().into(),
+            self.wake.map(|at| at.0).into(),
+            self.park.map(ParkReason::code).into(),
+            (self.phase == Phase::Ended).into(),
+            self.end.into(),
+            self.attempts.into(),
+            self.tokens.0.into(),
+            self.tokens.1.into(),
+            self.cost.into(),
+            self.cost_unknown.into(),
+        ]
+    }
+}

@@ -1,0 +1,65 @@
+//! Opening a PostgreSQL database: its connections, its schema, and precise refusals.
+
+use std::time::Duration;
+
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+
+use crate::database::Database;
+use crate::error::OpenError;
+use crate::migrate::{SCHEMA_VERSION, Schema, migrate_postgres};
+use crate::sql::Pool;
+use crate::store::Store;
+
+/// Connections of one process. The server has a hundred by default, and many machines may share it.
+const CONNECTIONS: u32 = 8;
+/// How long a task waits for a free connection, or for the server to accept one.
+const TURN: Duration = Duration::from_secs(30);
+/// A stopped process must not keep its row locks for ever, nor may anybody wait for ever on one.
+const SESSION: &str = "SET idle_in_transaction_session_timeout = '30s'; SET lock_timeout = '20s'";
+
+impl Store {
+    pub(crate) async fn open_postgres(database: Database, url: &str) -> Result<Self, OpenError> {
+        let name = |source| OpenError::Server { database: database.to_string(), source };
+        let options: PgConnectOptions = url.parse().map_err(name)?;
+        let options = options.application_name("overnight");
+        let mut connection = PgConnection::connect_with(&options).await.map_err(name)?;
+        let found = migrate_postgres(&mut connection).await.map_err(name)?;
+        // A goodbye that is not heard changes nothing.
+        let _ = connection.close().await;
+        let place = database.to_string();
+        match found {
+            Schema::Version(found) if found > SCHEMA_VERSION => {
+                Err(OpenError::Newer { place, found, supported: SCHEMA_VERSION })
+            }
+            Schema::Foreign => Err(OpenError::Foreign { place }),
+            Schema::Empty | Schema::Version(_) => {
+                let pool = Pool::Postgres(pool(options, CONNECTIONS));
+                Ok(Self::new(database, Some(pool.clone()), pool))
+            }
+        }
+    }
+
+    /// A store on the same database whose connection belongs to the runtime that first uses it, so that it goes on working
+    /// when all other connections and tasks of this process are busy.
+    #[must_use]
+    pub fn separate(&self) -> Self {
+        let Database::Postgres(url) = self.database() else { return self.clone() };
+        let Ok(options) = url.parse::<PgConnectOptions>() else { return self.clone() };
+        let pool = Pool::Postgres(pool(options.application_name("overnight heartbeat"), 1));
+        Self::new(self.database().clone(), Some(pool.clone()), pool)
+    }
+}
+
+fn pool(options: PgConnectOptions, size: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(size)
+        .min_connections(0)
+        .acquire_timeout(TURN)
+        // A round trip before every use would cost more than the rare retry after a lost connection.
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) })
+        })
+        .connect_lazy_with(options)
+}

@@ -1,0 +1,43 @@
+//! What every request can see, and which path leads where.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use overnight_core::worker::WorkerReport;
+use tokio::sync::watch;
+
+use crate::hosts::AllowedHosts;
+use crate::pulse::Pulse;
+use crate::stats::StatsCache;
+use crate::{Limits, Parts, ProcessUsage, guard, health, metrics};
+
+pub(crate) struct App {
+    pub(crate) report: watch::Receiver<WorkerReport>,
+    pub(crate) pulse: watch::Receiver<Pulse>,
+    pub(crate) stats: StatsCache,
+    pub(crate) hosts: AllowedHosts,
+    pub(crate) usage: fn() -> ProcessUsage,
+    pub(crate) limits: Limits,
+}
+
+pub(crate) fn router(parts: Parts, pulse: watch::Receiver<Pulse>) -> Router {
+    let limits = parts.limits;
+    let app = Arc::new(App {
+        report: parts.report,
+        pulse,
+        stats: StatsCache::new(parts.store, limits.store, limits.stats_age),
+        hosts: AllowedHosts::new(&parts.allowed_hosts),
+        usage: parts.usage,
+        limits,
+    });
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/health", get(health::report))
+        .route("/metrics", get(metrics::scrape))
+        .fallback(guard::not_found)
+        .layer(from_fn_with_state(Arc::clone(&app), guard::check))
+        .with_state(app)
+}
