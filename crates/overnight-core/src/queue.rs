@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Counts over all jobs and workers of a store, read in one go. The field names are public.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueStats {
-    /// Jobs by the name of their state.
+    /// Unfinished jobs by the name of their state.
     pub by_state: Vec<(String, u64)>,
     /// Parked jobs by the code of their reason.
     pub parked: Vec<(String, u64)>,
@@ -26,7 +26,7 @@ pub struct QueueStats {
     pub workers: u64,
 }
 
-/// The jobs that ended for one reason, and what they used.
+/// The jobs that ended for one reason, and what they used. Jobs that were deleted since are included: these never fall.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedStats {
     /// Code of the [`EndReason`](crate::job::EndReason).

@@ -6,10 +6,11 @@ use std::time::Duration;
 use overnight_core::id::WorkerId;
 use overnight_git::{Git, HostEnv, Mirrors};
 use overnight_proc::Redact;
-use overnight_store::Store;
+use overnight_store::{Claimant, Store};
 
 use crate::credentials::ForgeSettings;
 use crate::dirs::Dirs;
+use crate::heart::{Heart, Rhythm};
 use crate::host::Host;
 use crate::masks::Masks;
 
@@ -46,7 +47,8 @@ pub struct EngineParts {
     pub dirs: Dirs,
     pub git: Git,
     pub host: Host,
-    pub worker: WorkerId,
+    /// Who claims. Its lease is that of the settings.
+    pub claimant: Claimant,
     /// Workers that are known to be dead: their leases are taken at once instead of when they run out.
     pub dead_workers: Vec<WorkerId>,
     pub forges: ForgeSettings,
@@ -59,6 +61,7 @@ pub struct Engine {
     mirrors: Mirrors,
     git_env: HostEnv,
     redactor: Arc<dyn Redact>,
+    heart: Heart,
 }
 
 impl std::fmt::Debug for Engine {
@@ -68,12 +71,16 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    #[must_use]
-    pub fn new(parts: EngineParts) -> Self {
+    /// Puts an engine together and starts its heartbeat.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(parts: EngineParts) -> std::io::Result<Self> {
+        let heart = Heart::start(&parts.store, &parts.claimant.worker, rhythm(&parts.settings))?;
         let mirrors = Mirrors::new(parts.git.clone(), parts.dirs.mirrors());
         let git_env = HostEnv::from_vars(parts.host.env.clone());
         let redactor = Arc::new(Masks::new(&parts.host));
-        Self { parts, mirrors, git_env, redactor }
+        Ok(Self { parts, mirrors, git_env, redactor, heart })
     }
 
     #[must_use]
@@ -109,8 +116,18 @@ impl Engine {
     }
 
     /// Who this engine claims jobs as.
-    pub(crate) fn worker(&self) -> &WorkerId {
-        &self.parts.worker
+    #[must_use]
+    pub fn claimant(&self) -> &Claimant {
+        &self.parts.claimant
+    }
+
+    #[must_use]
+    pub fn heart(&self) -> &Heart {
+        &self.heart
+    }
+
+    pub(crate) fn rhythm(&self) -> Rhythm {
+        rhythm(&self.parts.settings)
     }
 
     pub(crate) fn dead_workers(&self) -> &[WorkerId] {
@@ -120,4 +137,8 @@ impl Engine {
     pub(crate) fn settings(&self) -> &EngineSettings {
         &self.parts.settings
     }
+}
+
+fn rhythm(settings: &EngineSettings) -> Rhythm {
+    Rhythm { lease: settings.lease, heartbeat: settings.heartbeat }
 }

@@ -3,13 +3,17 @@
 use overnight_core::id::{JobId, WorkerId};
 use overnight_core::job::IllegalTransition;
 use overnight_core::units::Timestamp;
-use overnight_store::{ErrorClass, StoreError};
+use overnight_store::{ErrorClass, LimitKey, StoreError};
 
 /// Why a job could not be worked on to its end, its pause or its cancellation. The job itself is unharmed.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
     #[error("job {job} is being worked on by {worker}")]
     Held { job: JobId, worker: WorkerId, until: Timestamp },
+    #[error("job {0} waits for other jobs")]
+    Blocked(JobId),
+    #[error("as many jobs of {limit} are running as its limit allows")]
+    Full { job: JobId, limit: LimitKey },
     #[error("job {0} has ended already")]
     Ended(JobId),
     #[error("another worker took the job over; this one has stopped")]

@@ -6,7 +6,7 @@
 //! ```text
 //! Engine::work ─► Seat (lease + job) ─► stages::run ─► Input ─► transition ─► store.apply ─► next stage
 //!                   ▲                        │
-//!                   └── Signals: cancel, lease lost (heartbeat, Ctrl-C) stop whatever the stage runs
+//!                   └── Signals: cancel, lease lost (heart, Ctrl-C) stop whatever the stage runs
 //! ```
 
 #![forbid(unsafe_code)]
@@ -17,10 +17,11 @@ pub mod dirs;
 mod engine;
 mod error;
 mod guard;
-mod heartbeat;
+mod heart;
 mod host;
 mod keys;
 mod masks;
+mod patience;
 pub mod program;
 pub mod progress;
 pub mod repo_file;
@@ -31,6 +32,7 @@ mod trouble;
 mod work;
 
 pub use engine::{Engine, EngineParts, EngineSettings};
+pub use heart::{Heart, Pulse, Rhythm};
 pub use error::WorkError;
 pub use host::Host;
 pub use signals::Stop;

@@ -12,6 +12,7 @@ use overnight_store::Lease;
 use crate::dirs::JobDirs;
 use crate::engine::Engine;
 use crate::error::WorkError;
+use crate::patience::Patience;
 use crate::progress::{Progress, Watcher};
 use crate::signals::Signals;
 use crate::trouble::StageError;
@@ -43,11 +44,11 @@ impl<'a> Seat<'a> {
 
     /// Decides and writes one step, and tells the watcher what was written.
     pub(crate) async fn input(&mut self, input: Input) -> Result<(), WorkError> {
-        let now = self.engine.store().now().await?;
+        let now = self.patience().until(|| self.engine.store().now()).await?;
         let order = Order { key: &self.job.key, spec: &self.job.spec };
         let step = transition(&self.job.state, input, now, order)?;
         let next = step.next.clone();
-        let applied = self.engine.store().apply(&self.lease, &self.job.state, step).await?;
+        let applied = self.patience().write(&self.lease, &self.job.state, step).await?;
         if next.is_ended() || matches!(next, JobState::Parked { .. }) {
             // The store gave the lease back in the same transaction.
             self.job.holder = None;
@@ -62,8 +63,13 @@ impl<'a> Seat<'a> {
 
     /// Everything recorded of the job so far. An event that this version cannot read is left out.
     pub(crate) async fn history(&self) -> Result<Vec<(Timestamp, JobEvent)>, WorkError> {
-        let records = self.engine.store().events(&self.job.id, EventNumber(0), u32::MAX).await?;
+        let events = || self.engine.store().events(&self.job.id, EventNumber(0), u32::MAX);
+        let records = self.patience().until(events).await?;
         Ok(records.into_iter().filter_map(|record| Some((record.at, record.event.ok()?))).collect())
+    }
+
+    fn patience(&self) -> Patience<'_> {
+        Patience::new(self.engine.store(), &self.signals)
     }
 
     pub(crate) async fn notice(&mut self, notice: Notice) -> Result<(), WorkError> {

@@ -27,13 +27,23 @@ pub(crate) enum Cause {
 pub(crate) struct Signals {
     cause: OnceLock<Cause>,
     stopped: CancellationToken,
+    lost: CancellationToken,
 }
 
 impl Signals {
-    pub(crate) fn raise(&self, cause: Cause) {
-        // A later cause does not replace the first, except that a lost lease is seen by every write anyway.
-        let _ = self.cause.set(cause);
+    /// Whether it is the first. A later cause does not replace the first, except that a lost lease also ends all waiting.
+    pub(crate) fn raise(&self, cause: Cause) -> bool {
+        if cause == Cause::LeaseLost {
+            self.lost.cancel();
+        }
+        let first = self.cause.set(cause).is_ok();
         self.stopped.cancel();
+        first
+    }
+
+    /// Cancelled when the lease is lost, whatever came before.
+    pub(crate) fn lost(&self) -> &CancellationToken {
+        &self.lost
     }
 
     pub(crate) fn cause(&self) -> Option<Cause> {

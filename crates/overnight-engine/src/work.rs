@@ -1,41 +1,56 @@
 //! Takes one job as far as it goes: claim, stage after stage, and what a signal between or in them means.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use overnight_core::id::JobId;
-use overnight_core::job::{Input, Job, JobState, Stage};
-use overnight_store::{Claim, Claimed};
+use overnight_core::job::{CancelledBy, Input, Job, JobState, Stage};
+use overnight_store::{Claim, Claimed, Lease};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::engine::Engine;
 use crate::error::WorkError;
-use crate::heartbeat::{self, Rhythm};
 use crate::progress::{Progress, Watcher};
 use crate::seat::Seat;
-use crate::signals::{Cause, Stop};
+use crate::signals::{Cause, Signals, Stop};
 use crate::stages;
 use crate::trouble::StageError;
 
+/// Longest wait for a lease to be given back.
+const GIVING_BACK: Duration = Duration::from_secs(5);
+
 impl Engine {
-    /// Claims the job and works on it until it has ended or waits for something.
+    /// Claims this job and works on it until it has ended or waits for something.
     ///
     /// # Errors
     /// [`WorkError`]; none of them changes where the job is.
     pub async fn work(&self, id: &JobId, watcher: &Watcher, stop: &Stop) -> Result<Job, WorkError> {
-        let rhythm = Rhythm { lease: self.settings().lease, heartbeat: self.settings().heartbeat };
-        let claim = self.store().job_claim(id, self.worker(), rhythm.lease, self.dead_workers()).await?;
-        let Claimed { lease, job, events } = match claim {
-            Claim::Taken(claimed) => *claimed,
-            Claim::Held { by, until } => return Err(WorkError::Held { job: id.clone(), worker: by, until }),
-            Claim::Ended => return Err(WorkError::Ended(id.clone())),
-        };
+        let claim = self.store().job_claim(id, self.claimant(), self.dead_workers()).await?;
+        match claim {
+            Claim::Taken(claimed) => self.work_claimed(*claimed, watcher, stop).await,
+            Claim::Held { by, until } => Err(WorkError::Held { job: id.clone(), worker: by, until }),
+            Claim::Blocked => Err(WorkError::Blocked(id.clone())),
+            Claim::Full { limit } => Err(WorkError::Full { job: id.clone(), limit }),
+            Claim::Ended => Err(WorkError::Ended(id.clone())),
+        }
+    }
+
+    /// Works on a job that this worker has claimed until it has ended or waits for something. The lease is kept from the first
+    /// moment on.
+    ///
+    /// # Errors
+    /// As [`Engine::work`].
+    pub async fn work_claimed(&self, claimed: Claimed, watcher: &Watcher, stop: &Stop) -> Result<Job, WorkError> {
+        let Claimed { lease, job, events } = claimed;
         let lease = Arc::new(lease);
         for record in events {
             if let Ok(event) = record.event {
                 watcher.tell(Progress::Event { number: record.number, at: record.at, event });
             }
         }
-        let (heartbeat, signals) = heartbeat::start(self.store().clone(), Arc::clone(&lease), rhythm, stop);
+        let signals = Arc::new(Signals::default());
+        let holding = self.heart().hold(&lease, &signals, self.rhythm());
+        let listening = AbortOnDropHandle::new(tokio::spawn(listen(stop.clone(), Arc::clone(&signals))));
         if let Some(by) = job.cancel {
             // Asked for while nobody held the job: nothing is started any more.
             signals.raise(Cause::Cancel(by));
@@ -47,18 +62,31 @@ impl Engine {
             () = stop.force.cancelled() => Err(WorkError::Forced),
         };
         let job = seat.job;
-        drop(heartbeat);
-        if let Err(error) = result {
-            if !matches!(error, WorkError::LeaseLost) {
-                // Best effort: a lease that is not given back runs out by itself.
-                if let Err(error) = self.store().lease_release(&lease).await {
-                    tracing::warn!(job.id = %job.id, %error, "the lease could not be given back");
-                }
+        drop((holding, listening));
+        match result {
+            Ok(()) => Ok(job),
+            Err(error) => {
+                self.let_go(&lease, &error).await;
+                Err(error)
             }
-            return Err(error);
         }
-        Ok(job)
     }
+
+    /// Best effort: a lease that is not given back runs out by itself.
+    async fn let_go(&self, lease: &Lease, why: &WorkError) {
+        if matches!(why, WorkError::LeaseLost) {
+            return;
+        }
+        let released = tokio::time::timeout(GIVING_BACK, self.store().lease_release(lease, None)).await;
+        if let Ok(Err(error)) = released {
+            tracing::warn!(job.id = %lease.job(), %error, "the lease could not be given back");
+        }
+    }
+}
+
+async fn listen(stop: Stop, signals: Arc<Signals>) {
+    stop.cancel.cancelled().await;
+    signals.raise(Cause::Cancel(CancelledBy::Interrupt));
 }
 
 /// Does stage after stage until none is due.

@@ -51,6 +51,7 @@
 //! [`FileGuard`]: overnight_core::command::FileGuard
 
 mod child;
+mod clock;
 mod drive;
 mod error;
 mod feed;
@@ -65,6 +66,7 @@ mod record;
 mod spawn;
 mod watch;
 
+pub use clock::boot_clock;
 pub use drive::{Line, LineHandler, Reply, Running};
 pub use error::SpawnError;
 pub use identity::{

@@ -1,7 +1,6 @@
 //! `/metrics`: the worker, the process and the queue, in OpenMetrics.
 //!
-//! Everything read from the store is a gauge, also what only grows while nobody tidies up: a counter that falls when old jobs
-//! are deleted would be taken for one that started anew, and all its past counted again.
+//! What has ended is counted by the store, deleted jobs included, so that these figures never fall, and go on after a restart.
 //! Several workers of one store show the same figures of the queue: take the maximum over them, not the sum.
 
 use std::sync::Arc;
@@ -127,7 +126,7 @@ fn process(to: &mut Document, report: &WorkerReport, usage: ProcessUsage) {
 }
 
 fn queue(to: &mut Document, stats: &QueueStats) {
-    let mut states = to.family("overnight_jobs", Kind::Gauge, None, "Jobs by state.");
+    let mut states = to.family("overnight_jobs", Kind::Gauge, None, "Unfinished jobs by state.");
     for (state, jobs) in &stats.by_state {
         states.count("", &[("state", state)], *jobs);
     }
@@ -160,28 +159,28 @@ fn queue(to: &mut Document, stats: &QueueStats) {
 fn ended(to: &mut Document, ended: &[EndedStats]) {
     type Figure = fn(&EndedStats) -> u64;
     let figures: [(&'static str, &str, Figure); 3] = [
-        ("overnight_ended_jobs", "Stored jobs that ended, by reason.", |each| each.jobs),
-        ("overnight_ended_attempts", "Attempts of those jobs.", |each| each.attempts),
-        ("overnight_ended_cost_unknown_jobs", "How many of them cost more than is known.", |each| {
+        ("overnight_jobs_ended", "Jobs that ended, by reason.", |each| each.jobs),
+        ("overnight_attempts", "Attempts of ended jobs.", |each| each.attempts),
+        ("overnight_cost_unknown_jobs", "Ended jobs of which some cost is not known.", |each| {
             each.cost_unknown_jobs
         }),
     ];
     for (name, help, figure) in figures {
-        let mut family = to.family(name, Kind::Gauge, None, help);
+        let mut family = to.family(name, Kind::Counter, None, help);
         for each in ended {
-            family.count("", &[("reason", &each.reason)], figure(each));
+            family.count("_total", &[("reason", &each.reason)], figure(each));
         }
     }
-    let mut tokens = to.family("overnight_ended_tokens", Kind::Gauge, None, "Tokens of those jobs.");
+    let mut tokens = to.family("overnight_tokens", Kind::Counter, None, "Tokens of ended jobs.");
     for each in ended {
         for (direction, count) in [("input", each.input_tokens), ("output", each.output_tokens)] {
-            tokens.count("", &[("reason", &each.reason), ("direction", direction)], count);
+            tokens.count("_total", &[("reason", &each.reason), ("direction", direction)], count);
         }
     }
-    let help = "Known cost of those jobs in US dollars.";
-    let mut cost = to.family("overnight_ended_cost_dollars", Kind::Gauge, Some("dollars"), help);
+    let help = "Known cost of ended jobs in US dollars.";
+    let mut cost = to.family("overnight_cost_dollars", Kind::Counter, Some("dollars"), help);
     for each in ended {
-        cost.sample("", &[("reason", &each.reason)], &float(each.cost_micro_usd as f64 / 1e6));
+        cost.sample("_total", &[("reason", &each.reason)], &float(each.cost_micro_usd as f64 / 1e6));
     }
 }
 

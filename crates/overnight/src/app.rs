@@ -3,24 +3,24 @@
 //! Owns how the parts are put together and nothing that they do.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use overnight_core::id::WorkerId;
-use overnight_core::job::ExitCode;
+use overnight_core::job::{ExitCode, Label};
 use overnight_engine::credentials::{ForgeSettings, HostToken};
 use overnight_engine::dirs::Dirs;
 use overnight_engine::{Engine, EngineParts, EngineSettings, Host};
 use overnight_forge::{ForgeKind, KnownForge, KnownForges, Settings, TokenSource};
 use overnight_git::{Git, GitError, HostEnv};
-use overnight_store::{ErrorClass, FindError, OpenError, Store, StoreError};
+use overnight_store::{Claimant, Database, ErrorClass, FindError, OpenError, Store, StoreError};
 use tokio::sync::OnceCell;
 
 use crate::cli::Global;
 use crate::config::{Config, Environment, HostConfig, Loaded, load};
 use crate::error::AppError;
 use crate::output::Out;
-use crate::worker;
+use crate::{place, worker};
 
 /// What every command stands on.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub struct App {
     pub loaded: Loaded,
     pub out: Out,
     pub dirs: Dirs,
+    database: Database,
     git: OnceCell<Git>,
     /// Every store that was opened, to be closed at the end.
     opened: Mutex<Vec<Store>>,
@@ -40,7 +41,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// An engine and the worker it acts as.
 #[derive(Debug)]
 pub struct Working {
-    pub engine: Engine,
+    pub engine: Arc<Engine>,
     pub worker: WorkerId,
 }
 
@@ -53,7 +54,9 @@ impl App {
         let loaded = load(global, &env)?;
         let out = Out::new(global.color, loaded.config.color, global.quiet, &env);
         let dirs = Dirs::new(env.data_dir(global.data_dir.as_deref())?);
-        Ok(Self { env, loaded, out, dirs, git: OnceCell::new(), opened: Mutex::default() })
+        let named = global.database.clone().or_else(|| loaded.config.database.clone());
+        let database = named.unwrap_or_else(|| Database::Sqlite(dirs.database()));
+        Ok(Self { env, loaded, out, dirs, database, git: OnceCell::new(), opened: Mutex::default() })
     }
 
     #[must_use]
@@ -61,12 +64,31 @@ impl App {
         &self.loaded.config
     }
 
+    /// Where the jobs are kept.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The identity of the data directory, made when it is first asked for.
+    ///
+    /// # Errors
+    /// When it cannot be read or made.
+    pub fn place(&self) -> Result<Label, AppError> {
+        place::of(self.dirs.root()).map_err(|error| {
+            let root = self.dirs.root().display();
+            AppError::new(ExitCode::Store, format!("the data directory {root} cannot be used"))
+                .because(&error)
+                .help("make it writable for this user, or name another with --data-dir or OVERNIGHT_DATA_DIR")
+        })
+    }
+
     /// The store, made where there is none.
     ///
     /// # Errors
     /// When it cannot be opened.
     pub async fn store(&self) -> Result<Store, AppError> {
-        let store = Store::open(&self.dirs.database()).await.map_err(|error| open_error(&error))?;
+        let store = Store::connect(&self.database).await.map_err(|error| open_error(&error))?;
         Ok(self.keep(store))
     }
 
@@ -91,14 +113,13 @@ impl App {
     /// # Errors
     /// When it is there and cannot be opened.
     pub async fn store_if_any(&self) -> Result<Option<Store>, AppError> {
-        if !self.dirs.database().exists() {
-            return Ok(None);
-        }
-        let opened = match Store::open(&self.dirs.database()).await {
-            Err(error) if error.class() == ErrorClass::ReadOnly => {
-                Store::open_read_only(&self.dirs.database()).await
-            }
-            opened => opened,
+        let opened = match &self.database {
+            Database::Sqlite(path) if !path.exists() => return Ok(None),
+            Database::Sqlite(path) => match Store::open(path).await {
+                Err(error) if error.class() == ErrorClass::ReadOnly => Store::open_read_only(path).await,
+                opened => opened,
+            },
+            Database::Postgres(_) => Store::connect(&self.database).await,
         };
         opened.map(|store| Some(self.keep(store))).map_err(|error| open_error(&error))
     }
@@ -109,7 +130,7 @@ impl App {
     /// When there is none, or it cannot be opened.
     pub async fn store_for(&self, wanted: &str) -> Result<Store, AppError> {
         let none = || {
-            let place = self.dirs.root().display();
+            let place = &self.database;
             AppError::usage(format!("there is no job {wanted:?}: nothing was ever queued in {place}"))
                 .help("overnight run \"what you want\" queues the first one; --data-dir names another place")
         };
@@ -153,18 +174,22 @@ impl App {
         let store = self.store().await?;
         let git = self.git().await?;
         let dead_workers = worker::dead(&store).await?;
-        let row = worker::register(&store).await?;
+        let place = self.place()?;
+        let worker = worker::register(&store, &place).await?;
+        let claimant = Claimant { worker: worker.clone(), place, lease: self.config().worker.lease };
         let parts = EngineParts {
             store,
             dirs: self.dirs.clone(),
             git,
             host: self.host()?,
-            worker: row.clone(),
+            claimant,
             dead_workers,
             forges: self.forges()?,
             settings: self.engine_settings(),
         };
-        Ok(Working { engine: Engine::new(parts), worker: row })
+        let engine = Engine::start(parts)
+            .map_err(|error| AppError::unexpected("no thread can be started").because(&error))?;
+        Ok(Working { engine: Arc::new(engine), worker })
     }
 
     fn engine_settings(&self) -> EngineSettings {

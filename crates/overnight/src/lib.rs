@@ -13,6 +13,7 @@ pub mod demo;
 pub mod error;
 pub mod order;
 pub mod output;
+pub mod place;
 pub mod rehearse;
 pub mod render;
 pub mod repository;

@@ -1,6 +1,7 @@
 //! Who this process is among the workers, and which of the others are dead.
 
 use overnight_core::id::WorkerId;
+use overnight_core::job::Label;
 use overnight_proc::{process_alive, self_identity};
 use overnight_store::{Store, WorkerRow};
 
@@ -14,8 +15,8 @@ const MAX_HOST: usize = 40;
 ///
 /// # Errors
 /// When `/proc` or the store fails.
-pub async fn register(store: &Store) -> Result<WorkerId, AppError> {
-    let row = this_worker()?;
+pub async fn register(store: &Store, place: &Label) -> Result<WorkerId, AppError> {
+    let row = this_worker(place)?;
     store.worker_register(&row).await.map_err(|error| store_error(&error))?;
     Ok(row.id)
 }
@@ -28,10 +29,10 @@ pub async fn dead(store: &Store) -> Result<Vec<WorkerId>, AppError> {
     let workers = store.workers().await.map_err(|error| store_error(&error))?;
     let host = host_name();
     let gone = |row: &WorkerRow| row.host == host && !process_alive(row.pid, row.start_ticks, &row.boot_id);
-    Ok(workers.into_iter().filter(gone).map(|row| row.id).collect())
+    Ok(workers.into_iter().map(|seen| seen.worker).filter(gone).map(|row| row.id).collect())
 }
 
-fn this_worker() -> Result<WorkerRow, AppError> {
+fn this_worker(place: &Label) -> Result<WorkerRow, AppError> {
     let own =
         self_identity().map_err(|error| AppError::unexpected("/proc cannot be read").because(&error))?;
     let host = host_name();
@@ -48,6 +49,7 @@ fn this_worker() -> Result<WorkerRow, AppError> {
         pid: own.pid,
         start_ticks: own.start_ticks,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        place: place.clone(),
     })
 }
 
@@ -74,9 +76,10 @@ mod tests {
     async fn a_registered_process_is_alive_and_a_made_up_one_is_dead() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("overnight.db")).await.unwrap();
-        let own = register(&store).await.unwrap();
+        let place = Label::parse("here").unwrap();
+        let own = register(&store, &place).await.unwrap();
         let gone =
-            WorkerRow { id: WorkerId::parse("gone").unwrap(), start_ticks: 1, ..this_worker().unwrap() };
+            WorkerRow { id: WorkerId::parse("gone").unwrap(), start_ticks: 1, ..this_worker(&place).unwrap() };
         let far = WorkerRow { id: WorkerId::parse("far").unwrap(), host: "another".into(), ..gone.clone() };
         store.worker_register(&gone).await.unwrap();
         store.worker_register(&far).await.unwrap();

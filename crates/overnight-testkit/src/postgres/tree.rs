@@ -56,7 +56,7 @@ pub(super) fn go_on(server: u32) {
 
 /// Kills the server and its children, and returns when all of them are dead. The server is left to be waited for.
 pub(super) fn kill(server: u32) {
-    let mut all = vec![]; stop(server);
+    let mut all = stop(server);
     all.push(server);
     signal("KILL", &all);
     wait("killed processes to be dead", || all.iter().all(|&pid| is_dead(pid)));

@@ -3,8 +3,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use overnight_core::agent::{AgentSettings, BackendId};
+use overnight_core::job::{Base, JobLimits, JobSpec, Publication, VerifyRequest};
 use overnight_core::queue::{EndedStats, QueueStats};
 use overnight_core::worker::{Verdict, VerdictReason, WorkerStatus};
+use overnight_store::{NewJob, NewRepository};
 
 use super::{report, server, server_with};
 use crate::health::Seen;
@@ -13,7 +16,7 @@ use crate::{Limits, ProcessUsage};
 
 fn stats() -> QueueStats {
     QueueStats {
-        by_state: vec![("queued".to_owned(), 5), ("ended".to_owned(), 3)],
+        by_state: vec![("queued".to_owned(), 5), ("preparing".to_owned(), 3)],
         parked: vec![("rate_limited".to_owned(), 2)],
         ready: 4,
         waiting: 1,
@@ -72,11 +75,11 @@ fn all_figures_are_there() {
         r#"overnight_leases{condition="expired"} 1"#,
         "overnight_oldest_ready_seconds 1.25",
         "overnight_workers 2",
-        r#"overnight_ended_jobs{reason="published"} 3"#,
-        r#"overnight_ended_attempts{reason="published"} 4"#,
-        r#"overnight_ended_tokens{reason="published",direction="output"} 20"#,
-        r#"overnight_ended_cost_dollars{reason="published"} 1.234567"#,
-        r#"overnight_ended_cost_unknown_jobs{reason="published"} 1"#,
+        r#"overnight_jobs_ended_total{reason="published"} 3"#,
+        r#"overnight_attempts_total{reason="published"} 4"#,
+        r#"overnight_tokens_total{reason="published",direction="output"} 20"#,
+        r#"overnight_cost_dollars_total{reason="published"} 1.234567"#,
+        r#"overnight_cost_unknown_jobs_total{reason="published"} 1"#,
     ] {
         assert!(text.lines().any(|each| each == line), "{line} is missing in\n{text}");
     }
@@ -116,15 +119,35 @@ fn the_document_obeys_the_format() {
     assert!(families.len() > 20);
 }
 
+fn spec() -> JobSpec {
+    JobSpec {
+        title: "Fix the door".to_owned(),
+        prompt: "Fix the door".to_owned(),
+        source: "/src/app".to_owned(),
+        ordered_in: None,
+        base: Base::RemoteDefault,
+        publication: Publication::LocalBranch { repository: "/src/app".to_owned() },
+        verify: VerifyRequest::Nothing,
+        accept_base_failures: false,
+        agent: AgentSettings::new(BackendId::Rehearsal),
+        limits: JobLimits::default(),
+        author: "A <a@example.org>".to_owned(),
+    }
+}
+
 #[tokio::test]
 async fn a_scrape_is_open_metrics_of_a_real_store() {
     let server = server().await;
+    let repository = NewRepository { name: "app".to_owned(), remote: "/src/app".to_owned() };
+    let repository = server.store.repository_ensure(&repository).await.unwrap().id;
+    server.store.job_enqueue(&NewJob::new(repository, spec())).await.unwrap();
     let scrape = server.get("/metrics").await;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     assert_eq!((scrape.status, scrape.header("content-type")), (200, Some(kind)));
     assert!(scrape.body.ends_with("\n# EOF\n"), "{}", scrape.body);
     assert!(scrape.body.contains("\novernight_store_up 1\n"), "{}", scrape.body);
-    assert!(scrape.body.contains("\novernight_jobs_queued{condition=\"ready\"} 0\n"), "{}", scrape.body);
+    assert!(scrape.body.contains("\novernight_jobs{state=\"queued\"} 1\n"), "{}", scrape.body);
+    assert!(scrape.body.contains("\novernight_jobs_queued{condition=\"ready\"} 1\n"), "{}", scrape.body);
     server.stop().await;
 }
 

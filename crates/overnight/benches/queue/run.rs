@@ -109,7 +109,7 @@ impl Runner {
         match contestant.program {
             Program::Own(name) => {
                 let mut own = command(std::env::current_exe().unwrap());
-                own.args(["--as", name]);
+                own.args(["--as", name]).env("RUST_BACKTRACE", "0");
                 own
             }
             Program::Peer(peer, mode) => {
@@ -146,7 +146,9 @@ fn output(command: &mut Command) -> Result<String, String> {
     match ended {
         Some(status) if status.success() => Ok(out),
         ended => {
-            let last = err.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+            // A panic's reason is followed by a note on how to see more.
+            let told = |line: &&str| !line.trim().is_empty() && !line.starts_with("note: ");
+            let last = err.lines().rfind(told).unwrap_or_default();
             let how = ended.map_or_else(|| "it did not end".to_owned(), |status| status.to_string());
             Err(format!("{how}: {last}"))
         }

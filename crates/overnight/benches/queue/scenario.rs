@@ -70,6 +70,7 @@ pub(crate) enum Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Rate(rate) if *rate < 100.0 => write!(f, "{rate:.1} jobs/s"),
             Self::Rate(rate) => write!(f, "{rate:.0} jobs/s"),
             Self::Latency(ms) => {
                 write!(f, "{:.2} / {:.2} ms ({} jobs)", percentile(ms, 0.5), percentile(ms, 0.99), ms.len())

@@ -31,6 +31,9 @@ pub struct Global {
     /// Where jobs, logs and mirrors are kept [env: OVERNIGHT_DATA_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// The database: postgres://…, or a SQLite file [env: OVERNIGHT_DATABASE_URL] [default: a file in the data directory]
+    #[arg(long, global = true, value_name = "URL", value_parser = super::values::database)]
+    pub database: Option<overnight_store::Database>,
     /// Read this configuration file and no other [env: OVERNIGHT_CONFIG]
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_config")]
     pub config: Option<PathBuf>,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use overnight_core::agent::{BackendId, Billing, Effort};
 use overnight_core::units::MicroDollars;
+use overnight_store::Database;
 use overnight_engine::repo_file;
 
 /// `90s`, `15m`, `2h`, `1h30m`.
@@ -136,6 +137,19 @@ pub fn show_span(span: Duration) -> String {
 
 fn list(words: &[&str]) -> String {
     words.join(", ")
+}
+
+/// A database, by URL or path. A relative path starts at the current directory.
+///
+/// # Errors
+/// Says what was expected.
+pub fn database(text: &str) -> Result<Database, String> {
+    let relative = !text.contains(':') && !text.is_empty() && !std::path::Path::new(text).is_absolute();
+    let absolute = if relative { std::path::absolute(text).ok() } else { None };
+    match absolute {
+        Some(path) => Ok(Database::Sqlite(path)),
+        None => Database::parse(text).map_err(|error| error.to_string()),
+    }
 }
 
 #[cfg(test)]

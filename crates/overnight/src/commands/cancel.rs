@@ -29,7 +29,11 @@ pub async fn run(app: &App, args: &CancelArgs) -> Outcome {
             return Err(AppError::usage(format!("{} has ended already", job.key))
                 .help(format!("see what came of it: overnight show {}", job.key)));
         }
-        CancelRequest::Recorded => {}
+        CancelRequest::Ended => {
+            let job = store.job(&job.id).await.map_err(|error| store_error(&error))?;
+            return tell(app, args, true, &job, &format!("{} is cancelled", job.key));
+        }
+        CancelRequest::Asked | CancelRequest::Recorded => {}
     }
     let now = store.now().await.map_err(|error| store_error(&error))?;
     if !is_free(&job, &worker::dead(&store).await?, now) {

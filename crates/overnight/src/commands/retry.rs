@@ -24,7 +24,7 @@ pub async fn run(app: &App, args: &RetryArgs) -> Outcome {
     let spec = order::changed(&old.spec, &args.order, app.config(), app.env.cwd())?;
     run::ready(&spec, &app.host()?)?;
     let working = app.working().await?;
-    let new = NewJob { repository: old.repository.clone(), spec, request: None };
+    let new = NewJob { queueing: old.queueing.clone(), ..NewJob::new(old.repository.clone(), spec) };
     let job = working.engine.store().job_enqueue(&new).await.map_err(|error| store_error(&error))?;
     app.out.say(&format!("{} again as {}", old.key, styled(BOLD, job.key.as_str())));
     work::foreground(app, &working, &job, args.output).await

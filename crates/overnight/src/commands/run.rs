@@ -196,7 +196,7 @@ async fn enqueue(
 ) -> Result<overnight_core::job::Job, AppError> {
     let repository = NewRepository { name: target.name.clone(), remote: target.source.clone() };
     let repository = store.repository_ensure(&repository).await.map_err(|error| store_error(&error))?;
-    let new = NewJob { repository: repository.id, spec, request: None };
+    let new = NewJob::new(repository.id, spec);
     store.job_enqueue(&new).await.map_err(|error| store_error(&error))
 }
 

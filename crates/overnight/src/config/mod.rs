@@ -18,6 +18,7 @@ use std::time::Duration;
 use overnight_core::agent::{BackendId, Billing, Effort};
 use overnight_core::job::JobLimits;
 use overnight_forge::ForgeKind;
+use overnight_store::Database;
 
 use crate::cli::args::ColorChoice;
 
@@ -36,6 +37,8 @@ pub struct Config {
     /// Author of commits that the runner makes, `Name <address>`; `None`: the repository's own user.
     pub author: Option<String>,
     pub worker: WorkerConfig,
+    /// `None`: a SQLite file in the data directory.
+    pub database: Option<Database>,
     pub color: ColorChoice,
 }
 
@@ -106,6 +109,7 @@ impl Default for Config {
                 git_timeout: Duration::from_secs(15 * 60),
                 collect_timeout: Duration::from_secs(10 * 60),
             },
+            database: None,
             color: ColorChoice::Auto,
         }
     }

@@ -276,6 +276,14 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| Some(values::show_span(config.worker.collect_timeout)),
     },
     Setting {
+        key: "database.url",
+        kind: "postgres://… or absolute path",
+        default: "a SQLite file in the data directory",
+        about: "where jobs are kept; several machines share one queue through PostgreSQL",
+        set: |config, input| put(&mut config.database, values::database(input.text()?)?),
+        get: |config| config.database.as_ref().map(ToString::to_string),
+    },
+    Setting {
         key: "ui.color",
         kind: "auto, always or never",
         default: "auto",

@@ -59,6 +59,7 @@ async fn play(global: &Global, env: &Environment, out: Out, home: &Path) -> Resu
     let env = own_environment(env, home);
     let global = Global {
         data_dir: Some(home.join("data")),
+        database: None,
         config: None,
         no_config: true,
         color: global.color,

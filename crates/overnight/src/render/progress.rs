@@ -140,6 +140,13 @@ impl View {
                 let text = format!("{}: {}", words::park(*reason), one_line(detail, 200));
                 self.with_close(now, line(Mark::Wait, "waits", None, &text))
             }
+            JobEvent::WorkerLost { times, .. } => {
+                let text = format!("its worker was lost ({})", words::plural(u64::from(*times), "time"));
+                self.with_close(now, line(Mark::Again, "worker", None, &text))
+            }
+            JobEvent::Moved => {
+                self.with_close(now, line(Mark::Note, "moved", None, "another machine begins again from the base"))
+            }
             JobEvent::Ended { .. } => self.close(now),
             JobEvent::Grounded { .. }
             | JobEvent::TurnEnded { .. }
@@ -151,6 +158,7 @@ impl View {
                 Vec::new()
             }
             JobEvent::Queued { .. }
+            | JobEvent::Woken { .. }
             | JobEvent::Claimed { resumed: false, .. }
             | JobEvent::TurnStarted { .. }
             | JobEvent::Checked { .. } => Vec::new(),
@@ -206,6 +214,9 @@ impl View {
             | JobEvent::BranchTaken { .. }
             | JobEvent::CancelAsked { .. }
             | JobEvent::Parked { .. }
+            | JobEvent::Woken { .. }
+            | JobEvent::WorkerLost { .. }
+            | JobEvent::Moved
             | JobEvent::Ended { .. } => return,
         };
         if let Some(open) = &mut self.open {

@@ -31,6 +31,8 @@ pub fn end(reason: EndReason) -> &'static str {
         EndReason::BudgetTurns => "the turns are used up",
         EndReason::BudgetTime => "the time is used up",
         EndReason::BranchConflict => "the branch was changed by somebody else",
+        EndReason::WorkerLost => "worker after worker was lost with it",
+        EndReason::DependencyFailed => "a job that it waited for was not done",
         EndReason::InternalError => "something went wrong inside Overnight",
     }
 }
@@ -64,6 +66,10 @@ pub fn after_end(reason: EndReason, key: &str) -> String {
         EndReason::BranchConflict => {
             format!("see the change: overnight diff {key}; try again: overnight retry {key}")
         }
+        EndReason::WorkerLost => {
+            format!("see what ran last: overnight logs {key}; try again: overnight retry {key}")
+        }
+        EndReason::DependencyFailed => format!("mend that one first, then: overnight retry {key}"),
         EndReason::InternalError => format!("please report it with: overnight show {key} --json"),
     }
 }
@@ -84,6 +90,11 @@ pub fn park(reason: ParkReason) -> &'static str {
         ParkReason::ForgeLogin => "the forge refused the login",
         ParkReason::Unavailable => "something needed is out of reach",
         ParkReason::DiskFull => "the disk is full",
+        ParkReason::Dependency => "other jobs come first",
+        ParkReason::Approval => "somebody has to approve it",
+        ParkReason::Answer => "the agent waits for an answer",
+        ParkReason::Ci => "the forge's checks are running",
+        ParkReason::Review => "a review is awaited",
     }
 }
 
