@@ -49,7 +49,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a server and waits until it accepts connections, which takes one to two seconds.
+    /// Makes a server and waits until it accepts connections, which takes about a second.
     ///
     /// # Errors
     /// One line for the `skipped:` line of a test, when this machine has no server programs or they do not run here.
