@@ -14,6 +14,7 @@
 mod clean;
 pub mod credentials;
 pub mod dirs;
+pub mod dispatch;
 mod engine;
 mod error;
 mod guard;
@@ -22,6 +23,7 @@ mod host;
 mod keys;
 mod masks;
 mod patience;
+pub mod peers;
 pub mod program;
 pub mod progress;
 pub mod repo_file;

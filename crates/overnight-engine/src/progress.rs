@@ -1,6 +1,7 @@
 //! What a watcher sees while a job is worked on: persisted events as they are written, and short-lived facts that are
 //! not worth keeping (what the agent does right now, which check is running).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use overnight_core::agent::{AgentEvent, Usage};
@@ -40,8 +41,14 @@ pub enum Progress {
 }
 
 /// Where progress goes. A watcher that has gone away is no reason to stop.
-#[derive(Debug, Clone)]
-pub struct Watcher(Option<mpsc::UnboundedSender<Progress>>);
+#[derive(Clone)]
+pub struct Watcher(Option<Arc<dyn Fn(Progress) + Send + Sync>>);
+
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Watcher(somebody)" } else { "Watcher(nobody)" })
+    }
+}
 
 impl Watcher {
     /// Nobody watches.
@@ -50,16 +57,25 @@ impl Watcher {
         Self(None)
     }
 
+    /// Each progress is handed to `tell`, which must not wait.
+    #[must_use]
+    pub fn calling(tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(tell)))
+    }
+
     #[must_use]
     pub fn channel() -> (Self, mpsc::UnboundedReceiver<Progress>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        (Self(Some(sender)), receiver)
+        let tell = move |progress| {
+            // The receiver is gone when the terminal went away; the job goes on.
+            let _ = sender.send(progress);
+        };
+        (Self::calling(tell), receiver)
     }
 
     pub(crate) fn tell(&self, progress: Progress) {
-        if let Some(sender) = &self.0 {
-            // The receiver is gone when the terminal went away; the job goes on.
-            let _ = sender.send(progress);
+        if let Some(tell) = &self.0 {
+            tell(progress);
         }
     }
 }

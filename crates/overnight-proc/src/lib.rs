@@ -63,6 +63,7 @@ mod output;
 mod plan;
 mod probe;
 mod record;
+mod space;
 mod spawn;
 mod watch;
 
@@ -76,6 +77,7 @@ pub use log::{NoRedaction, Redact};
 pub use output::{DEFAULT_OUTPUT_BYTES, Output, output};
 pub use probe::{Capabilities, NamespaceMode, probe};
 pub use record::{read_exit_record, read_tail, tail_path};
+pub use space::free_space;
 pub use spawn::{Capture, spawn};
 
 #[cfg(test)]

@@ -1,4 +1,26 @@
-//! What the tests share: a store in a directory of its own, an order, and a walk along the core's transitions.
+//! What the tests share: a store of its own on either engine, orders, and a walk along the core's transitions.
+//!
+//! One text of each case runs on both engines: `on_both!` makes two tests of it. What only a file can do is in `files`.
+
+/// Makes two tests of each `async fn name(f: &Fixture)`: `sqlite::name` and `postgres::name`.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(&crate::tests::Fixture::sqlite().await).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                if let Some(fixture) = crate::tests::Fixture::postgres(stringify!($name)).await {
+                    super::$name(&fixture).await;
+                }
+            })+
+        }
+    };
+}
 
 mod files;
 mod processes;
@@ -12,25 +34,56 @@ use overnight_core::agent::{AgentSettings, BackendId, SessionStart, Usage};
 use overnight_core::git::CommitId;
 use overnight_core::id::{EventNumber, JobId, SessionId, WorkerId};
 use overnight_core::job::{
-    Base, Ground, Input, Job, JobLimits, JobSpec, JobState, Order, Publication, StageOutput, Step,
-    VerifyRequest, transition,
+    Base, EndReason, Ground, Input, Job, JobLimits, JobSpec, JobState, Label, Order, ParkReason, Publication,
+    StageOutput, Step, Trouble, VerifyRequest, transition,
 };
+use overnight_core::units::Timestamp;
 use overnight_core::verdict::CheckSource;
+use overnight_testkit::postgres::Postgres;
 
-use crate::{Applied, Claim, Claimed, Lease, NewJob, NewRepository, Store, StoreError};
+use crate::{
+    Applied, Claim, ClaimOrder, Claimant, Claimed, Database, Lease, NewJob, NewRepository, Offer, Store,
+    StoreError,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// A store on a new, empty database.
 struct Fixture {
     store: Store,
-    path: PathBuf,
-    _dir: tempfile::TempDir,
+    _dir: Option<tempfile::TempDir>,
 }
 
-async fn fixture() -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("data/overnight.db");
-    Fixture { store: Store::open(&path).await.unwrap(), path, _dir: dir }
+impl Fixture {
+    async fn sqlite() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("data/overnight.db")).await.unwrap();
+        Self { store, _dir: Some(dir) }
+    }
+
+    /// `None`: this machine has no PostgreSQL.
+    async fn postgres(test: &str) -> Option<Self> {
+        let url = match Postgres::shared() {
+            Ok(server) => server.database(),
+            Err(reason) => {
+                println!("skipped: {test}: {reason}");
+                return None;
+            }
+        };
+        Some(Self { store: Store::connect(&Database::Postgres(url)).await.unwrap(), _dir: None })
+    }
+
+    /// The same database through connections of its own, as another process has them.
+    async fn other(&self) -> Store {
+        Store::connect(self.store.database()).await.unwrap()
+    }
+
+    fn path(&self) -> PathBuf {
+        match self.store.database() {
+            Database::Sqlite(path) => path.clone(),
+            Database::Postgres(_) => panic!("no file"),
+        }
+    }
 }
 
 fn spec(prompt: &str) -> JobSpec {
@@ -53,6 +106,24 @@ fn worker(name: &str) -> WorkerId {
     WorkerId::parse(name).unwrap()
 }
 
+fn label(word: &str) -> Label {
+    Label::parse(word).unwrap()
+}
+
+fn claimant(name: &str) -> Claimant {
+    Claimant { worker: worker(name), place: label("here"), lease: MINUTE }
+}
+
+fn order(name: &str, slots: usize) -> ClaimOrder {
+    ClaimOrder { claimant: claimant(name), slots, offer: Offer::any_backend() }
+}
+
+/// A job of this repository, which is registered where it is not yet.
+async fn new_job(store: &Store, repository: &str) -> NewJob {
+    let new = NewRepository { name: repository.to_owned(), remote: format!("/src/{repository}") };
+    NewJob::new(store.repository_ensure(&new).await.unwrap().id, spec("Fix it"))
+}
+
 async fn enqueue(store: &Store) -> Job {
     enqueue_in(store, "app", "Fix it").await
 }
@@ -64,14 +135,25 @@ async fn enqueue_in(store: &Store, repository: &str, prompt: &str) -> Job {
 async fn try_enqueue(store: &Store, repository: &str, prompt: &str) -> Result<Job, StoreError> {
     let new = NewRepository { name: repository.to_owned(), remote: format!("/src/{repository}") };
     let repository = store.repository_ensure(&new).await?.id;
-    store.job_enqueue(&NewJob { repository, spec: spec(prompt), request: None }).await
+    store.job_enqueue(&NewJob::new(repository, spec(prompt))).await
 }
 
 async fn claim(store: &Store, job: &JobId, name: &str) -> Claimed {
-    match store.job_claim(job, &worker(name), MINUTE, &[]).await.unwrap() {
+    match store.job_claim(job, &claimant(name), &[]).await.unwrap() {
         Claim::Taken(claimed) => *claimed,
         other => panic!("{other:?}"),
     }
+}
+
+/// The next jobs of the queue; all of them must be readable.
+async fn claim_next(store: &Store, name: &str, slots: usize) -> Vec<Claimed> {
+    let claims = store.jobs_claim(&order(name, slots)).await.unwrap();
+    assert!(claims.unreadable.is_empty(), "{:?}", claims.unreadable);
+    claims.taken
+}
+
+fn keys(claimed: &[Claimed]) -> Vec<String> {
+    claimed.iter().map(|one| one.job.key.to_string()).collect()
 }
 
 /// The step that the core decides on for a job in `state`.
@@ -85,6 +167,14 @@ async fn advance(store: &Store, lease: &Lease, job: &mut Job, input: Input) -> A
     let applied = store.apply(lease, &job.state, step).await.unwrap();
     job.state = next;
     applied
+}
+
+/// Ends a claimed job for this reason.
+async fn end(store: &Store, claimed: &mut Claimed, reason: EndReason) {
+    let Claimed { lease, job, .. } = claimed;
+    let failed = Input::Failed { trouble: Trouble::End(reason), detail: String::new(), elapsed: Duration::ZERO };
+    advance(store, lease, job, failed).await;
+    advance(store, lease, job, cleaned()).await;
 }
 
 fn prepared() -> Input {
@@ -103,6 +193,14 @@ fn announced() -> Input {
 
 fn interrupted() -> Input {
     Input::TurnInterrupted { session: None, used: Usage::default() }
+}
+
+fn cleaned() -> Input {
+    Input::Done { output: StageOutput::Cleaned, elapsed: Duration::ZERO }
+}
+
+fn parks(reason: ParkReason, wake: Option<Timestamp>) -> Input {
+    Input::Failed { trouble: Trouble::Wait { reason, wake }, detail: "waits".to_owned(), elapsed: Duration::ZERO }
 }
 
 /// All event numbers of a job; every event must be readable.

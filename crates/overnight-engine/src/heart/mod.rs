@@ -59,6 +59,7 @@ pub struct Heart {
     holds: Arc<Holds>,
     report: watch::Sender<String>,
     pulse: watch::Receiver<Pulse>,
+    started: Duration,
     _end: DropGuard,
 }
 
@@ -79,7 +80,7 @@ impl Heart {
         std::thread::Builder::new().name("heartbeat".to_owned()).spawn(move || {
             runtime.block_on(async { ended.run_until_cancelled(beating.run()).await });
         })?;
-        Ok(Self { holds, report, pulse, _end: end.drop_guard() })
+        Ok(Self { holds, report, pulse, started: boot_clock(), _end: end.drop_guard() })
     }
 
     /// Watches over a lease from now on: `signals` hear of its loss and of a cancel.
@@ -90,6 +91,13 @@ impl Heart {
     /// What the next heartbeats say of this worker, as JSON.
     pub fn report(&self, report: String) {
         self.report.send_replace(report);
+    }
+
+    /// How long ago the last answered heartbeat was; since its start when none was answered yet.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        let last = self.pulse.borrow().last.unwrap_or(self.started);
+        boot_clock().saturating_sub(last)
     }
 
     #[must_use]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sqlx::{Connection, Executor};
 
 use super::*;
+use crate::sql::sql;
 use crate::{ErrorClass, OpenError, SCHEMA_VERSION};
 
 /// A tmpfs of its own for one test, or the reason why there is none.
@@ -52,22 +53,22 @@ async fn run(path: &Path, statement: &'static str) {
 
 #[tokio::test]
 async fn only_the_owner_can_read_what_is_created() {
-    let f = fixture().await;
+    let f = Fixture::sqlite().await;
     enqueue(&f.store).await;
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(f.path.parent().unwrap()), 0o700);
+    assert_eq!(mode(f.path().parent().unwrap()), 0o700);
     for name in ["overnight.db", "overnight.db-wal", "overnight.db-shm"] {
-        assert_eq!(mode(&f.path.with_file_name(name)), 0o600, "{name}");
+        assert_eq!(mode(&f.path().with_file_name(name)), 0o600, "{name}");
     }
 }
 
 #[tokio::test]
 async fn opening_again_migrates_nothing_and_loses_nothing() {
-    let f = fixture().await;
+    let f = Fixture::sqlite().await;
     let job = enqueue(&f.store).await;
     f.store.close().await;
     for _ in 0..3 {
-        let store = Store::open(&f.path).await.unwrap();
+        let store = Store::open(&f.path()).await.unwrap();
         assert_eq!(store.job(&job.id).await.unwrap(), job);
         store.check().await.unwrap();
         store.close().await;
@@ -76,16 +77,16 @@ async fn opening_again_migrates_nothing_and_loses_nothing() {
 
 #[tokio::test]
 async fn every_commit_is_synced_and_keys_are_checked() {
-    let f = fixture().await;
-    let ask = async |pool: &sqlx::SqlitePool, pragma: &'static str| -> String {
-        let row = sqlx::query(pragma).fetch_one(pool).await.unwrap();
-        sqlx::Row::try_get::<i64, _>(&row, 0).map_or_else(|_| sqlx::Row::get(&row, 0), |n| n.to_string())
+    let f = Fixture::sqlite().await;
+    let ask = async |pool: &crate::sql::Pool, pragma: &str| {
+        let row = pool.one(sql(format!("SELECT CAST({pragma} AS TEXT) AS told FROM pragma_{pragma}"))).await;
+        row.unwrap().text("told").unwrap()
     };
     let write = f.store.writer("test").unwrap();
-    assert_eq!(ask(write, "PRAGMA journal_mode").await, "wal");
-    assert_eq!(ask(write, "PRAGMA synchronous").await, "2");
-    assert_eq!(ask(write, "PRAGMA foreign_keys").await, "1");
-    assert_eq!(ask(f.store.reader(), "PRAGMA query_only").await, "1");
+    assert_eq!(ask(write, "journal_mode").await, "wal");
+    assert_eq!(ask(write, "synchronous").await, "2");
+    assert_eq!(ask(write, "foreign_keys").await, "1");
+    assert_eq!(ask(f.store.reader(), "query_only").await, "1");
 }
 
 #[tokio::test]
@@ -110,45 +111,45 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
 
 #[tokio::test]
 async fn a_truncated_database_is_refused_and_left_alone() {
-    let f = fixture().await;
+    let f = Fixture::sqlite().await;
     for _ in 0..5 {
         enqueue_in(&f.store, "app", &"x".repeat(20_000)).await;
     }
     f.store.close().await;
-    let whole = std::fs::read(&f.path).unwrap();
+    let whole = std::fs::read(&f.path()).unwrap();
     for length in [100, 4096, whole.len() / 2] {
-        std::fs::write(&f.path, &whole[..length]).unwrap();
-        let error = Store::open(&f.path).await.unwrap_err();
+        std::fs::write(&f.path(), &whole[..length]).unwrap();
+        let error = Store::open(&f.path()).await.unwrap_err();
         assert!(
             matches!(error, OpenError::Damaged { .. } | OpenError::NotADatabase { .. }),
             "{length}: {error:?}"
         );
-        assert_eq!(std::fs::read(&f.path).unwrap(), whole[..length]);
+        assert_eq!(std::fs::read(&f.path()).unwrap(), whole[..length]);
     }
 }
 
 #[tokio::test]
 async fn the_check_finds_damage() {
-    let f = fixture().await;
+    let f = Fixture::sqlite().await;
     for _ in 0..20 {
         enqueue_in(&f.store, "app", &"x".repeat(20_000)).await;
     }
     f.store.check().await.unwrap();
     f.store.close().await;
-    let mut bytes = std::fs::read(&f.path).unwrap();
+    let mut bytes = std::fs::read(&f.path()).unwrap();
     let tail = bytes.len() - 8 * 4096;
     bytes[tail..].fill(0xff);
-    std::fs::write(&f.path, &bytes).unwrap();
-    let error = Store::open(&f.path).await.unwrap().check().await.unwrap_err();
+    std::fs::write(&f.path(), &bytes).unwrap();
+    let error = Store::open(&f.path()).await.unwrap().check().await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Corrupt, "{error:?}");
 }
 
 #[tokio::test]
 async fn a_newer_schema_is_refused_with_both_versions_named() {
-    let f = fixture().await;
+    let f = Fixture::sqlite().await;
     f.store.close().await;
-    run(&f.path, "UPDATE overnight_schema SET version = 99").await;
-    for error in [Store::open(&f.path).await.unwrap_err(), Store::open_read_only(&f.path).await.unwrap_err()]
+    run(&f.path(), "UPDATE overnight_schema SET version = 99").await;
+    for error in [Store::open(&f.path()).await.unwrap_err(), Store::open_read_only(&f.path()).await.unwrap_err()]
     {
         assert_eq!(error.class(), ErrorClass::Newer);
         let text = error.to_string();
@@ -209,11 +210,11 @@ async fn a_read_only_directory_is_refused_for_writing_and_can_be_read() {
 
 #[tokio::test]
 async fn reading_only_sees_what_others_write_and_never_creates() {
-    let f = fixture().await;
-    let reader = Store::open_read_only(&f.path).await.unwrap();
+    let f = Fixture::sqlite().await;
+    let reader = Store::open_read_only(&f.path()).await.unwrap();
     let job = enqueue(&f.store).await;
     assert_eq!(reader.jobs_unfinished().await.unwrap().jobs, [job]);
-    let missing = f.path.with_file_name("missing.db");
+    let missing = f.path().with_file_name("missing.db");
     assert!(matches!(Store::open_read_only(&missing).await, Err(OpenError::Missing { .. })));
     assert!(!missing.exists());
 }
@@ -261,7 +262,7 @@ async fn a_full_disk_corrupts_nothing_and_work_goes_on_when_there_is_space() {
 
 #[tokio::test]
 async fn a_backup_taken_while_others_write_is_whole() {
-    let f = fixture().await;
+    let f = Fixture::sqlite().await;
     let store = f.store.clone();
     let writing = tokio::spawn(async move {
         for _ in 0..50 {
@@ -271,8 +272,8 @@ async fn a_backup_taken_while_others_write_is_whole() {
     });
     let mut copies = Vec::new();
     while !writing.is_finished() {
-        let path = f.path.with_file_name(format!("backup-{}.db", copies.len()));
-        f.store.backup(&path).await.unwrap();
+        let path = f.path().with_file_name(format!("backup-{}.db", copies.len()));
+        f.store.vacuum_into(&path).await.unwrap();
         copies.push(path);
     }
     writing.await.unwrap();
@@ -285,5 +286,5 @@ async fn a_backup_taken_while_others_write_is_whole() {
             assert_eq!(job.holder.is_some(), numbers.len() > 1);
         }
     }
-    assert!(f.store.backup(&copies[0]).await.is_err(), "a backup overwrote a file");
+    assert!(f.store.vacuum_into(&copies[0]).await.is_err(), "a backup overwrote a file");
 }

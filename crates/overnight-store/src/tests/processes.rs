@@ -10,7 +10,7 @@ use overnight_core::job::{JobEvent, JobState};
 use super::*;
 
 const ROLE: &str = "OVERNIGHT_STORE_TEST_ROLE";
-const FILE: &str = "OVERNIGHT_STORE_TEST_FILE";
+const DATABASE: &str = "OVERNIGHT_STORE_TEST_DATABASE";
 const NAME: &str = "OVERNIGHT_STORE_TEST_NAME";
 
 /// Another process of this binary, in the role of a worker. It is killed when dropped.
@@ -22,7 +22,11 @@ struct Other {
 
 impl Other {
     #[expect(clippy::disallowed_methods, reason = "tests start themselves again as other workers")]
-    fn start(role: &str, path: &Path, name: &str) -> Self {
+    fn start(role: &str, database: &Database, name: &str) -> Self {
+        let url = match database {
+            Database::Sqlite(path) => path.to_str().unwrap().to_owned(),
+            Database::Postgres(url) => url.clone(),
+        };
         let mut child = std::process::Command::new(std::env::current_exe().unwrap())
             .args([
                 "tests::processes::other_process",
@@ -32,7 +36,7 @@ impl Other {
                 "--test-threads=1",
             ])
             .envs([(ROLE, role), (NAME, name)])
-            .env(FILE, path)
+            .env(DATABASE, url)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

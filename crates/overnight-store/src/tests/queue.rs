@@ -3,16 +3,25 @@
 use std::time::{Duration, Instant};
 
 use overnight_core::id::Fence;
-use overnight_core::job::{
-    CancelledBy, EndReason, Input, JobEvent, JobState, ParkReason, StageOutput, Trouble,
-};
+use overnight_core::job::{CancelledBy, JobEvent};
 
 use super::*;
+use crate::apply::{Write, write_steps};
 use crate::{CancelRequest, Renewal};
 
-#[tokio::test]
-async fn an_enqueued_job_has_a_number_a_key_and_its_first_event() {
-    let f = fixture().await;
+on_both!(
+    an_enqueued_job_has_a_number_a_key_and_its_first_event,
+    a_request_sent_again_makes_one_job_and_another_order_under_it_is_refused,
+    a_claim_moves_the_job_and_keeps_others_out_until_it_is_released,
+    a_dead_workers_lease_is_taken_at_once,
+    a_lease_ends_by_the_databases_clock_and_a_late_holder_that_nobody_followed_renews_it,
+    a_stale_fence_writes_nothing,
+    a_step_from_another_state_than_the_stored_one_is_refused,
+    parking_and_ending_give_the_lease_back,
+    a_cancel_is_seen_by_the_holders_next_look_and_the_first_one_counts,
+);
+
+async fn an_enqueued_job_has_a_number_a_key_and_its_first_event(f: &Fixture) {
     let keys = [enqueue(&f.store).await, enqueue(&f.store).await, enqueue_in(&f.store, "web", "x").await];
     assert_eq!(keys.each_ref().map(|job| job.key.to_string()), ["app-1", "app-2", "web-1"]);
     let [job, ..] = keys;
@@ -24,11 +33,9 @@ async fn an_enqueued_job_has_a_number_a_key_and_its_first_event() {
     assert_eq!(f.store.job(&job.id).await.unwrap(), job);
 }
 
-#[tokio::test]
-async fn a_request_sent_again_makes_one_job_and_another_order_under_it_is_refused() {
-    let f = fixture().await;
+async fn a_request_sent_again_makes_one_job_and_another_order_under_it_is_refused(f: &Fixture) {
     let repository = enqueue(&f.store).await.repository;
-    let new = NewJob { repository, spec: spec("one"), request: Some("r-1".to_owned()) };
+    let new = NewJob { request: Some("r-1".to_owned()), ..NewJob::new(repository, spec("one")) };
     let sent: Vec<_> = (0..20)
         .map(|_| {
             let (store, new) = (f.store.clone(), new.clone());
@@ -46,9 +53,7 @@ async fn a_request_sent_again_makes_one_job_and_another_order_under_it_is_refuse
     assert_eq!(f.store.jobs_unfinished().await.unwrap().jobs.len(), 2);
 }
 
-#[tokio::test]
-async fn a_claim_moves_the_job_and_keeps_others_out_until_it_is_released() {
-    let f = fixture().await;
+async fn a_claim_moves_the_job_and_keeps_others_out_until_it_is_released(f: &Fixture) {
     let id = enqueue(&f.store).await.id;
     let first = claim(&f.store, &id, "w1").await;
     assert_eq!(first.lease.fence(), Fence(1));
@@ -57,12 +62,12 @@ async fn a_claim_moves_the_job_and_keeps_others_out_until_it_is_released() {
     let recorded = first.events[0].event.as_ref().unwrap();
     assert_eq!(recorded, &JobEvent::Claimed { worker: worker("w1"), fence: Fence(1), resumed: false });
 
-    let Claim::Held { by, until } = f.store.job_claim(&id, &worker("w2"), MINUTE, &[]).await.unwrap() else {
+    let Claim::Held { by, until } = f.store.job_claim(&id, &claimant("w2"), &[]).await.unwrap() else {
         panic!("claimed twice")
     };
     assert_eq!((by, until), (worker("w1"), first.lease.until()));
 
-    f.store.lease_release(&first.lease).await.unwrap();
+    f.store.lease_release(&first.lease, None).await.unwrap();
     let second = claim(&f.store, &id, "w2").await;
     assert_eq!((second.lease.fence(), &second.job.state), (Fence(2), &first.job.state));
     let recorded = second.events[0].event.as_ref().unwrap();
@@ -70,26 +75,21 @@ async fn a_claim_moves_the_job_and_keeps_others_out_until_it_is_released() {
     assert_gapless(&numbers(&f.store, &id).await);
 }
 
-#[tokio::test]
-async fn a_dead_workers_lease_is_taken_at_once() {
-    let f = fixture().await;
+async fn a_dead_workers_lease_is_taken_at_once(f: &Fixture) {
     let id = enqueue(&f.store).await.id;
     let _dead = claim(&f.store, &id, "dead").await;
-    let taken = f.store.job_claim(&id, &worker("w2"), MINUTE, &[worker("dead")]).await.unwrap();
+    let taken = f.store.job_claim(&id, &claimant("w2"), &[worker("dead")]).await.unwrap();
     assert!(matches!(taken, Claim::Taken(_)), "{taken:?}");
 }
 
-#[tokio::test]
-async fn a_lease_ends_by_the_databases_clock_and_a_late_holder_that_nobody_followed_renews_it() {
-    let f = fixture().await;
+async fn a_lease_ends_by_the_databases_clock_and_a_late_holder_that_nobody_followed_renews_it(f: &Fixture) {
     let id = enqueue(&f.store).await.id;
     let short = Duration::from_millis(80);
-    let Claim::Taken(first) = f.store.job_claim(&id, &worker("w1"), short, &[]).await.unwrap() else {
-        panic!()
-    };
+    let hasty = Claimant { lease: short, ..claimant("w1") };
+    let Claim::Taken(first) = f.store.job_claim(&id, &hasty, &[]).await.unwrap() else { panic!() };
     let deadline = Instant::now() + MINUTE;
     while f.store.now().await.unwrap() <= first.lease.until() {
-        let early = f.store.job_claim(&id, &worker("w2"), MINUTE, &[]).await.unwrap();
+        let early = f.store.job_claim(&id, &claimant("w2"), &[]).await.unwrap();
         // The claim's own look at the clock may come after the end, ours having come before.
         if let Claim::Taken(taken) = early {
             assert!(f.store.now().await.unwrap() >= first.lease.until());
@@ -107,13 +107,11 @@ async fn a_lease_ends_by_the_databases_clock_and_a_late_holder_that_nobody_follo
     assert_eq!(f.store.lease_renew(&first.lease, MINUTE).await.unwrap(), Renewal::Lost);
 }
 
-#[tokio::test]
-async fn a_stale_fence_writes_nothing() {
-    let f = fixture().await;
+async fn a_stale_fence_writes_nothing(f: &Fixture) {
     let id = enqueue(&f.store).await.id;
     let stale = claim(&f.store, &id, "w1").await;
     // The same worker id on purpose: the fence alone must tell them apart.
-    let taken = f.store.job_claim(&id, &worker("w1"), MINUTE, &[worker("w1")]).await.unwrap();
+    let taken = f.store.job_claim(&id, &claimant("w1"), &[worker("w1")]).await.unwrap();
     let Claim::Taken(current) = taken else { panic!("{taken:?}") };
     let before = (f.store.job(&id).await.unwrap(), numbers(&f.store, &id).await);
 
@@ -122,7 +120,7 @@ async fn a_stale_fence_writes_nothing() {
     assert!(matches!(&error, StoreError::LeaseLost { job, fence: Fence(1) } if *job == id), "{error:?}");
     assert_eq!(f.store.lease_renew(&stale.lease, MINUTE).await.unwrap(), Renewal::Lost);
     assert_eq!(f.store.lease_peek(&stale.lease).await.unwrap(), Renewal::Lost);
-    assert!(matches!(f.store.lease_release(&stale.lease).await, Err(StoreError::LeaseLost { .. })));
+    assert!(matches!(f.store.lease_release(&stale.lease, None).await, Err(StoreError::LeaseLost { .. })));
     let mut end = step(&stale.job, &stale.job.state, Input::Cancel { by: CancelledBy::Command });
     end = step(&stale.job, &end.next, cleaned());
     assert!(matches!(
@@ -133,17 +131,16 @@ async fn a_stale_fence_writes_nothing() {
     // The write is fenced by itself, and not only by the look at the state before it.
     let mut tx = f.store.begin("test").await.unwrap();
     let next = step(&stale.job, &stale.job.state, prepared());
-    let written = crate::apply::write_step(&mut tx, &stale.lease, next).await;
-    assert!(matches!(written, Err(StoreError::LeaseLost { .. })), "{written:?}");
+    let blind = Write { held: stale.lease.held(), expected: None, step: next };
+    let written = write_steps(&mut tx, &[blind]).await.unwrap();
+    assert!(matches!(written.as_slice(), [Err(StoreError::LeaseLost { .. })]), "{written:?}");
     drop(tx);
 
     assert_eq!((f.store.job(&id).await.unwrap(), numbers(&f.store, &id).await), before);
     assert!(matches!(f.store.lease_peek(&current.lease).await.unwrap(), Renewal::Held { .. }));
 }
 
-#[tokio::test]
-async fn a_step_from_another_state_than_the_stored_one_is_refused() {
-    let f = fixture().await;
+async fn a_step_from_another_state_than_the_stored_one_is_refused(f: &Fixture) {
     let id = enqueue(&f.store).await.id;
     let Claimed { lease, mut job, .. } = claim(&f.store, &id, "w").await;
     let (old, again) = (job.state.clone(), step(&job, &job.state, prepared()));
@@ -156,15 +153,11 @@ async fn a_step_from_another_state_than_the_stored_one_is_refused() {
     assert_eq!(f.store.job(&id).await.unwrap().state, job.state);
 }
 
-#[tokio::test]
-async fn parking_and_ending_give_the_lease_back() {
-    let f = fixture().await;
+async fn parking_and_ending_give_the_lease_back(f: &Fixture) {
     let id = enqueue(&f.store).await.id;
     let Claimed { lease, mut job, .. } = claim(&f.store, &id, "w").await;
     let wake = Some(job.created_at.plus(MINUTE * 60));
-    let wait = Trouble::Wait { reason: ParkReason::Unavailable, wake };
-    let parked = Input::Failed { trouble: wait, detail: "no network".to_owned(), elapsed: Duration::ZERO };
-    advance(&f.store, &lease, &mut job, parked).await;
+    advance(&f.store, &lease, &mut job, parks(ParkReason::Unavailable, wake)).await;
     assert_eq!(f.store.job(&id).await.unwrap().holder, None);
     let late = step(&job, &job.state, Input::Cancel { by: CancelledBy::Command });
     assert!(matches!(f.store.apply(&lease, &job.state, late).await, Err(StoreError::LeaseLost { .. })));
@@ -176,15 +169,13 @@ async fn parking_and_ending_give_the_lease_back() {
     advance(&f.store, &lease, &mut job, cleaned()).await;
     let ended = f.store.job(&id).await.unwrap();
     assert_eq!((ended.state.end().unwrap().reason, ended.holder), (EndReason::Cancelled, None));
-    let again = f.store.job_claim(&id, &worker("w3"), MINUTE, &[worker("w2")]).await.unwrap();
+    let again = f.store.job_claim(&id, &claimant("w3"), &[worker("w2")]).await.unwrap();
     assert!(matches!(again, Claim::Ended), "{again:?}");
     assert_eq!(f.store.cancel_request(&id, CancelledBy::Command).await.unwrap(), CancelRequest::AlreadyEnded);
     assert_gapless(&numbers(&f.store, &id).await);
 }
 
-#[tokio::test]
-async fn a_cancel_is_seen_by_the_holders_next_look_and_the_first_one_counts() {
-    let f = fixture().await;
+async fn a_cancel_is_seen_by_the_holders_next_look_and_the_first_one_counts(f: &Fixture) {
     let id = enqueue(&f.store).await.id;
     let held = claim(&f.store, &id, "w").await;
     let look = |renewal| match renewal {
@@ -193,40 +184,11 @@ async fn a_cancel_is_seen_by_the_holders_next_look_and_the_first_one_counts() {
     };
     assert_eq!(look(f.store.lease_peek(&held.lease).await.unwrap()), None);
     for by in [CancelledBy::Interrupt, CancelledBy::Command] {
-        assert_eq!(f.store.cancel_request(&id, by).await.unwrap(), CancelRequest::Recorded);
+        assert_eq!(f.store.cancel_request(&id, by).await.unwrap(), CancelRequest::Asked);
     }
     assert_eq!(look(f.store.lease_peek(&held.lease).await.unwrap()), Some(CancelledBy::Interrupt));
     assert_eq!(look(f.store.lease_renew(&held.lease, MINUTE).await.unwrap()), Some(CancelledBy::Interrupt));
     let nobody = JobId::parse("nobody").unwrap();
     let unknown = f.store.cancel_request(&nobody, CancelledBy::Command).await;
     assert!(matches!(unknown, Err(StoreError::UnknownJob { .. })));
-}
-
-#[tokio::test]
-async fn commits_wake_those_who_wait_in_this_process() {
-    let f = fixture().await;
-    let mut commits = f.store.subscribe();
-    let store = f.store.clone();
-    let waiting = tokio::spawn(async move {
-        commits.changed().await.unwrap();
-        store.jobs_unfinished().await.unwrap().jobs.len()
-    });
-    let repository = NewRepository { name: "app".to_owned(), remote: "/src/app".to_owned() };
-    f.store.repository_ensure(&repository).await.unwrap();
-    enqueue(&f.store).await;
-    // The first wake-up may be that of the repository; what was committed before it must be visible.
-    assert!(waiting.await.unwrap() <= 1);
-    let mut commits = f.store.subscribe();
-    let id = enqueue(&f.store).await.id;
-    assert!(commits.has_changed().unwrap());
-    commits.mark_unchanged();
-    let held = claim(&f.store, &id, "w").await;
-    assert!(commits.has_changed().unwrap());
-    commits.mark_unchanged();
-    f.store.lease_renew(&held.lease, MINUTE).await.unwrap();
-    assert!(!commits.has_changed().unwrap());
-}
-
-fn cleaned() -> Input {
-    Input::Done { output: StageOutput::Cleaned, elapsed: Duration::ZERO }
 }

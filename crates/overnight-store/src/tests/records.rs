@@ -6,11 +6,24 @@ use overnight_core::id::Fence;
 use overnight_core::job::{EffectChange, EffectName, JobEvent, Notice};
 
 use super::*;
+use crate::sql::sql;
 use crate::{EffectStatus, ErrorClass, FindError, JobFilter, WorkerRow};
 
-#[tokio::test]
-async fn a_remote_has_one_row_and_names_are_unique() {
-    let f = fixture().await;
+on_both!(
+    a_remote_has_one_row_and_names_are_unique,
+    jobs_are_found_by_id_key_and_prefix,
+    lists_are_newest_first_and_filtered,
+    an_effect_is_reserved_until_it_is_done_and_done_once,
+    events_of_concurrent_writers_have_no_gaps,
+    ten_thousand_events_are_read_page_by_page,
+    a_prompt_of_a_megabyte_comes_back_as_it_was,
+    a_row_of_a_newer_version_is_reported_and_hides_no_other,
+    the_schema_itself_refuses_a_job_that_is_ended_and_held,
+    workers_are_listed_and_one_that_holds_a_job_is_not_forgotten,
+    the_clock_is_that_of_this_machine_in_milliseconds,
+);
+
+async fn a_remote_has_one_row_and_names_are_unique(f: &Fixture) {
     let ensure = async |name: &str, remote: &str| {
         let new = NewRepository { name: name.to_owned(), remote: remote.to_owned() };
         f.store.repository_ensure(&new).await.unwrap()
@@ -22,9 +35,7 @@ async fn a_remote_has_one_row_and_names_are_unique() {
     assert_eq!(ensure("my.app", "/c").await.name, "my-app-3");
 }
 
-#[tokio::test]
-async fn jobs_are_found_by_id_key_and_prefix() {
-    let f = fixture().await;
+async fn jobs_are_found_by_id_key_and_prefix(f: &Fixture) {
     let first = enqueue(&f.store).await;
     let second = enqueue(&f.store).await;
     let find = async |wanted: &str| f.store.job_find(wanted).await;
@@ -43,9 +54,7 @@ async fn jobs_are_found_by_id_key_and_prefix() {
     }
 }
 
-#[tokio::test]
-async fn lists_are_newest_first_and_filtered() {
-    let f = fixture().await;
+async fn lists_are_newest_first_and_filtered(f: &Fixture) {
     for repository in ["app", "web", "app"] {
         enqueue_in(&f.store, repository, "x").await;
     }
@@ -65,9 +74,7 @@ async fn lists_are_newest_first_and_filtered() {
     assert!(list(JobFilter { ended: Some(true), ..all() }).await.is_empty());
 }
 
-#[tokio::test]
-async fn an_effect_is_reserved_until_it_is_done_and_done_once() {
-    let f = fixture().await;
+async fn an_effect_is_reserved_until_it_is_done_and_done_once(f: &Fixture) {
     let id = enqueue(&f.store).await.id;
     let Claimed { lease, job, .. } = claim(&f.store, &id, "w").await;
     let name = EffectName::PushBranch;
@@ -101,9 +108,7 @@ async fn an_effect_is_reserved_until_it_is_done_and_done_once() {
     assert_eq!(numbers(&f.store, &id).await, before, "a refused step left an event");
 }
 
-#[tokio::test]
-async fn events_of_concurrent_writers_have_no_gaps() {
-    let f = fixture().await;
+async fn events_of_concurrent_writers_have_no_gaps(f: &Fixture) {
     let mut tasks = Vec::new();
     for _ in 0..8 {
         let id = enqueue(&f.store).await.id;
@@ -126,9 +131,7 @@ async fn events_of_concurrent_writers_have_no_gaps() {
     }
 }
 
-#[tokio::test]
-async fn ten_thousand_events_are_read_page_by_page() {
-    let f = fixture().await;
+async fn ten_thousand_events_are_read_page_by_page(f: &Fixture) {
     let id = enqueue(&f.store).await.id;
     let Claimed { lease, job, events } = claim(&f.store, &id, "w").await;
     let first = 1 + i64::try_from(events.len()).unwrap();
@@ -149,9 +152,7 @@ async fn ten_thousand_events_are_read_page_by_page() {
     assert_gapless(&seen);
 }
 
-#[tokio::test]
-async fn a_prompt_of_a_megabyte_comes_back_as_it_was() {
-    let f = fixture().await;
+async fn a_prompt_of_a_megabyte_comes_back_as_it_was(f: &Fixture) {
     let prompt: String = "ä\0'\"$1 {now} \u{202e}\n".chars().cycle().take(1 << 20).collect();
     let id = enqueue_in(&f.store, "app", &prompt).await.id;
     assert_eq!(f.store.job(&id).await.unwrap().spec.prompt, prompt);
@@ -159,45 +160,39 @@ async fn a_prompt_of_a_megabyte_comes_back_as_it_was() {
     assert_eq!(held.job.spec.prompt, prompt);
 }
 
-#[tokio::test]
-async fn a_row_of_a_newer_version_is_reported_and_hides_no_other() {
-    let f = fixture().await;
+async fn a_row_of_a_newer_version_is_reported_and_hides_no_other(f: &Fixture) {
     let (good, bad) = (enqueue(&f.store).await.id, enqueue(&f.store).await.id);
-    let write = f.store.writer("test").unwrap();
-    let change = "UPDATE jobs SET state = '{\"state\":\"dreaming\"}' WHERE id = $1";
-    sqlx::query(change).bind(bad.as_str()).execute(write).await.unwrap();
-    let change = "UPDATE events SET event = '{\"type\":\"dreamt\"}' WHERE job_id = $1";
-    sqlx::query(change).bind(bad.as_str()).execute(write).await.unwrap();
+    for change in [
+        "UPDATE jobs SET state = '{\"state\":\"dreaming\"}' WHERE id = $1",
+        "UPDATE events SET event = '{\"type\":\"dreamt\"}' WHERE job_id = $1",
+    ] {
+        f.store.run("test", sql(change).bind(bad.as_str())).await.unwrap();
+    }
 
     let list = f.store.jobs(&JobFilter::default()).await.unwrap();
     assert_eq!(list.jobs.iter().map(|job| &job.id).collect::<Vec<_>>(), [&good]);
     assert_eq!((list.unreadable[0].job.as_str(), list.unreadable[0].column), (bad.as_str(), "state"));
-    let error = f.store.job_claim(&bad, &worker("w"), MINUTE, &[]).await.unwrap_err();
+    let error = f.store.job_claim(&bad, &claimant("w"), &[]).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Corrupt);
     let events = f.store.events(&bad, EventNumber(0), 9).await.unwrap();
     assert_eq!(events[0].number, EventNumber(1));
     assert_eq!(events[0].event.as_ref().unwrap_err().column, "event");
-    let row = sqlx::query("SELECT fence FROM jobs WHERE id = $1 AND holder IS NULL").bind(bad.as_str());
-    let fence: i64 = sqlx::Row::get(&row.fetch_one(write).await.unwrap(), 0);
+    let row = sql("SELECT fence FROM jobs WHERE id = $1 AND holder IS NULL").bind(bad.as_str());
+    let fence = f.store.one("test", row).await.unwrap().number("fence").unwrap();
     assert_eq!(fence, 0, "a failed claim left something behind");
 }
 
-#[tokio::test]
-async fn the_schema_itself_refuses_a_job_that_is_ended_and_held() {
-    let f = fixture().await;
+async fn the_schema_itself_refuses_a_job_that_is_ended_and_held(f: &Fixture) {
     let id = enqueue(&f.store).await.id;
     let _held = claim(&f.store, &id, "w").await;
-    let write = f.store.writer("test").unwrap();
     for change in
         ["UPDATE jobs SET ended = TRUE", "UPDATE jobs SET lease_until = NULL", "DELETE FROM repositories"]
     {
-        assert!(sqlx::query(change).execute(write).await.is_err(), "{change}");
+        assert!(f.store.run("test", sql(change)).await.is_err(), "{change}");
     }
 }
 
-#[tokio::test]
-async fn workers_are_listed_and_one_that_holds_a_job_is_not_forgotten() {
-    let f = fixture().await;
+async fn workers_are_listed_and_one_that_holds_a_job_is_not_forgotten(f: &Fixture) {
     let row = |id: &str, pid| WorkerRow {
         id: worker(id),
         host: "h".to_owned(),
@@ -205,6 +200,7 @@ async fn workers_are_listed_and_one_that_holds_a_job_is_not_forgotten() {
         pid,
         start_ticks: 77,
         version: "0.1.0".to_owned(),
+        place: label("here"),
     };
     for (id, pid) in [("w1", 1), ("w2", u32::MAX)] {
         f.store.worker_register(&row(id, pid)).await.unwrap();
@@ -215,16 +211,16 @@ async fn workers_are_listed_and_one_that_holds_a_job_is_not_forgotten() {
     for id in ["w1", "w2"] {
         f.store.worker_forget(&worker(id)).await.unwrap();
     }
-    assert_eq!(f.store.workers().await.unwrap(), [row("w1", 1)]);
-    f.store.lease_release(&held.lease).await.unwrap();
+    let seen = f.store.workers().await.unwrap();
+    let [only] = seen.as_slice() else { panic!("{seen:?}") };
+    assert_eq!((&only.worker, only.held, only.drain), (&row("w1", 1), 1, false));
+    f.store.lease_release(&held.lease, None).await.unwrap();
     f.store.worker_forget(&worker("w1")).await.unwrap();
     assert!(f.store.workers().await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn the_clock_is_that_of_this_machine_in_milliseconds() {
-    let f = fixture().await;
-    let file = tempfile::NamedTempFile::new_in(f.path.parent().unwrap()).unwrap();
+async fn the_clock_is_that_of_this_machine_in_milliseconds(f: &Fixture) {
+    let file = tempfile::NamedTempFile::new().unwrap();
     let written = file.as_file().metadata().unwrap().modified().unwrap();
     let written = written.duration_since(std::time::UNIX_EPOCH).unwrap();
     let now = Duration::from_millis(u64::try_from(f.store.now().await.unwrap().0).unwrap());

@@ -1,0 +1,443 @@
+//! The loop of a worker. Waits for something to happen, lets it change what is known, claims what may be claimed, and says
+//! how it stands.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use overnight_core::agent::{AgentEvent, BackendId, TurnOutcome};
+use overnight_core::id::JobId;
+use overnight_core::job::{Job, JobEvent, ParkReason, Stage};
+use overnight_core::units::Timestamp;
+use overnight_core::worker::{Health, HealthEvent, WorkerReport, WorkerStatus};
+use overnight_store::Claimed;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+use crate::engine::Engine;
+use crate::error::WorkError;
+use crate::progress::{Progress, Watcher};
+use crate::signals::Stop;
+
+use super::board::Board;
+use super::clock::Clock;
+use super::outcome::conclude;
+use super::{
+    DispatchError, DispatchSettings, Finished, Mode, OnceEnd, Orders, Told, WorkerFacts, chores, intake,
+};
+
+/// Longest wait for jobs to let go when they are forced to.
+const LETTING_GO: Duration = Duration::from_secs(15);
+
+/// Works until the mode, an order or a drain ends it. Jobs that run when a drain begins are finished.
+///
+/// # Errors
+/// [`DispatchError`] when the store cannot be asked for the time at the start; later failures of the store are waited out.
+pub async fn run(
+    engine: Arc<Engine>,
+    facts: WorkerFacts,
+    settings: watch::Receiver<DispatchSettings>,
+    mode: Mode,
+    orders: Orders,
+    wires: Wires,
+) -> Result<Finished, DispatchError> {
+    let mut worker = Worker::new(engine, facts, settings, mode, orders, wires).await?;
+    worker.work().await;
+    Ok(worker.finish().await)
+}
+
+/// Where a worker's words go.
+#[derive(Debug)]
+pub struct Wires {
+    pub reports: watch::Sender<Option<WorkerReport>>,
+    pub told: mpsc::UnboundedSender<Told>,
+}
+
+/// A job's task has ended.
+struct Done {
+    job: Job,
+    result: Result<(), WorkError>,
+}
+
+/// What a running job lets the loop know.
+enum Note {
+    Stage(JobId, Stage),
+    /// Its backend's vendor answered: the login works.
+    Answered(BackendId),
+}
+
+/// When the next things are due.
+struct Due {
+    poll: Instant,
+    sweep: Instant,
+    /// The next job whose time comes.
+    wake: Option<Instant>,
+}
+
+struct Worker {
+    engine: Arc<Engine>,
+    settings: watch::Receiver<DispatchSettings>,
+    mode: Mode,
+    orders: Orders,
+    wires: Wires,
+    host: String,
+    clock: Clock,
+    health: Health,
+    board: Board,
+    jobs: JoinSet<Done>,
+    /// By the id of their tasks, for those that break off.
+    running: HashMap<Id, Job>,
+    /// Makes every running job let go at once.
+    force: Stop,
+    notes: (mpsc::UnboundedSender<Note>, mpsc::UnboundedReceiver<Note>),
+    due: Due,
+    began: Instant,
+    draining: bool,
+    once: Option<OnceEnd>,
+    status: WorkerStatus,
+    /// Nothing was ready at the last look.
+    dry: bool,
+}
+
+impl Worker {
+    async fn new(
+        engine: Arc<Engine>,
+        facts: WorkerFacts,
+        settings: watch::Receiver<DispatchSettings>,
+        mode: Mode,
+        orders: Orders,
+        wires: Wires,
+    ) -> Result<Self, DispatchError> {
+        let now = engine.store().now().await?;
+        let policy = settings.borrow().health;
+        let host = facts.host.clone();
+        let began = Instant::now();
+        Ok(Self {
+            board: Board::new(engine.claimant().worker.clone(), facts, now),
+            engine,
+            settings,
+            mode,
+            orders,
+            wires,
+            host,
+            clock: Clock::started(now),
+            health: Health::new(policy),
+            jobs: JoinSet::new(),
+            running: HashMap::new(),
+            force: Stop::default(),
+            notes: mpsc::unbounded_channel(),
+            due: Due { poll: began, sweep: began, wake: None },
+            began,
+            draining: false,
+            once: None,
+            status: WorkerStatus::Idle,
+            dry: false,
+        })
+    }
+
+    async fn work(&mut self) {
+        let _listening = self.engine.store().listen();
+        let mut woken = self.engine.store().subscribe();
+        let mut pulse = self.engine.heart().pulse();
+        let (drain, force) = (self.orders.drain.clone(), self.orders.force.clone());
+        self.tell(Told::Started { slots: self.slots() });
+        while !force.is_cancelled() {
+            self.chores().await;
+            // Marked as seen before the queue is looked at: what comes in between wakes again.
+            woken.mark_unchanged();
+            self.claim().await;
+            self.publish();
+            if self.is_finished() {
+                return;
+            }
+            let next = self.next_look();
+            tokio::select! {
+                Some(done) = self.jobs.join_next_with_id(), if !self.jobs.is_empty() => self.ended(done).await,
+                Some(note) = self.notes.1.recv() => self.noted(note).await,
+                Ok(()) = woken.changed() => self.dry = false,
+                Ok(()) = pulse.changed() => self.felt(&pulse.borrow_and_update().clone()),
+                Ok(()) = self.settings.changed() => self.dry = false,
+                () = drain.cancelled(), if !self.draining => self.drain(),
+                () = force.cancelled() => {}
+                () = sleep_until(next) => {}
+            }
+        }
+    }
+
+    fn slots(&self) -> usize {
+        match self.mode {
+            Mode::Once { .. } => 1,
+            Mode::Forever | Mode::UntilIdle => self.settings.borrow().slots,
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        if !self.jobs.is_empty() {
+            return false;
+        }
+        let over = match self.mode {
+            Mode::Forever => false,
+            Mode::UntilIdle => self.dry,
+            Mode::Once { wait } => self.once.is_some() || (self.dry && self.began.elapsed() >= wait),
+        };
+        over || self.draining
+    }
+
+    fn next_look(&self) -> Instant {
+        let change = self.health.next_change(self.clock.now()).map(|at| self.clock.instant(at));
+        let waited = match self.mode {
+            Mode::Once { wait } => Some(self.began + wait),
+            Mode::Forever | Mode::UntilIdle => None,
+        };
+        let soon = [self.due.wake, change, waited.filter(|at| *at > Instant::now())];
+        soon.into_iter().flatten().fold(self.due.poll.min(self.due.sweep), Instant::min)
+    }
+
+    /// Claims as long as there is something and room for it: a wake that was lost is made up for by looking until nothing is
+    /// left.
+    async fn claim(&mut self) {
+        let mut looked = false;
+        loop {
+            let free = match (self.draining, self.mode, self.board.claims) {
+                (true, _, _) | (false, Mode::Once { .. }, 1..) => 0,
+                (false, _, _) => self.slots().saturating_sub(self.jobs.len()),
+            };
+            let settings = self.settings.borrow().clone();
+            let open = self.health.intake(self.clock.now());
+            let Some(order) = intake::order(self.engine.claimant(), &settings.offer, &open, free) else {
+                self.dry |= looked || free > 0;
+                return;
+            };
+            looked = true;
+            match intake::claim(self.engine.store(), &order).await {
+                Ok(claims) => {
+                    if !claims.unreadable.is_empty() {
+                        let keys = claims.unreadable.iter().map(ToString::to_string).collect();
+                        self.tell(Told::Unreadable(keys));
+                    }
+                    self.dry = claims.taken.is_empty();
+                    for claimed in claims.taken {
+                        self.begin(claimed);
+                    }
+                    if self.dry {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    self.happened(HealthEvent::StoreFailed { detail: crate::trouble::chain(&error) });
+                    return;
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, claimed: Claimed) {
+        let job = claimed.job.clone();
+        self.board.claimed(&job);
+        self.tell(Told::Claimed { job: job.id.clone(), key: job.key.clone(), title: job.spec.title.clone() });
+        let watcher = self.watcher(&job);
+        let (engine, stop) = (Arc::clone(&self.engine), self.force.clone());
+        let before = job.clone();
+        let task = self.jobs.spawn(async move {
+            match Box::pin(engine.work_claimed(claimed, &watcher, &stop)).await {
+                Ok(job) => Done { job, result: Ok(()) },
+                Err(error) => Done { job: before, result: Err(error) },
+            }
+        });
+        self.running.insert(task.id(), job);
+    }
+
+    /// Lets the loop know what it wants to know, and nothing of what agents say.
+    fn watcher(&self, job: &Job) -> Watcher {
+        let (notes, id, backend) = (self.notes.0.clone(), job.id.clone(), job.spec.agent.backend);
+        let answered = AtomicBool::new(false);
+        Watcher::calling(move |progress| {
+            let note = match progress {
+                Progress::Event { event: JobEvent::StageStarted { stage }, .. } => Note::Stage(id.clone(), stage),
+                Progress::Event { event: JobEvent::TurnEnded { result: TurnOutcome::Completed, .. }, .. } => {
+                    Note::Answered(backend)
+                }
+                Progress::Agent(AgentEvent::UsageSoFar { .. }) if !answered.swap(true, Ordering::Relaxed) => {
+                    Note::Answered(backend)
+                }
+                _ => return,
+            };
+            // The loop has ended: nobody wants to know any more.
+            let _ = notes.send(note);
+        })
+    }
+
+    async fn noted(&mut self, note: Note) {
+        match note {
+            Note::Stage(job, stage) => self.board.stage(&job, stage),
+            Note::Answered(backend) => {
+                self.happened(HealthEvent::LoginWorks { backend });
+                let wake = self.engine.store().jobs_wake(ParkReason::AgentLogin, Some(backend), false);
+                if let Err(event) = chores::limited(wake).await {
+                    self.happened(event);
+                }
+            }
+        }
+    }
+
+    async fn ended(&mut self, done: Result<(Id, Done), JoinError>) {
+        let (id, done) = match done {
+            Ok((id, done)) => (id, Some(done)),
+            Err(error) => (error.id(), None),
+        };
+        let Some(before) = self.running.remove(&id) else { return };
+        let now = self.clock.now();
+        let Some(Done { job, result }) = done else {
+            // A panic in one job is one job's trouble. Its lease is not renewed any more and runs out.
+            let why = "the work on it broke off; this is a fault of Overnight, please report it".to_owned();
+            self.board.let_go(&before.id, &before.key, "internal_error", false, now);
+            self.tell(Told::Failed { job: before.id, key: before.key, why });
+            return;
+        };
+        let conclusion = conclude(&job, result.as_ref().copied());
+        self.board.let_go(&job.id, &job.key, &conclusion.reason, conclusion.ended, now);
+        if let Some(outcome) = conclusion.health {
+            self.happened(HealthEvent::JobEnded(outcome));
+        }
+        self.tell(conclusion.told);
+        if matches!(self.mode, Mode::Once { .. }) {
+            self.once = Some(match result {
+                Ok(()) => OnceEnd::Done(Box::new(job)),
+                Err(error) => OnceEnd::Failed { job: job.id, error },
+            });
+        }
+    }
+
+    fn felt(&mut self, pulse: &crate::heart::Pulse) {
+        match &pulse.failing {
+            Some((_, why)) => self.happened(HealthEvent::StoreFailed { detail: why.clone() }),
+            None => self.happened(HealthEvent::StoreWorks),
+        }
+        if pulse.drain && !self.draining {
+            self.drain();
+        }
+    }
+
+    fn drain(&mut self) {
+        self.draining = true;
+        self.happened(HealthEvent::DrainAsked);
+        self.tell(Told::Draining { running: self.jobs.len() });
+    }
+
+    fn happened(&mut self, event: HealthEvent) {
+        let now = self.clock.now();
+        self.health.on(event, now);
+    }
+
+    async fn chores(&mut self) {
+        let now = Instant::now();
+        let polling = now >= self.due.poll;
+        if polling {
+            self.dry = false;
+            self.due.poll = now + jittered(self.settings.borrow().poll);
+        }
+        if polling || self.due.wake.is_some_and(|at| now >= at) {
+            match chores::limited(self.engine.store().jobs_due()).await {
+                Ok(next) => self.due.wake = next.map(|at| self.clock.instant(at)),
+                Err(event) => self.happened(event),
+            }
+        }
+        if now >= self.due.sweep {
+            self.sweep().await;
+            self.due.sweep = Instant::now() + jittered(self.settings.borrow().sweep);
+        }
+        if self.health.probe_due(self.clock.now()) {
+            let found = chores::probe(&self.engine).await;
+            self.happened(found);
+            let disk = chores::disk(&self.engine, self.settings.borrow().disk_floor).await;
+            self.happened(disk);
+        }
+        if let Some(backend) = self.health.canary_due(self.clock.now()) {
+            self.happened(HealthEvent::CanaryStarted { backend });
+            self.canary(backend).await;
+        }
+    }
+
+    async fn sweep(&mut self) {
+        let settings = self.settings.borrow().clone();
+        let disk = chores::disk(&self.engine, settings.disk_floor).await;
+        let is_roomy = disk == HealthEvent::DiskOk;
+        self.happened(disk);
+        let now = self.clock.now();
+        match chores::limited(chores::reclaim(&self.engine, &self.host, &settings, now)).await {
+            Ok(reclaimed) if reclaimed.is_empty() => {}
+            Ok(reclaimed) => self.tell(Told::Reclaimed(reclaimed)),
+            Err(event) => self.happened(event),
+        }
+        let store = self.engine.store();
+        if is_roomy
+            && let Err(event) = chores::limited(store.jobs_wake(ParkReason::DiskFull, None, false)).await
+        {
+            self.happened(event);
+        }
+    }
+
+    /// One job of a backend whose login had expired tries again. The backend is closed to claims, so it is claimed by name.
+    async fn canary(&mut self, backend: BackendId) {
+        let store = self.engine.store();
+        if let Err(event) = chores::limited(chores::canaries(store, &[backend])).await {
+            return self.happened(event);
+        }
+        let offer = overnight_store::Offer { backends: vec![backend], ..self.settings.borrow().offer.clone() };
+        let order =
+            overnight_store::ClaimOrder { claimant: self.engine.claimant().clone(), slots: 1, offer };
+        match intake::claim(store, &order).await {
+            Ok(claims) => claims.taken.into_iter().for_each(|claimed| self.begin(claimed)),
+            Err(error) => self.happened(HealthEvent::StoreFailed { detail: crate::trouble::chain(&error) }),
+        }
+    }
+
+    /// Says how the worker stands: in the report, and in words when its status has changed.
+    fn publish(&mut self) {
+        let now = self.clock.now();
+        let status = self.health.status(self.board.busy(), now);
+        let from = std::mem::replace(&mut self.status, status);
+        let plain = |status| matches!(status, WorkerStatus::Running | WorkerStatus::Idle);
+        if from != status && !(plain(from) && plain(status)) {
+            let why = self.health.advice(overnight_agents::login_hint);
+            self.tell(Told::Status { from, to: status, why });
+        }
+        let heartbeat = self.heartbeat_at(now);
+        let report = self.board.report(&self.health, &self.settings.borrow(), heartbeat, now);
+        if let Ok(text) = serde_json::to_string(&report) {
+            self.engine.heart().report(text);
+        }
+        self.wires.reports.send_replace(Some(report));
+    }
+
+    fn heartbeat_at(&self, now: Timestamp) -> Timestamp {
+        let age = self.engine.heart().age();
+        Timestamp(now.0.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    fn tell(&self, told: Told) {
+        // Nobody listens any more; the work goes on.
+        let _ = self.wires.told.send(told);
+    }
+
+    /// Lets go of what still runs.
+    async fn finish(mut self) -> Finished {
+        let forced = self.orders.force.is_cancelled();
+        self.force.force.cancel();
+        let deadline = Instant::now() + LETTING_GO;
+        while let Ok(Some(done)) = tokio::time::timeout_at(deadline, self.jobs.join_next_with_id()).await {
+            self.ended(done).await;
+        }
+        self.publish();
+        Finished { jobs: self.board.claims, once: self.once.take(), forced }
+    }
+}
+
+/// Spread by up to a tenth, so that many workers do not ask at the same moments.
+fn jittered(span: Duration) -> Duration {
+    let random = uuid::Uuid::now_v7().as_u128() % 1000;
+    let part = u32::try_from(random).unwrap_or(0);
+    span.mul_f64(0.9 + f64::from(part) / 5000.0)
+}
