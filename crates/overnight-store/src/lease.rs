@@ -114,8 +114,20 @@ impl Store {
     /// # Errors
     /// [`StoreError::LeaseLost`] when it was not held any more; [`StoreError::Database`].
     pub async fn lease_release(&self, lease: &Lease, rest: Option<Duration>) -> Result<(), StoreError> {
+        self.release(&lease.held, rest).await
+    }
+
+    /// Gives back a lease of this worker that nobody has, because the answer to its claim was lost.
+    ///
+    /// # Errors
+    /// As [`Store::lease_release`].
+    pub async fn lease_abandon(&self, worker: &WorkerId, job: &JobId, fence: Fence) -> Result<(), StoreError> {
+        let held = Held { job: job.clone(), worker: worker.clone(), fence, limited: true };
+        self.release(&held, None).await
+    }
+
+    async fn release(&self, held: &Held, rest: Option<Duration>) -> Result<(), StoreError> {
         let mut tx = self.begin("release the lease").await?;
-        let held = &lease.held;
         let locked = free::lock(&mut tx, held.job.as_str()).await?.ok_or_else(|| held.lost())?;
         let ours = locked.job.holder.as_ref().is_some_and(|holder| holder.worker == held.worker);
         if !ours || locked.job.fence != held.fence {

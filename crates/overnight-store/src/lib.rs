@@ -44,6 +44,7 @@ mod record;
 mod repository;
 mod row;
 mod sql;
+mod standing;
 mod stats;
 mod store;
 #[cfg(test)]
@@ -68,6 +69,7 @@ pub use migrate::{SCHEMA_VERSION, Schema};
 pub use reclaim::{ReclaimPolicy, Reclaimed};
 pub use record::{EffectRecord, EffectStatus, EventRecord};
 pub use repository::{NewRepository, Repository};
+pub use standing::{Dependency, Phase, Standing};
 pub use store::Store;
 pub use wakes::Listening;
 pub use worker::{WorkerRow, WorkerSeen};

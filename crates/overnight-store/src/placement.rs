@@ -30,18 +30,32 @@ pub(crate) const TYPES: [&str; 13] = [
 ];
 
 /// Where a job stands for a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// It can be claimed.
     Ready,
+    /// It can be from some time on.
     Due,
+    /// It waits for other jobs.
     Blocked,
+    /// It waits for something that has no time.
     Asleep,
+    /// Somebody has its lease, or had it until it ran out.
     Held,
     Ended,
 }
 
 impl Phase {
-    pub(crate) fn as_str(self) -> &'static str {
+    const ALL: [Self; 6] = [Self::Ready, Self::Due, Self::Blocked, Self::Asleep, Self::Held, Self::Ended];
+
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|phase| phase.as_str() == text);
+        found.ok_or_else(|| format!("{text:?} is not a phase"))
+    }
+
+    /// The public word, as in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "ready",
             Self::Due => "due",

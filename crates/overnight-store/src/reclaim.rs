@@ -106,11 +106,11 @@ impl Store {
     /// [`StoreError::Database`].
     pub async fn jobs_move(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut tx = self.begin("move jobs from places that are gone").await?;
-        // The place stays written down as 'gone': whoever claims the job sees that it is not its own.
-        let text = "UPDATE jobs SET place = 'gone' WHERE phase = 'ready' AND place IS NOT NULL AND place <> 'gone' \
+        // It stays written down: whoever claims the job sees that the place is not its own.
+        let text = "UPDATE jobs SET place = $2 WHERE phase = 'ready' AND place IS NOT NULL AND place <> $2 \
                     AND updated_at < $1 AND queueing NOT LIKE '%\"place\":\"%' \
                     AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.place = jobs.place AND w.last_seen >= $1)";
-        let moved = tx.run(sql(text).bind(before.0)).await?;
+        let moved = tx.run(sql(text).bind(before.0).bind(GONE)).await?;
         if moved > 0 {
             tx.gives_work();
         }

@@ -43,7 +43,7 @@ use overnight_testkit::postgres::Postgres;
 
 use crate::{
     Applied, Claim, ClaimOrder, Claimant, Claimed, Database, Lease, NewJob, NewRepository, Offer, Store,
-    StoreError,
+    StoreError, WorkerRow,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -212,4 +212,16 @@ async fn numbers(store: &Store, job: &JobId) -> Vec<i64> {
 fn assert_gapless(numbers: &[i64]) {
     let wanted: Vec<i64> = (1..).take(numbers.len()).collect();
     assert_eq!(numbers, wanted);
+}
+
+fn worker_row(name: &str) -> WorkerRow {
+    WorkerRow {
+        id: worker(name),
+        host: "h".to_owned(),
+        boot_id: "b".to_owned(),
+        pid: std::process::id(),
+        start_ticks: 0,
+        version: "0".to_owned(),
+        place: label("here"),
+    }
 }

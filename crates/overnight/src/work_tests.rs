@@ -4,7 +4,7 @@ use overnight_core::agent::{AgentSettings, BackendId, Usage};
 use overnight_core::git::{BranchName, CommitId};
 use overnight_core::id::{Fence, RepositoryId, TaskKey};
 use overnight_core::job::{
-    Base, JobLimits, JobSpec, ParkReason, Published, PullRequestRef, Trail, VerifyRequest,
+    Base, JobLimits, JobSpec, ParkReason, Published, PullRequestRef, Queueing, Trail, VerifyRequest,
 };
 use overnight_core::units::{MicroDollars, Timestamp};
 
@@ -38,6 +38,8 @@ pub(crate) fn job(state: JobState) -> Job {
         fence: Fence(1),
         holder: None,
         cancel: None,
+        queueing: Queueing::default(),
+        lost: 0,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),
     }

@@ -1,5 +1,7 @@
 //! How jobs end or pause: the public reason codes and the process exit codes that follow from them.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::agent::LimitKind;
@@ -248,6 +250,21 @@ impl ParkReason {
             | Self::Approval
             | Self::Answer
             | Self::Review => false,
+        }
+    }
+
+    /// After how long a job that waits without a time of its own is tried again; `None`: only when it is woken. Trying costs
+    /// nothing: what it waited for is looked at before anything is started.
+    #[must_use]
+    pub fn tried_again_after(self) -> Option<Duration> {
+        match self {
+            Self::Unavailable => Some(Duration::from_secs(2 * 60)),
+            Self::DiskFull => Some(Duration::from_secs(5 * 60)),
+            // A person has to do something, and may not say so.
+            Self::ForgeLogin => Some(Duration::from_secs(15 * 60)),
+            // The vendor's own answer, or a canary of the worker, says when.
+            Self::RateLimited | Self::Overloaded | Self::AgentLogin => None,
+            Self::Dependency | Self::Approval | Self::Answer | Self::Ci | Self::Review => None,
         }
     }
 

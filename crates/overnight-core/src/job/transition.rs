@@ -62,7 +62,9 @@ pub fn transition(
         Input::LeaseLost => Ok(Step::still(state)),
         Input::Noticed { notice } => Ok(Step::still(state).event(JobEvent::Noticed { notice })),
         Input::Cancel { by } => Ok(cancelled(state, by)),
-        Input::Failed { trouble, detail, elapsed } => failed(state, trouble, detail, elapsed).ok_or(illegal),
+        Input::Failed { trouble, detail, elapsed } => {
+            failed(state, trouble, detail, elapsed, now).ok_or(illegal)
+        },
         Input::TurnAnnounced { session } => announced(state, session, order).ok_or(illegal),
         Input::TurnStarted { process } => started(state, process).ok_or(illegal),
         Input::TurnInterrupted { session, used } => interrupted(state, session, &used).ok_or(illegal),
@@ -93,7 +95,13 @@ fn cancelled(state: &JobState, by: CancelledBy) -> Step {
     step.event(asked).starting()
 }
 
-fn failed(state: &JobState, trouble: Trouble, detail: String, elapsed: Duration) -> Option<Step> {
+fn failed(
+    state: &JobState,
+    trouble: Trouble,
+    detail: String,
+    elapsed: Duration,
+    now: Timestamp,
+) -> Option<Step> {
     if let JobState::Parked { .. } | JobState::Queued = state {
         return None;
     }
@@ -109,7 +117,10 @@ fn failed(state: &JobState, trouble: Trouble, detail: String, elapsed: Duration)
     }
     let published = pushed_work(&state);
     Some(match trouble {
-        Trouble::Wait { reason, wake } => Step::parking(state, reason, detail, wake),
+        Trouble::Wait { reason, wake } => {
+            let again = reason.tried_again_after().map(|span| now.plus(span));
+            Step::parking(state, reason, detail, wake.or(again))
+        }
         Trouble::End(reason) => {
             let trail = state.trail().cloned().unwrap_or_default();
             let mut step = Step::ending(trail, reason, detail);

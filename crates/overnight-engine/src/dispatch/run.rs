@@ -10,7 +10,7 @@ use overnight_core::agent::{AgentEvent, BackendId, TurnOutcome};
 use overnight_core::id::JobId;
 use overnight_core::job::{Job, JobEvent, ParkReason, Stage};
 use overnight_core::units::Timestamp;
-use overnight_core::worker::{Health, HealthEvent, WorkerReport, WorkerStatus};
+use overnight_core::worker::{Health, HealthEvent, Intake, WorkerReport, WorkerStatus};
 use overnight_store::Claimed;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -370,6 +370,15 @@ impl Worker {
             Ok(reclaimed) if reclaimed.is_empty() => {}
             Ok(reclaimed) => self.tell(Told::Reclaimed(reclaimed)),
             Err(event) => self.happened(event),
+        }
+        let store = self.engine.store();
+        // Logins that are not known to have expired here: one waiting job tries, and the others follow it.
+        if let Intake::Open { not_backends } = self.health.intake(self.clock.now()) {
+            let mut backends = settings.offer.backends;
+            backends.retain(|backend| !not_backends.contains(backend));
+            if let Err(event) = chores::limited(chores::canaries(store, &backends)).await {
+                self.happened(event);
+            }
         }
         let store = self.engine.store();
         if is_roomy

@@ -81,6 +81,13 @@ impl Holds {
         }
     }
 
+    /// Leases of this worker that nobody here works under: the answer to their claim was lost.
+    pub(crate) fn unknown(&self, held: &[HeldJob]) -> Vec<(JobId, Fence)> {
+        let all = self.lock();
+        let known = |found: &&HeldJob| all.get(&found.job).is_some_and(|hold| hold.fence == found.fence);
+        held.iter().filter(|found| !known(found)).map(|found| (found.job.clone(), found.fence)).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Hold>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

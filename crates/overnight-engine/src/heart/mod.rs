@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use overnight_core::id::WorkerId;
+use overnight_core::id::{Fence, JobId, WorkerId};
 use overnight_proc::boot_clock;
 use overnight_store::{Beat, Lease, Store, StoreError};
 use tokio::sync::watch;
@@ -120,13 +120,14 @@ impl Beating {
         let mut ticks = interval(PEEK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut next = Duration::ZERO;
+        let mut unknown = Vec::new();
         loop {
             ticks.tick().await;
             let now = boot_clock();
             // First of all, and without asking anybody: after a stop or a sleep of this machine the leases may be over.
             self.holds.expire(now);
             if now >= next {
-                if self.beat(now).await {
+                if self.beat(now, &mut unknown).await {
                     next = now + self.rhythm.heartbeat;
                 } else {
                     // One failed renewal is not a loss: it is tried again soon, and the deadline decides.
@@ -139,12 +140,15 @@ impl Beating {
         }
     }
 
-    async fn beat(&self, asked: Duration) -> bool {
+    /// `unknown`: leases that nobody here worked under at the last beat.
+    async fn beat(&self, asked: Duration, unknown: &mut Vec<(JobId, Fence)>) -> bool {
         let report = self.reports.borrow().clone();
         let beat = self.store.worker_beat(&self.worker, self.rhythm.lease, &report);
         match answered(beat).await {
             Ok(beat) => {
                 self.holds.judge(&beat.held, asked, Some(asked + self.rhythm.safe()));
+                let before = std::mem::replace(unknown, self.holds.unknown(&beat.held));
+                self.give_back(unknown.iter().filter(|lease| before.contains(lease))).await;
                 self.pulses.send_if_modified(|pulse| {
                     let drain = pulse.drain != beat.drain || pulse.failing.is_some();
                     *pulse = Pulse { failing: None, drain: beat.drain, last: Some(asked) };
@@ -158,6 +162,18 @@ impl Beating {
                     pulse.failing.get_or_insert((asked, why));
                 });
                 false
+            }
+        }
+    }
+
+    /// A lease that is unknown twice is not one that is just being taken: nobody works under it, and this heartbeat would
+    /// keep it for ever.
+    async fn give_back(&self, leases: impl Iterator<Item = &(JobId, Fence)>) {
+        for (job, fence) in leases {
+            tracing::warn!(job.id = %job, "a lease that nobody works under is given back");
+            let released = self.store.lease_abandon(&self.worker, job, *fence);
+            if let Ok(Err(error)) = timeout(ANSWER, released).await {
+                tracing::warn!(job.id = %job, %error, "it could not be given back");
             }
         }
     }

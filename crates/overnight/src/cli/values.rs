@@ -60,6 +60,47 @@ fn exact_tokens(text: &str) -> Option<u64> {
     format!("{whole}{part:0<zeros$}").parse().ok().filter(|tokens| *tokens > 0)
 }
 
+/// `1048576`, `512MiB`, `2GiB`: bytes.
+///
+/// # Errors
+/// A sentence about what is expected.
+pub fn size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let unit = SIZES.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+    let (number, bytes) = unit.unwrap_or((text, 1));
+    let number = number.trim_end().parse::<u64>().ok().filter(|_| !number.starts_with('+'));
+    let bytes = number.and_then(|number| number.checked_mul(bytes));
+    bytes.ok_or_else(|| "expected a size like 512MiB, 2GiB or a number of bytes".to_owned())
+}
+
+/// A size as [`size`] reads it.
+#[must_use]
+pub fn show_size(bytes: u64) -> String {
+    let whole = SIZES.iter().find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit));
+    whole.map_or_else(|| bytes.to_string(), |(unit, size)| format!("{}{unit}", bytes / size))
+}
+
+/// Largest first.
+const SIZES: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+
+/// `127.0.0.1:7377`, `[::1]:7377`. No name: what it stands for could change.
+///
+/// # Errors
+/// A sentence about what is expected.
+pub fn address(text: &str) -> Result<std::net::SocketAddr, String> {
+    let local = text.trim().strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let address = local.as_deref().unwrap_or(text.trim()).parse();
+    address.map_err(|_| "expected an address and a port like 127.0.0.1:7377 or [::1]:7377".to_owned())
+}
+
+/// A word that people put on jobs and workers.
+///
+/// # Errors
+/// A sentence about what is expected.
+pub fn label(text: &str) -> Result<overnight_core::job::Label, String> {
+    overnight_core::job::Label::parse(text).map_err(|error| error.to_string())
+}
+
 /// A whole number above zero.
 ///
 /// # Errors
@@ -177,6 +218,28 @@ mod tests {
         }
         for bad in ["", "k", "0", "-1", "1.5", "1.2345k", "5.k", "many", "99999999999999999999M"] {
             assert!(tokens(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_units_and_shown_as_they_are_written() {
+        let table = [("0", 0), ("1000", 1000), ("512MiB", 512 << 20), ("1GiB", 1 << 30), ("3 KiB", 3 << 10)];
+        for (text, bytes) in table {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+            assert_eq!(size(&show_size(bytes)), Ok(bytes), "{text}");
+        }
+        assert_eq!(show_size(1 << 30), "1GiB");
+        for bad in ["", "GiB", "-1", "+1", "1.5GiB", "1GB", "99999999999999TiB"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_a_port_and_is_no_name() {
+        assert_eq!(address("localhost:80").unwrap().to_string(), "127.0.0.1:80");
+        assert_eq!(address(" [::1]:0 ").unwrap().to_string(), "[::1]:0");
+        for bad in ["", "7377", "127.0.0.1", "::1", "example.org:80", "127.0.0.1:x"] {
+            assert!(address(bad).is_err(), "{bad}");
         }
     }
 

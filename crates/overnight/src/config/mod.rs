@@ -12,11 +12,13 @@ pub mod settings;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use overnight_core::agent::{BackendId, Billing, Effort};
-use overnight_core::job::JobLimits;
+use overnight_core::job::{JobLimits, Label};
+use overnight_core::worker::HealthPolicy;
 use overnight_forge::ForgeKind;
 use overnight_store::Database;
 
@@ -37,6 +39,7 @@ pub struct Config {
     /// Author of commits that the runner makes, `Name <address>`; `None`: the repository's own user.
     pub author: Option<String>,
     pub worker: WorkerConfig,
+    pub serve: ServeConfig,
     /// `None`: a SQLite file in the data directory.
     pub database: Option<Database>,
     pub color: ColorChoice,
@@ -69,7 +72,7 @@ pub struct HostConfig {
     pub token_command: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct WorkerConfig {
     /// How long a job stays with a worker that is not heard of.
     pub lease: Duration,
@@ -80,6 +83,28 @@ pub struct WorkerConfig {
     pub git_timeout: Duration,
     /// Longest collect.
     pub collect_timeout: Duration,
+    /// Jobs at a time; `None`: as many as the machine's processors suggest.
+    pub slots: Option<u32>,
+    pub offer: Vec<Label>,
+    /// How often the queue is looked at when nothing is heard of it.
+    pub poll: Duration,
+    /// How often lost jobs are looked for.
+    pub sweep: Duration,
+    pub most_losses: u32,
+    /// How long a place may be away before its jobs go on elsewhere.
+    pub move_after: Duration,
+    /// In bytes.
+    pub disk_floor: u64,
+    pub health: HealthPolicy,
+    /// How long a drain may take; `None`: as long as the jobs do.
+    pub drain_timeout: Option<Duration>,
+}
+
+/// What is answered over HTTP.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServeConfig {
+    pub listen: SocketAddr,
+    pub allowed_hosts: Vec<String>,
 }
 
 impl Default for Config {
@@ -108,6 +133,19 @@ impl Default for Config {
                 log_bytes: 64 << 20,
                 git_timeout: Duration::from_secs(15 * 60),
                 collect_timeout: Duration::from_secs(10 * 60),
+                slots: None,
+                offer: Vec::new(),
+                poll: Duration::from_secs(10),
+                sweep: Duration::from_secs(15),
+                most_losses: 3,
+                move_after: Duration::from_secs(24 * 60 * 60),
+                disk_floor: 1 << 30,
+                health: HealthPolicy::default(),
+                drain_timeout: None,
+            },
+            serve: ServeConfig {
+                listen: SocketAddr::from(([127, 0, 0, 1], 7377)),
+                allowed_hosts: Vec::new(),
             },
             database: None,
             color: ColorChoice::Auto,

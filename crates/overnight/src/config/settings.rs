@@ -1,6 +1,8 @@
 //! The table of settings: the one place where a key, its meaning and its effect stand together. Files, environment, help,
 //! `config show` and the documentation are all made from it.
 
+mod worker;
+
 use std::path::PathBuf;
 
 use overnight_core::job::JobLimits;
@@ -9,6 +11,7 @@ use overnight_forge::ForgeKind;
 use super::{Config, HostConfig};
 use crate::cli::args::ColorChoice;
 use crate::cli::values;
+use worker::WORKER;
 
 /// A value as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +95,20 @@ impl Input {
 }
 
 /// Every setting outside `forge.hosts`, in the order of the documentation.
-pub const SETTINGS: &[Setting] = &[
+pub const SETTINGS: &[Setting] = &together::<{ GENERAL.len() + WORKER.len() }>();
+
+const fn together<const ALL: usize>() -> [Setting; ALL] {
+    let mut all = [GENERAL[0]; ALL];
+    let mut at = 1;
+    while at < ALL {
+        all[at] = if at < GENERAL.len() { GENERAL[at] } else { WORKER[at - GENERAL.len()] };
+        at += 1;
+    }
+    all
+}
+
+/// What does not belong to a worker.
+const GENERAL: &[Setting] = &[
     Setting {
         key: "agent.default",
         kind: "claude, command or rehearsal",
@@ -234,46 +250,6 @@ pub const SETTINGS: &[Setting] = &[
         about: "author of the commits that the runner makes",
         set: |config, input| put(&mut config.author, values::author(input.text()?)?),
         get: |config| config.author.clone(),
-    },
-    Setting {
-        key: "worker.lease",
-        kind: "time",
-        default: "1m",
-        about: "how long a job stays with a worker that is not heard of",
-        set: |config, input| assign(&mut config.worker.lease, values::span(input.text()?)?),
-        get: |config| Some(values::show_span(config.worker.lease)),
-    },
-    Setting {
-        key: "worker.heartbeat",
-        kind: "time",
-        default: "10s",
-        about: "how often a worker says that it is there; at most a third of the lease",
-        set: |config, input| assign(&mut config.worker.heartbeat, values::span(input.text()?)?),
-        get: |config| Some(values::show_span(config.worker.heartbeat)),
-    },
-    Setting {
-        key: "worker.log_bytes",
-        kind: "number of bytes",
-        default: "67108864",
-        about: "bytes kept of one turn's or check's output",
-        set: |config, input| assign(&mut config.worker.log_bytes, values::count(input.text()?)?.into()),
-        get: |config| Some(config.worker.log_bytes.to_string()),
-    },
-    Setting {
-        key: "worker.git_timeout",
-        kind: "time",
-        default: "15m",
-        about: "longest fetch, clone or push",
-        set: |config, input| assign(&mut config.worker.git_timeout, values::span(input.text()?)?),
-        get: |config| Some(values::show_span(config.worker.git_timeout)),
-    },
-    Setting {
-        key: "worker.collect_timeout",
-        kind: "time",
-        default: "10m",
-        about: "longest time to bring an agent's commits home",
-        set: |config, input| assign(&mut config.worker.collect_timeout, values::span(input.text()?)?),
-        get: |config| Some(values::show_span(config.worker.collect_timeout)),
     },
     Setting {
         key: "database.url",

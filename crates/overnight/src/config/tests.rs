@@ -43,13 +43,15 @@ fn every_setting_can_be_set_and_is_shown_as_it_was_set() {
         ("limits.cost", "2.5"),
         ("git.author", "Ada <ada@example.org>"),
         ("ui.color", "never"),
+        ("database.url", "/data/overnight.db"),
+        ("serve.listen", "127.0.0.1:7"),
     ]
     .into();
     for setting in SETTINGS {
         let fitting = match (special.get(setting.key), setting.kind) {
             (Some(value), _) => value,
             (None, "time" | "time, or none") => "7m",
-            (None, "number" | "number, or none" | "number of bytes") => "7",
+            (None, "number" | "number, or none" | "number of bytes" | "size") => "7",
             (None, _) => "seven",
         };
         let env = Environment::of([(setting.env(), fitting)], Path::new("/"));

@@ -1,0 +1,187 @@
+//! What of a database is copied: the one list of tables and columns. A test holds it to the schemas of both engines, so
+//! that a later migration cannot forget a column.
+
+use crate::insert::Into;
+
+const TEXT: &str = "TEXT";
+const BIGINT: &str = "BIGINT";
+const BOOLEAN: &str = "BOOLEAN";
+
+/// A table, and what of it is copied.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// How rows are written: what is there already stays as it is.
+    pub(crate) into: Into,
+    /// The primary key: the order in which rows are read.
+    pub(crate) key: &'static [&'static str],
+    /// Columns that take their default in a copy.
+    pub(crate) left_out: &'static [&'static str],
+    /// Most rows that are read at once and written in one transaction.
+    pub(crate) page: usize,
+    /// Whether only a copy can have put rows of the source there, in the order of their keys: n rows are the first n then.
+    pub(crate) resumes: bool,
+}
+
+/// Tables of running processes: there are none on a copy.
+#[cfg(test)]
+pub(crate) const LEFT_OUT: [&str; 3] = ["overnight_schema", "slots", "workers"];
+
+/// Rows of one transaction: few enough to be written within a moment.
+const PAGE: usize = 1000;
+/// An order may be a megabyte.
+const PAGE_OF_SPECS: usize = 32;
+
+/// In the order in which rows refer to each other.
+pub(crate) const TABLES: [Table; 9] = [
+    Table {
+        into: into(
+            "repositories",
+            &[("id", TEXT), ("name", TEXT), ("remote", TEXT), ("last_number", BIGINT), ("created_at", BIGINT)],
+        ),
+        key: &["id"],
+        left_out: &[],
+        page: PAGE,
+        resumes: false,
+    },
+    Table {
+        into: into("lanes", &[("id", TEXT), ("repository_id", TEXT), ("limit_keys", TEXT), ("needs", TEXT)]),
+        key: &["id"],
+        left_out: &[],
+        page: PAGE,
+        resumes: false,
+    },
+    Table {
+        into: into("limits", &[("limit_key", TEXT), ("slots", BIGINT)]),
+        key: &["limit_key"],
+        left_out: &[],
+        page: PAGE,
+        resumes: false,
+    },
+    Table {
+        into: into(
+            "tallies",
+            &[
+                ("end_reason", TEXT),
+                ("jobs", BIGINT),
+                ("attempts", BIGINT),
+                ("input_tokens", BIGINT),
+                ("output_tokens", BIGINT),
+                ("cost", BIGINT),
+                ("cost_unknown", BIGINT),
+            ],
+        ),
+        key: &["end_reason"],
+        left_out: &[],
+        page: PAGE,
+        resumes: false,
+    },
+    JOBS,
+    Table {
+        into: into("job_specs", &[("job_id", TEXT), ("spec", TEXT)]),
+        key: &["job_id"],
+        left_out: &[],
+        page: PAGE_OF_SPECS,
+        resumes: true,
+    },
+    Table {
+        into: into("events", &[("job_id", TEXT), ("number", BIGINT), ("at", BIGINT), ("event", TEXT)]),
+        key: &["job_id", "number"],
+        // Positions in another database's feed mean nothing.
+        left_out: &["tx"],
+        page: PAGE,
+        resumes: true,
+    },
+    Table {
+        into: into(
+            "effects",
+            &[
+                ("job_id", TEXT),
+                ("name", TEXT),
+                ("detail", TEXT),
+                ("status", TEXT),
+                ("result", TEXT),
+                ("fence", BIGINT),
+                ("at", BIGINT),
+            ],
+        ),
+        key: &["job_id", "name"],
+        left_out: &[],
+        page: PAGE,
+        resumes: true,
+    },
+    Table {
+        into: into("job_dependencies", &[("child_id", TEXT), ("parent_id", TEXT), ("rule", TEXT)]),
+        key: &["child_id", "parent_id"],
+        left_out: &[],
+        page: PAGE,
+        resumes: true,
+    },
+];
+
+const JOBS: Table = Table {
+    into: into(
+        "jobs",
+        &[
+            ("id", TEXT),
+            ("repository_id", TEXT),
+            ("number", BIGINT),
+            ("key", TEXT),
+            ("request", TEXT),
+            ("state", TEXT),
+            ("state_name", TEXT),
+            ("stage", TEXT),
+            ("wake_at", BIGINT),
+            ("ended", BOOLEAN),
+            ("fence", BIGINT),
+            ("cancel", TEXT),
+            ("last_event", BIGINT),
+            ("created_at", BIGINT),
+            ("updated_at", BIGINT),
+            ("phase", TEXT),
+            ("lane_id", TEXT),
+            ("position", BIGINT),
+            ("priority", BIGINT),
+            ("queueing", TEXT),
+            ("blocked_by", BIGINT),
+            ("dependents", BOOLEAN),
+            ("lost", BIGINT),
+            ("place", TEXT),
+            ("claimed_at", BIGINT),
+            ("park_reason", TEXT),
+            ("end_reason", TEXT),
+            ("attempts", BIGINT),
+            ("input_tokens", BIGINT),
+            ("output_tokens", BIGINT),
+            ("cost", BIGINT),
+            ("cost_unknown", BOOLEAN),
+        ],
+    ),
+    key: &["id"],
+    // Nobody holds a job on a copy.
+    left_out: &["holder", "lease_until"],
+    page: PAGE,
+    resumes: true,
+};
+
+const fn into(table: &'static str, columns: &'static [(&'static str, &'static str)]) -> Into {
+    Into { table, columns, extra: None, tail: "ON CONFLICT DO NOTHING" }
+}
+
+impl Table {
+    pub(crate) fn name(&self) -> &'static str {
+        self.into.table
+    }
+
+    /// The place of a column among a row's values.
+    pub(crate) fn position(&self, column: &str) -> Option<usize> {
+        self.into.columns.iter().position(|(name, _)| *name == column)
+    }
+
+    /// The one column of the key, where the rows are no parts of a job.
+    pub(crate) fn own_key(&self) -> Option<&'static str> {
+        match self.key {
+            [key] if self.name() != "job_specs" => Some(key),
+            _ => None,
+        }
+    }
+}
