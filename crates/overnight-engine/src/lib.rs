@@ -34,7 +34,7 @@ mod trouble;
 mod work;
 
 pub use engine::{Engine, EngineParts, EngineSettings};
-pub use heart::{Heart, Pulse, Rhythm};
 pub use error::WorkError;
+pub use heart::{Heart, Pulse, Rhythm};
 pub use host::Host;
 pub use signals::Stop;

@@ -38,7 +38,12 @@ impl<'a> Patience<'a> {
     }
 
     /// Writes a step once. When the answer to a commit is lost, the job itself tells whether it happened.
-    pub(crate) async fn write(&self, lease: &Lease, expected: &JobState, step: Step) -> Result<Applied, WorkError> {
+    pub(crate) async fn write(
+        &self,
+        lease: &Lease,
+        expected: &JobState,
+        step: Step,
+    ) -> Result<Applied, WorkError> {
         let mut pause = FIRST;
         let mut unheard = false;
         loop {

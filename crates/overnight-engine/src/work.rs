@@ -40,7 +40,12 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::work`].
-    pub async fn work_claimed(&self, claimed: Claimed, watcher: &Watcher, stop: &Stop) -> Result<Job, WorkError> {
+    pub async fn work_claimed(
+        &self,
+        claimed: Claimed,
+        watcher: &Watcher,
+        stop: &Stop,
+    ) -> Result<Job, WorkError> {
         let Claimed { lease, job, events } = claimed;
         let lease = Arc::new(lease);
         for record in events {

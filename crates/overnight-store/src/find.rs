@@ -1,7 +1,7 @@
 //! Finding jobs: by what a person typed, and as lists. Reads only.
 
 use overnight_core::id::{JobId, RepositoryId, TaskKey};
-use overnight_core::job::Job;
+use overnight_core::job::{Job, Label};
 
 use crate::error::{CorruptRow, ErrorClass, StoreError, failed};
 use crate::row::{self, SELECT_JOB};
@@ -23,6 +23,7 @@ pub struct JobFilter {
     pub repository: Option<RepositoryId>,
     /// Names as of [`JobState::name`](overnight_core::job::JobState::name). Empty: any.
     pub states: Vec<String>,
+    pub label: Option<Label>,
     /// Only ended ones, or only unfinished ones.
     pub ended: Option<bool>,
     pub limit: Option<u32>,
@@ -100,14 +101,18 @@ impl Store {
     /// [`StoreError::Database`]. Rows that cannot be read are part of the answer.
     pub async fn jobs(&self, filter: &JobFilter) -> Result<Jobs, StoreError> {
         let operation = "list jobs";
-        let mut query = sql(format!("{SELECT_JOB} {}", conditions(filter)));
+        let lanes = match &filter.label {
+            Some(label) => Some(self.lanes_with(label).await?),
+            None => None,
+        };
+        let mut query = sql(format!("{SELECT_JOB} {}", conditions(filter, lanes.as_ref().map(Vec::len))));
         if let Some(repository) = &filter.repository {
             query = query.bind(repository.as_str());
         }
         if let Some(ended) = filter.ended {
             query = query.bind(ended);
         }
-        for name in &filter.states {
+        for name in filter.states.iter().chain(lanes.iter().flatten()) {
             query = query.bind(name.as_str());
         }
         if let Some(limit) = filter.limit {
@@ -152,8 +157,8 @@ impl Store {
     }
 }
 
-/// Placeholders are counted in the order in which [`Store::jobs`] binds.
-fn conditions(filter: &JobFilter) -> String {
+/// Placeholders are counted in the order in which [`Store::jobs`] binds. `lanes`: how many there are to choose from.
+fn conditions(filter: &JobFilter, lanes: Option<usize>) -> String {
     let mut count = 0;
     let mut next = || {
         count += 1;
@@ -169,6 +174,14 @@ fn conditions(filter: &JobFilter) -> String {
     if !filter.states.is_empty() {
         let names: Vec<String> = filter.states.iter().map(|_| next()).collect();
         wanted.push(format!("j.state_name IN ({})", names.join(", ")));
+    }
+    match lanes {
+        None => {}
+        Some(0) => wanted.push("j.id IS NULL".to_owned()),
+        Some(count) => {
+            let ids: Vec<String> = (0..count).map(|_| next()).collect();
+            wanted.push(format!("j.lane_id IN ({})", ids.join(", ")));
+        }
     }
     let mut text = if wanted.is_empty() { String::new() } else { format!("WHERE {} ", wanted.join(" AND ")) };
     text.push_str("ORDER BY j.created_at DESC, j.id DESC");

@@ -71,21 +71,7 @@ impl Store {
     /// # Errors
     /// [`OpenError`], also when the schema is older than this version's.
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
-        let name = |source| opening(path, source);
-        if !path.exists() {
-            return Err(OpenError::Missing { path: path.to_owned() });
-        }
-        let options = options(path, BUSY).read_only(true);
-        // Without a log, and without the right to make one, the file itself is all there is.
-        let found = match peek_schema(&options).await {
-            Ok(found) => (found, options),
-            Err(error) if !has_log(path) => {
-                tracing::debug!(%error, "reading the database file as it stands");
-                let options = options.immutable(true);
-                (peek_schema(&options).await.map_err(name)?, options)
-            }
-            Err(error) => return Err(name(error)),
-        };
+        let found = peek(path).await?;
         match found {
             (Schema::Version(SCHEMA_VERSION), options) => {
                 let read = Pool::Sqlite(pool(READERS).connect_lazy_with(options));
@@ -154,6 +140,24 @@ async fn prepare(path: &Path, options: &SqliteConnectOptions) -> Result<(), Open
         tracing::warn!(%mode, path = %path.display(), "this file system has no shared memory: readers will wait for writers");
     }
     connection.close().await.map_err(name)
+}
+
+/// What an existing file holds, and how it can be read without writing anything.
+pub(crate) async fn peek(path: &Path) -> Result<(Schema, SqliteConnectOptions), OpenError> {
+    if !path.exists() {
+        return Err(OpenError::Missing { path: path.to_owned() });
+    }
+    let options = options(path, BUSY).read_only(true);
+    // Without a log, and without the right to make one, the file itself is all there is.
+    match peek_schema(&options).await {
+        Ok(found) => Ok((found, options)),
+        Err(error) if !has_log(path) => {
+            tracing::debug!(%error, "reading the database file as it stands");
+            let options = options.immutable(true);
+            Ok((peek_schema(&options).await.map_err(|source| opening(path, source))?, options))
+        }
+        Err(error) => Err(opening(path, error)),
+    }
 }
 
 async fn peek_schema(options: &SqliteConnectOptions) -> Result<Schema, sqlx::Error> {

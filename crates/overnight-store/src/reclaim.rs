@@ -18,6 +18,9 @@ use crate::store::Store;
 /// Jobs looked at by one sweep.
 const AT_ONCE: i64 = 200;
 
+/// Stands for the place of a job whose place is gone.
+pub(crate) const GONE: &str = "gone";
+
 /// When a lost job is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReclaimPolicy {

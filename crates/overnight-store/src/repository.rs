@@ -3,7 +3,7 @@
 use overnight_core::id::RepositoryId;
 
 use crate::error::{StoreError, failed};
-use crate::sql::sql;
+use crate::sql::{Row, sql};
 use crate::store::Store;
 
 /// Longest name of a repository, in characters: keys must stay easy to type.
@@ -44,6 +44,20 @@ impl Store {
             // Another process may have taken the name, or registered the same remote, since we looked: then we look again.
             self.run("register the repository", sql(text).bind(id).bind(name).bind(&new.remote)).await?;
         }
+    }
+
+    /// Every registered repository, by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn repositories(&self) -> Result<Vec<Repository>, StoreError> {
+        let operation = "list the repositories";
+        let rows = self.all(operation, sql("SELECT id, name, remote FROM repositories ORDER BY name")).await?;
+        let read = |row: &Row| {
+            let text = |column| row.text(column).map_err(failed(operation));
+            Ok(Repository { id: repository_id(&text("id")?)?, name: text("name")?, remote: text("remote")? })
+        };
+        rows.iter().map(read).collect()
     }
 
     async fn repository_of(&self, remote: &str) -> Result<Option<Repository>, StoreError> {

@@ -12,7 +12,7 @@ use overnight_core::text::one_line;
 use overnight_git::{Git, InspectError, Remote, Source};
 
 use crate::app::{App, git_error};
-use crate::cli::run_args::{PublishArgs, RunArgs};
+use crate::cli::run_args::{PublishArgs, WishArgs};
 use crate::config::Environment;
 use crate::error::AppError;
 use crate::render::words::plural;
@@ -69,7 +69,7 @@ fn inspect_error(error: &InspectError) -> AppError {
 ///
 /// # Errors
 /// When the base or the remote cannot be used.
-pub async fn target(app: &App, source: &Source, args: &RunArgs) -> Result<Target, AppError> {
+pub async fn target(app: &App, source: &Source, args: &WishArgs) -> Result<Target, AppError> {
     let mut notes = Vec::new();
     if source.uncommitted > 0 {
         let count = plural(u64::from(source.uncommitted), "uncommitted change");
@@ -85,7 +85,7 @@ pub async fn target(app: &App, source: &Source, args: &RunArgs) -> Result<Target
 async fn local_target(
     app: &App,
     source: &Source,
-    args: &RunArgs,
+    args: &WishArgs,
     mut notes: Vec<String>,
 ) -> Result<Target, AppError> {
     let base = match &args.base {
@@ -104,7 +104,7 @@ async fn local_target(
 async fn remote_target(
     app: &App,
     source: &Source,
-    args: &RunArgs,
+    args: &WishArgs,
     mut notes: Vec<String>,
 ) -> Result<Target, AppError> {
     let name = remote_name(source, &args.publish)?;

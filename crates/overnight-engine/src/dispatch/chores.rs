@@ -19,9 +19,7 @@ use super::DispatchSettings;
 const ANSWER: Duration = Duration::from_secs(20);
 
 /// A chore with a time limit; what fails is told to the health.
-pub(super) async fn limited<T>(
-    work: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, HealthEvent> {
+pub(super) async fn limited<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, HealthEvent> {
     let failed = |detail: String| HealthEvent::StoreFailed { detail };
     match timeout(ANSWER, work).await {
         Ok(done) => done.map_err(|error| failed(crate::trouble::chain(&error))),

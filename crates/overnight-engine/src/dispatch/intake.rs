@@ -11,12 +11,7 @@ use tokio::time::timeout;
 const ANSWER: Duration = Duration::from_secs(20);
 
 /// What may be claimed now; `None`: nothing.
-pub(super) fn order(
-    claimant: &Claimant,
-    offer: &Offer,
-    intake: &Intake,
-    free: usize,
-) -> Option<ClaimOrder> {
+pub(super) fn order(claimant: &Claimant, offer: &Offer, intake: &Intake, free: usize) -> Option<ClaimOrder> {
     let Intake::Open { not_backends } = intake else { return None };
     let usable = |backend: &BackendId| !not_backends.contains(backend);
     let backends: Vec<BackendId> = offer.backends.iter().copied().filter(usable).collect();

@@ -12,6 +12,7 @@
 mod board;
 mod chores;
 mod clock;
+mod crew;
 mod intake;
 mod outcome;
 mod run;
@@ -55,7 +56,9 @@ pub enum Mode {
     /// Until nothing is ready and nothing runs.
     UntilIdle,
     /// One job, waiting at most this long for it.
-    Once { wait: Duration },
+    Once {
+        wait: Duration,
+    },
 }
 
 /// What may be asked of a running worker.
@@ -79,18 +82,44 @@ pub struct WorkerFacts {
 /// What a worker tells while it works.
 #[derive(Debug)]
 pub enum Told {
-    Started { slots: usize },
-    Claimed { job: JobId, key: TaskKey, title: String },
-    Ended { job: JobId, key: TaskKey, reason: EndReason, detail: String },
-    Waits { job: JobId, key: TaskKey, reason: ParkReason, wake: Option<Timestamp> },
+    Started {
+        slots: usize,
+    },
+    Claimed {
+        job: JobId,
+        key: TaskKey,
+        title: String,
+    },
+    Ended {
+        job: JobId,
+        key: TaskKey,
+        reason: EndReason,
+        detail: String,
+    },
+    Waits {
+        job: JobId,
+        key: TaskKey,
+        reason: ParkReason,
+        wake: Option<Timestamp>,
+    },
     /// It was let go of where it was.
-    Failed { job: JobId, key: TaskKey, why: String },
+    Failed {
+        job: JobId,
+        key: TaskKey,
+        why: String,
+    },
     /// Jobs of lost workers were taken back.
     Reclaimed(Vec<Reclaimed>),
     /// Jobs that this version cannot read were set aside.
     Unreadable(Vec<String>),
-    Status { from: WorkerStatus, to: WorkerStatus, why: Option<String> },
-    Draining { running: usize },
+    Status {
+        from: WorkerStatus,
+        to: WorkerStatus,
+        why: Option<String>,
+    },
+    Draining {
+        running: usize,
+    },
 }
 
 /// How a worker's work ended.

@@ -24,7 +24,9 @@ pub(super) fn conclude(job: &Job, result: Result<(), &WorkError>) -> Conclusion 
         Err(error) => {
             let why = chain(error);
             let health = match error {
-                WorkError::Store(_) | WorkError::Illegal(_) => Some(JobOutcome::Trouble { detail: why.clone() }),
+                WorkError::Store(_) | WorkError::Illegal(_) => {
+                    Some(JobOutcome::Trouble { detail: why.clone() })
+                }
                 // Ours to let go of, or somebody else's by now: neither says that this worker is ill.
                 WorkError::LeaseLost
                 | WorkError::Forced

@@ -1,28 +1,22 @@
 //! The loop of a worker. Waits for something to happen, lets it change what is known, claims what may be claimed, and says
 //! how it stands.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use overnight_core::agent::{AgentEvent, BackendId, TurnOutcome};
-use overnight_core::id::JobId;
-use overnight_core::job::{Job, JobEvent, ParkReason, Stage};
+use overnight_core::agent::BackendId;
+use overnight_core::job::ParkReason;
 use overnight_core::units::Timestamp;
 use overnight_core::worker::{Health, HealthEvent, Intake, WorkerReport, WorkerStatus};
 use overnight_store::Claimed;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use crate::engine::Engine;
-use crate::error::WorkError;
-use crate::progress::{Progress, Watcher};
-use crate::signals::Stop;
 
 use super::board::Board;
 use super::clock::Clock;
+use super::crew::{Crew, Done, Note};
 use super::outcome::conclude;
 use super::{
     DispatchError, DispatchSettings, Finished, Mode, OnceEnd, Orders, Told, WorkerFacts, chores, intake,
@@ -55,19 +49,6 @@ pub struct Wires {
     pub told: mpsc::UnboundedSender<Told>,
 }
 
-/// A job's task has ended.
-struct Done {
-    job: Job,
-    result: Result<(), WorkError>,
-}
-
-/// What a running job lets the loop know.
-enum Note {
-    Stage(JobId, Stage),
-    /// Its backend's vendor answered: the login works.
-    Answered(BackendId),
-}
-
 /// When the next things are due.
 struct Due {
     poll: Instant,
@@ -86,12 +67,8 @@ struct Worker {
     clock: Clock,
     health: Health,
     board: Board,
-    jobs: JoinSet<Done>,
-    /// By the id of their tasks, for those that break off.
-    running: HashMap<Id, Job>,
-    /// Makes every running job let go at once.
-    force: Stop,
-    notes: (mpsc::UnboundedSender<Note>, mpsc::UnboundedReceiver<Note>),
+    crew: Crew,
+    notes: mpsc::UnboundedReceiver<Note>,
     due: Due,
     began: Instant,
     draining: bool,
@@ -114,6 +91,7 @@ impl Worker {
         let policy = settings.borrow().health;
         let host = facts.host.clone();
         let began = Instant::now();
+        let (crew, notes) = Crew::new(Arc::clone(&engine));
         Ok(Self {
             board: Board::new(engine.claimant().worker.clone(), facts, now),
             engine,
@@ -124,10 +102,8 @@ impl Worker {
             host,
             clock: Clock::started(now),
             health: Health::new(policy),
-            jobs: JoinSet::new(),
-            running: HashMap::new(),
-            force: Stop::default(),
-            notes: mpsc::unbounded_channel(),
+            crew,
+            notes,
             due: Due { poll: began, sweep: began, wake: None },
             began,
             draining: false,
@@ -154,8 +130,8 @@ impl Worker {
             }
             let next = self.next_look();
             tokio::select! {
-                Some(done) = self.jobs.join_next_with_id(), if !self.jobs.is_empty() => self.ended(done).await,
-                Some(note) = self.notes.1.recv() => self.noted(note).await,
+                Some(done) = self.crew.next(), if !self.crew.is_empty() => self.ended(done),
+                Some(note) = self.notes.recv() => self.noted(note).await,
                 Ok(()) = woken.changed() => self.dry = false,
                 Ok(()) = pulse.changed() => self.felt(&pulse.borrow_and_update().clone()),
                 Ok(()) = self.settings.changed() => self.dry = false,
@@ -174,7 +150,7 @@ impl Worker {
     }
 
     fn is_finished(&self) -> bool {
-        if !self.jobs.is_empty() {
+        if !self.crew.is_empty() {
             return false;
         }
         let over = match self.mode {
@@ -202,7 +178,7 @@ impl Worker {
         loop {
             let free = match (self.draining, self.mode, self.board.claims) {
                 (true, _, _) | (false, Mode::Once { .. }, 1..) => 0,
-                (false, _, _) => self.slots().saturating_sub(self.jobs.len()),
+                (false, _, _) => self.slots().saturating_sub(self.crew.len()),
             };
             let settings = self.settings.borrow().clone();
             let open = self.health.intake(self.clock.now());
@@ -234,39 +210,10 @@ impl Worker {
     }
 
     fn begin(&mut self, claimed: Claimed) {
-        let job = claimed.job.clone();
-        self.board.claimed(&job);
+        let job = &claimed.job;
+        self.board.claimed(job);
         self.tell(Told::Claimed { job: job.id.clone(), key: job.key.clone(), title: job.spec.title.clone() });
-        let watcher = self.watcher(&job);
-        let (engine, stop) = (Arc::clone(&self.engine), self.force.clone());
-        let before = job.clone();
-        let task = self.jobs.spawn(async move {
-            match Box::pin(engine.work_claimed(claimed, &watcher, &stop)).await {
-                Ok(job) => Done { job, result: Ok(()) },
-                Err(error) => Done { job: before, result: Err(error) },
-            }
-        });
-        self.running.insert(task.id(), job);
-    }
-
-    /// Lets the loop know what it wants to know, and nothing of what agents say.
-    fn watcher(&self, job: &Job) -> Watcher {
-        let (notes, id, backend) = (self.notes.0.clone(), job.id.clone(), job.spec.agent.backend);
-        let answered = AtomicBool::new(false);
-        Watcher::calling(move |progress| {
-            let note = match progress {
-                Progress::Event { event: JobEvent::StageStarted { stage }, .. } => Note::Stage(id.clone(), stage),
-                Progress::Event { event: JobEvent::TurnEnded { result: TurnOutcome::Completed, .. }, .. } => {
-                    Note::Answered(backend)
-                }
-                Progress::Agent(AgentEvent::UsageSoFar { .. }) if !answered.swap(true, Ordering::Relaxed) => {
-                    Note::Answered(backend)
-                }
-                _ => return,
-            };
-            // The loop has ended: nobody wants to know any more.
-            let _ = notes.send(note);
-        })
+        self.crew.begin(claimed);
     }
 
     async fn noted(&mut self, note: Note) {
@@ -282,21 +229,19 @@ impl Worker {
         }
     }
 
-    async fn ended(&mut self, done: Result<(Id, Done), JoinError>) {
-        let (id, done) = match done {
-            Ok((id, done)) => (id, Some(done)),
-            Err(error) => (error.id(), None),
-        };
-        let Some(before) = self.running.remove(&id) else { return };
+    fn ended(&mut self, done: Done) {
         let now = self.clock.now();
-        let Some(Done { job, result }) = done else {
-            // A panic in one job is one job's trouble. Its lease is not renewed any more and runs out.
-            let why = "the work on it broke off; this is a fault of Overnight, please report it".to_owned();
-            self.board.let_go(&before.id, &before.key, "internal_error", false, now);
-            self.tell(Told::Failed { job: before.id, key: before.key, why });
-            return;
+        let (job, result) = match done {
+            Done::Worked { job, result } => (job, result),
+            Done::BrokenOff { job } => {
+                // A panic in one job is one job's trouble.
+                let why =
+                    "the work on it broke off; this is a fault of Overnight, please report it".to_owned();
+                self.board.let_go(&job.id, &job.key, "internal_error", false, now);
+                return self.tell(Told::Failed { job: job.id, key: job.key, why });
+            }
         };
-        let conclusion = conclude(&job, result.as_ref().copied());
+        let conclusion = conclude(&job, result.as_ref().map(|()| ()));
         self.board.let_go(&job.id, &job.key, &conclusion.reason, conclusion.ended, now);
         if let Some(outcome) = conclusion.health {
             self.happened(HealthEvent::JobEnded(outcome));
@@ -304,7 +249,7 @@ impl Worker {
         self.tell(conclusion.told);
         if matches!(self.mode, Mode::Once { .. }) {
             self.once = Some(match result {
-                Ok(()) => OnceEnd::Done(Box::new(job)),
+                Ok(()) => OnceEnd::Done(job),
                 Err(error) => OnceEnd::Failed { job: job.id, error },
             });
         }
@@ -323,7 +268,7 @@ impl Worker {
     fn drain(&mut self) {
         self.draining = true;
         self.happened(HealthEvent::DrainAsked);
-        self.tell(Told::Draining { running: self.jobs.len() });
+        self.tell(Told::Draining { running: self.crew.len() });
     }
 
     fn happened(&mut self, event: HealthEvent) {
@@ -394,9 +339,9 @@ impl Worker {
         if let Err(event) = chores::limited(chores::canaries(store, &[backend])).await {
             return self.happened(event);
         }
-        let offer = overnight_store::Offer { backends: vec![backend], ..self.settings.borrow().offer.clone() };
-        let order =
-            overnight_store::ClaimOrder { claimant: self.engine.claimant().clone(), slots: 1, offer };
+        let offer =
+            overnight_store::Offer { backends: vec![backend], ..self.settings.borrow().offer.clone() };
+        let order = overnight_store::ClaimOrder { claimant: self.engine.claimant().clone(), slots: 1, offer };
         match intake::claim(store, &order).await {
             Ok(claims) => claims.taken.into_iter().for_each(|claimed| self.begin(claimed)),
             Err(error) => self.happened(HealthEvent::StoreFailed { detail: crate::trouble::chain(&error) }),
@@ -434,10 +379,10 @@ impl Worker {
     /// Lets go of what still runs.
     async fn finish(mut self) -> Finished {
         let forced = self.orders.force.is_cancelled();
-        self.force.force.cancel();
+        self.crew.force();
         let deadline = Instant::now() + LETTING_GO;
-        while let Ok(Some(done)) = tokio::time::timeout_at(deadline, self.jobs.join_next_with_id()).await {
-            self.ended(done).await;
+        while let Ok(Some(done)) = tokio::time::timeout_at(deadline, self.crew.next()).await {
+            self.ended(done);
         }
         self.publish();
         Finished { jobs: self.board.claims, once: self.once.take(), forced }

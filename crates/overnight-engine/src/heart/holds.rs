@@ -42,7 +42,12 @@ impl Drop for Holding {
 }
 
 impl Holds {
-    pub(crate) fn add(self: &Arc<Self>, lease: &Lease, signals: &Arc<Signals>, deadline: Duration) -> Holding {
+    pub(crate) fn add(
+        self: &Arc<Self>,
+        lease: &Lease,
+        signals: &Arc<Signals>,
+        deadline: Duration,
+    ) -> Holding {
         let (job, fence) = (lease.job().clone(), lease.fence());
         let hold = Hold { fence, signals: Arc::clone(signals), since: boot_clock(), deadline };
         self.lock().insert(job.clone(), hold);

@@ -16,8 +16,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::signals::Signals;
-use holds::Holds;
 pub(crate) use holds::Holding;
+use holds::Holds;
 
 /// How often the cancel flags are looked at while jobs are held. Reading them costs microseconds; half a second is what a
 /// person takes for "at once".
@@ -73,8 +73,14 @@ impl Heart {
         let (report, reports) = watch::channel("null".to_owned());
         let (pulses, pulse) = watch::channel(Pulse::default());
         let end = CancellationToken::new();
-        let beating =
-            Beating { store: store.separate(), worker: worker.clone(), rhythm, holds: Arc::clone(&holds), reports, pulses };
+        let beating = Beating {
+            store: store.separate(),
+            worker: worker.clone(),
+            rhythm,
+            holds: Arc::clone(&holds),
+            reports,
+            pulses,
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let ended = end.clone();
         std::thread::Builder::new().name("heartbeat".to_owned()).spawn(move || {
@@ -182,7 +188,8 @@ impl Beating {
         match answered(self.store.worker_peek(&self.worker)).await {
             Ok(beat) => {
                 self.holds.judge(&beat.held, asked, None);
-                self.pulses.send_if_modified(|pulse| std::mem::replace(&mut pulse.drain, beat.drain) != beat.drain);
+                self.pulses
+                    .send_if_modified(|pulse| std::mem::replace(&mut pulse.drain, beat.drain) != beat.drain);
             }
             Err(why) => tracing::debug!(worker = %self.worker, %why, "looking for cancels failed"),
         }

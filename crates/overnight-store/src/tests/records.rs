@@ -69,7 +69,7 @@ async fn lists_are_newest_first_and_filtered(f: &Fixture) {
     let repository = Some(held.job.repository.clone());
     assert_eq!(list(JobFilter { repository: repository.clone(), ..all() }).await, ["app-2", "app-1"]);
     let states = vec!["preparing".to_owned(), "working".to_owned()];
-    let narrow = JobFilter { repository, states, ended: Some(false), limit: Some(9) };
+    let narrow = JobFilter { repository, states, ended: Some(false), limit: Some(9), ..all() };
     assert_eq!(list(narrow).await, ["app-1"]);
     assert!(list(JobFilter { ended: Some(true), ..all() }).await.is_empty());
 }

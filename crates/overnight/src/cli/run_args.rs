@@ -1,4 +1,4 @@
-//! Arguments that order a job: those of `run`, and those with which `retry` changes an order.
+//! Arguments that order a job: those of `run` and `add`, and those with which `retry` changes an order.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +13,15 @@ use super::values;
 /// `overnight run`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct RunArgs {
+    #[command(flatten)]
+    pub wish: WishArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What is wanted, of which repository, by which agent.
+#[derive(Debug, Clone, Default, Args)]
+pub struct WishArgs {
     /// What you want, in your own words; `-` or a pipe: from standard input
     #[arg(value_name = "PROMPT", conflicts_with = "prompt_file")]
     pub prompt: Vec<String>,
@@ -32,8 +41,6 @@ pub struct RunArgs {
     pub publish: PublishArgs,
     #[command(flatten)]
     pub order: OrderArgs,
-    #[command(flatten)]
-    pub output: OutputArgs,
 }
 
 /// `overnight retry`.
