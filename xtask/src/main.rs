@@ -8,6 +8,7 @@
     reason = "a development command starts programs and reads the environment itself; it is no part of the product"
 )]
 
+mod crash_sweep;
 mod test;
 mod tools;
 mod workspace;
@@ -22,9 +23,10 @@ struct Command {
 }
 
 /// Every command, in the order of the help text.
-const COMMANDS: [Command; 2] = [
+const COMMANDS: [Command; 3] = [
     Command { name: "tools", help: tools::HELP, run: tools::run },
     Command { name: "test", help: test::HELP, run: test::run },
+    Command { name: "crash-sweep", help: crash_sweep::HELP, run: crash_sweep::run },
 ];
 
 fn main() -> ExitCode {
@@ -49,6 +51,6 @@ fn main() -> ExitCode {
 
 fn help() -> String {
     let lines: String =
-        COMMANDS.iter().map(|command| format!("  {:<8} {}\n", command.name, command.help)).collect();
+        COMMANDS.iter().map(|command| format!("  {:<12} {}\n", command.name, command.help)).collect();
     format!("Usage: cargo xtask <command> [arguments]\n\nCommands:\n{lines}")
 }

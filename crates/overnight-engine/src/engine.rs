@@ -13,6 +13,7 @@ use crate::dirs::Dirs;
 use crate::heart::{Heart, Rhythm};
 use crate::host::Host;
 use crate::masks::Masks;
+use crate::sweep;
 
 /// Times that the engine keeps. All of them are settings.
 #[derive(Debug, Clone)]
@@ -74,8 +75,9 @@ impl Engine {
     /// Puts an engine together and starts its heartbeat.
     ///
     /// # Errors
-    /// When no thread can be started.
+    /// When no thread can be started, or the data directory cannot be written.
     pub fn start(parts: EngineParts) -> std::io::Result<Self> {
+        sweep::note_store(&parts.dirs, parts.store.database())?;
         let heart = Heart::start(&parts.store, &parts.claimant.worker, rhythm(&parts.settings))?;
         let mirrors = Mirrors::new(parts.git.clone(), parts.dirs.mirrors());
         let git_env = HostEnv::from_vars(parts.host.env.clone());

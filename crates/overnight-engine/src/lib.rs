@@ -30,6 +30,7 @@ pub mod repo_file;
 mod seat;
 mod signals;
 mod stages;
+pub mod sweep;
 mod trouble;
 mod work;
 

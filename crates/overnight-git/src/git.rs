@@ -238,6 +238,12 @@ impl Call {
         self
     }
 
+    /// Longest run.
+    pub(crate) fn time_limit(mut self, limit: Duration) -> Self {
+        self.spec.limits.wall = Some(limit);
+        self
+    }
+
     /// Lets this one process reach this one remote, with its key.
     pub(crate) fn reaching(mut self, endpoint: &Endpoint) -> Self {
         self.spec.limits.wall = Some(self.network_limit);

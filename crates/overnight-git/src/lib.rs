@@ -28,10 +28,12 @@ pub use endpoint::{Credentials, Endpoint};
 pub use env::HostEnv;
 pub use error::{Class, GitError};
 pub use git::{Git, Version};
-pub use mirror::{Fetched, Identity, Import, LockWait, Mirror, Mirrors, Wanted};
+pub use mirror::{
+    Fetched, Identity, Import, JobRef, Load, LockWait, Mirror, Mirrors, Repack, Site, Tending, Wanted,
+};
 pub use overnight_core::secret::Secret;
 pub use parse::{ChangedPath, RemoteUrls};
 pub use push::{Expected, PushOutcome};
 pub use remote::{InvalidRemote, Remote};
-pub use remove::remove_tree;
+pub use remove::{open_regular, remove_tree};
 pub use source::{InspectError, Source};

@@ -11,6 +11,7 @@ mod import;
 mod lock;
 mod read;
 mod recover;
+mod tend;
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,7 @@ use crate::git::{Call, Git, commit};
 pub use fetch::{Fetched, Wanted};
 pub use import::{Identity, Import};
 pub use lock::LockWait;
+pub use tend::{JobRef, Load, Repack, Site, Tending};
 
 /// Object format of a repository: the length of its ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -101,8 +101,9 @@ fn open_directory(path: &Path) -> io::Result<File> {
 /// Opens a regular file of at most `max_bytes`, never through a link in its last part or that of its directory, and
 /// without waiting for the other end of a pipe.
 ///
+/// # Errors
 /// `InvalidInput` for anything but a regular file, `FileTooLarge` for a larger one.
-pub(crate) fn open_regular(path: &Path, max_bytes: u64) -> io::Result<File> {
+pub fn open_regular(path: &Path, max_bytes: u64) -> io::Result<File> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(ErrorKind::InvalidInput.into());
     };

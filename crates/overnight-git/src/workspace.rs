@@ -4,8 +4,10 @@
 //! that the clone is whole; `<path>.index` is git's index as of then, which makes collecting fast. One contract:
 //! [`ready`]. Once an agent has been in a workspace, host-side git must not look into it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use overnight_core::git::{BranchName, CommitId};
@@ -78,6 +80,22 @@ pub fn made_for(mirror: &Mirror, path: &Path) -> Option<CommitId> {
     let (base, place) = text.split_once('\n')?;
     let same_mirror = place.trim_end_matches('\n').as_bytes() == mirror.path().as_os_str().as_encoded_bytes();
     CommitId::parse(base).ok().filter(|_| same_mirror)
+}
+
+/// The files that belong to the workspace at `path` and lie beside it. The first says that it is whole, and has to go first.
+#[must_use]
+pub fn files_of(path: &Path) -> [PathBuf; 3] {
+    [beside(path, ".ready"), beside(path, ".ready-new"), beside(path, ".index")]
+}
+
+/// The mirror that the workspace at `path` borrows its objects from, as far as one was made there.
+#[must_use]
+pub fn borrows_from(path: &Path) -> Option<PathBuf> {
+    let text = fs::read(beside(path, ".ready")).ok()?;
+    let end = text.iter().position(|byte| *byte == b'\n')?;
+    let place = text.get(end + 1..)?;
+    let place = place.strip_suffix(b"\n").unwrap_or(place);
+    Some(PathBuf::from(OsStr::from_bytes(place)))
 }
 
 /// Removes a workspace and the files beside it. Nothing there is no error.

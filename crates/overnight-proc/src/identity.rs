@@ -53,6 +53,12 @@ pub fn is_alive(identity: &ProcessIdentity) -> bool {
     process_alive(identity.pid, identity.start_ticks, &identity.boot_id)
 }
 
+/// Whether anything of this tree is there for [`kill_tree`] to end. Looks at every process when the keeper is gone.
+#[must_use]
+pub fn tree_is_there(identity: &ProcessIdentity) -> bool {
+    is_alive(identity) || left_in_session(identity).next().is_some()
+}
+
 /// Ends a tree whose runner is gone (its keeper is ending it already) or does not react: TERM, `grace`, KILL. Signals
 /// only the process that was recorded.
 pub async fn kill_tree(identity: &ProcessIdentity, grace: Duration) -> KillOutcome {
@@ -198,28 +204,31 @@ fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// For a keeper that was itself killed: ends what is left in its session. The number of a session is not given to a new
-/// process while a member lives, unless a process with that number started the session itself, which is then the keeper or
-/// a stranger to be left alone. True when something was there.
+/// For a keeper that was itself killed: ends what is left in its session. True when something was there.
 fn kill_session(identity: &ProcessIdentity) -> bool {
-    if boot_id().ok() != Some(identity.boot_id.as_str()) || stat(identity.pid).is_ok() {
-        return false;
-    }
-    let Ok(entries) = fs::read_dir("/proc") else { return false };
     let mut found = false;
-    for entry in entries.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        let Ok(pidfd) = pidfd_open(pid) else { continue };
-        let ours = stat(pid)
-            .is_ok_and(|s| !s.dead && s.session == identity.pid && s.start_ticks >= identity.start_ticks);
-        if ours {
-            pidfd_signal(&pidfd, libc::SIGKILL);
-            found = true;
-        }
+    for pidfd in left_in_session(identity) {
+        pidfd_signal(&pidfd, libc::SIGKILL);
+        found = true;
     }
     found
+}
+
+/// What is left in the session of a keeper that is gone. The number of a session is not given to a new process while a member
+/// lives, unless a process with that number started the session itself, which is then the keeper or a stranger to be left
+/// alone.
+fn left_in_session(identity: &ProcessIdentity) -> impl Iterator<Item = OwnedFd> + '_ {
+    let possible = boot_id().ok() == Some(identity.boot_id.as_str()) && stat(identity.pid).is_err();
+    let entries = possible.then(|| fs::read_dir("/proc").ok()).flatten();
+    let numbers = entries.into_iter().flatten().flatten();
+    let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    numbers.filter_map(|pid| {
+        // Opened first and compared then: what is signalled is what was compared.
+        let pidfd = pidfd_open(pid).ok()?;
+        let stat = stat(pid).ok()?;
+        let member = stat.session == identity.pid && stat.start_ticks >= identity.start_ticks;
+        (member && !stat.dead).then_some(pidfd)
+    })
 }
 
 #[cfg(test)]

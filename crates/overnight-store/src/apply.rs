@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 
 use overnight_core::id::EventNumber;
-use overnight_core::job::{EffectChange, JobEvent, JobState, Step};
+use overnight_core::job::{EffectChange, JobEvent, JobState, Label, Step};
 use overnight_core::units::Timestamp;
 
 use crate::ends;
 use crate::error::StoreError;
 use crate::insert::{Into, runs};
 use crate::lease::{Held, Lease};
-use crate::placement::{COLUMNS, Placement, TYPES};
+use crate::placement::{COLUMNS, Phase, Placement, TYPES};
 use crate::row::{self, to_json};
 use crate::sql::{Value, places, rows, sql};
 use crate::store::{Store, WriteTx};
@@ -27,10 +27,14 @@ pub struct Applied {
 #[derive(Debug)]
 pub(crate) struct Write {
     pub(crate) held: Held,
+    /// Where its holder works, and leaves what going on needs.
+    pub(crate) place: Label,
     /// The state that the step was decided from; `None`: read in the same transaction.
     pub(crate) expected: Option<JobState>,
     pub(crate) step: Step,
 }
+
+pub(crate) const WRITE: &str = "write the step";
 
 pub(crate) type Written = Result<Applied, StoreError>;
 
@@ -42,15 +46,15 @@ impl Store {
     /// [`StoreError::StateMoved`] when the stored state is not `expected`; [`StoreError::EffectOutOfOrder`] when an effect
     /// is reserved after it was done, or done without being reserved or twice; [`StoreError::Row`], [`StoreError::Database`].
     pub async fn apply(&self, lease: &Lease, expected: &JobState, step: Step) -> Result<Applied, StoreError> {
-        let held = lease.held();
-        self.commits.write(self, Write { held, expected: Some(expected.clone()), step }).await
+        let (held, place) = (lease.held(), lease.place());
+        self.commits.write(self, Write { held, place, expected: Some(expected.clone()), step }).await
     }
 }
 
 /// Writes these steps in one transaction, which is committed. A step that is refused does not keep the others from being
 /// written; the outer error is that of the database, and nothing is written then.
 pub(crate) async fn write_all(store: &Store, writes: &[Write]) -> Result<Vec<Written>, StoreError> {
-    let mut tx = store.begin("write the step").await?;
+    let mut tx = store.begin(WRITE).await?;
     let written = write_steps(&mut tx, writes).await?;
     tx.commit().await?;
     Ok(written)
@@ -76,8 +80,11 @@ pub(crate) async fn write_steps(tx: &mut WriteTx, writes: &[Write]) -> Result<Ve
         for change in &write.step.effects {
             write_effect(tx, &write.held, job.at, change).await?;
         }
-        if frees_lease(&write.step.next) && write.held.limited {
+        if job.limited {
             freed.push(write.held.job.as_str().to_owned());
+        }
+        if job.ready {
+            tx.gives_work();
         }
         if let (Some(end), true) = (ended_as(&write.step.next), job.dependents) {
             ended.push(ends::Ending { job: write.held.job.clone(), key: job.key.clone(), reason: end });
@@ -127,25 +134,16 @@ pub(crate) fn ended_as(state: &JobState) -> Option<overnight_core::job::EndReaso
     }
 }
 
-fn frees_lease(state: &JobState) -> bool {
-    match state {
-        JobState::Parked { .. } | JobState::Ended { .. } => true,
-        JobState::Queued
-        | JobState::Preparing { .. }
-        | JobState::Working { .. }
-        | JobState::Collecting { .. }
-        | JobState::Verifying { .. }
-        | JobState::Publishing { .. }
-        | JobState::Cleaning { .. } => false,
-    }
-}
-
 /// What the update of a job told.
 struct Updated {
     key: overnight_core::id::TaskKey,
     last_event: i64,
     at: Timestamp,
     dependents: bool,
+    /// It gave its lease back, and slots of concurrency limits are still taken for it.
+    limited: bool,
+    /// Anybody can claim it at once: it was to wait, and somebody wants it cancelled.
+    ready: bool,
 }
 
 async fn update_jobs(tx: &mut WriteTx, writes: &[Write]) -> Result<HashMap<String, Updated>, StoreError> {
@@ -159,6 +157,7 @@ async fn update_jobs(tx: &mut WriteTx, writes: &[Write]) -> Result<HashMap<Strin
             let expected = write.expected.as_ref().map(|state| to_json("state", state)).transpose()?;
             values.push(expected.into());
             values.push(i64::try_from(write.step.events.len()).unwrap_or(i64::MAX).into());
+            values.push(write.step.next.is_bound().then_some(write.place.as_str()).into());
             values.extend(Placement::of(&write.step.next, true)?.values());
         }
         for row in tx.all(sql(update_text(run.len())).bind_all(values)).await? {
@@ -168,6 +167,8 @@ async fn update_jobs(tx: &mut WriteTx, writes: &[Write]) -> Result<HashMap<Strin
                 last_event: row::number(&row, &job, "last_event")?,
                 at: Timestamp(row::number(&row, &job, "updated_at")?),
                 dependents: row::flag(&row, &job, "dependents")?,
+                limited: row::flag(&row, &job, "limited")?,
+                ready: row::text(&row, &job, "phase")? == Phase::Ready.as_str(),
             };
             found.insert(job, updated);
         }
@@ -177,17 +178,32 @@ async fn update_jobs(tx: &mut WriteTx, writes: &[Write]) -> Result<HashMap<Strin
 
 fn update_text(count: usize) -> String {
     let types: Vec<&str> =
-        ["TEXT", "BIGINT", "TEXT", "TEXT", "BIGINT"].into_iter().chain(TYPES).collect();
+        ["TEXT", "BIGINT", "TEXT", "TEXT", "BIGINT", "TEXT"].into_iter().chain(TYPES).collect();
     let named: Vec<String> = COLUMNS.iter().map(|column| format!("v_{column}")).collect();
-    let set: Vec<String> = COLUMNS.iter().map(|column| format!("{column} = v_{column}")).collect();
+    // A job that waits would not hear of its cancel: somebody has to take it up.
+    let value = |column: &str| match column {
+        "phase" => "CASE WHEN cancel IS NOT NULL AND v_phase NOT IN ('held', 'ended') THEN 'ready' ELSE v_phase END".to_owned(),
+        _ => format!("v_{column}"),
+    };
+    let set: Vec<String> = COLUMNS.iter().map(|column| format!("{column} = {}", value(column))).collect();
+    // In the order of ids, as a heartbeat locks them: nobody waits in a circle.
+    let (ordered, and_ordered) = match count {
+        1 => ("", ""),
+        _ => (
+            ", l (l_id) AS MATERIALIZED (SELECT j.id FROM jobs j JOIN v ON j.id = v_id ORDER BY j.id {lock})",
+            "JOIN l ON l_id = v_id",
+        ),
+    };
     format!(
-        "WITH v (v_id, v_fence, v_holder, v_expected, v_events, {}) AS (VALUES {}) \
+        "WITH v (v_id, v_fence, v_holder, v_expected, v_events, v_place, {}) AS (VALUES {}){ordered} \
          UPDATE jobs SET {}, last_event = last_event + v_events, updated_at = {{now}}, \
+         place = COALESCE(v_place, place), \
          holder = CASE WHEN v_phase = 'held' THEN holder ELSE NULL END, \
          lease_until = CASE WHEN v_phase = 'held' THEN lease_until ELSE NULL END \
-         FROM v WHERE jobs.id = v_id AND fence = v_fence AND holder = v_holder AND NOT ended \
+         FROM v {and_ordered} WHERE jobs.id = v_id AND fence = v_fence AND holder = v_holder AND NOT ended \
          AND (v_expected IS NULL OR state = v_expected) \
-         RETURNING jobs.id AS id, jobs.key AS key, last_event, updated_at, dependents",
+         RETURNING jobs.id AS id, jobs.key AS key, last_event, updated_at, dependents, phase, \
+         holder IS NULL AND EXISTS (SELECT 1 FROM slots s WHERE s.job_id = jobs.id) AS limited",
         named.join(", "),
         rows(1, &types, count),
         set.join(", "),

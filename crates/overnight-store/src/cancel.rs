@@ -9,7 +9,7 @@ use crate::free::{self, Locked};
 use crate::placement::Phase;
 use crate::row;
 use crate::sql::sql;
-use crate::store::Store;
+use crate::store::{Store, retried};
 
 /// The store's answer to somebody who wants a job cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::UnknownJob`], [`StoreError::Database`].
     pub async fn cancel_request(&self, id: &JobId, by: CancelledBy) -> Result<CancelRequest, StoreError> {
+        retried(|| self.cancel_once(id, by)).await
+    }
+
+    async fn cancel_once(&self, id: &JobId, by: CancelledBy) -> Result<CancelRequest, StoreError> {
         let mut tx = self.begin("record the cancel").await?;
         let unknown = || StoreError::UnknownJob { job: id.clone() };
         let locked = free::lock(&mut tx, id.as_str()).await?.ok_or_else(unknown)?;

@@ -1,18 +1,17 @@
 //! Commits shared by steps that come at the same time: a disk that takes a millisecond to make one transaction durable
 //! makes sixty-four jobs' steps durable in the same millisecond.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::apply::{Write, Written, write_all};
+use crate::apply::{WRITE, Write, Written, write_all};
 use crate::error::{ErrorClass, StoreError};
-use crate::store::Store;
+use crate::store::{Store, retried};
 
 /// Most steps of one transaction.
 const MOST: usize = 64;
-/// A transaction that collided with another is tried this often.
-const TRIES: u32 = 3;
 
 #[derive(Debug)]
 struct Waiting {
@@ -25,43 +24,62 @@ struct Waiting {
 pub(crate) struct Commits {
     waiting: Arc<Mutex<Vec<Waiting>>>,
     turns: Arc<Semaphore>,
+    #[cfg(test)]
+    at_once: usize,
 }
 
 impl Commits {
     /// `at_once`: transactions that may be written side by side.
     pub(crate) fn new(at_once: usize) -> Self {
-        Self { waiting: Arc::default(), turns: Arc::new(Semaphore::new(at_once)) }
+        Self { waiting: Arc::default(), turns: Arc::new(Semaphore::new(at_once)), #[cfg(test)] at_once }
     }
 
     /// Writes a step, together with others that wait at the same time.
     pub(crate) async fn write(&self, store: &Store, write: Write) -> Written {
-        let lost = write.held.lost();
         let (reply, mut answer) = oneshot::channel();
         self.lock().push(Waiting { write, reply });
         let turn = tokio::select! {
             turn = Arc::clone(&self.turns).acquire_owned() => turn,
             // Somebody else's transaction took it along.
-            written = &mut answer => return written.unwrap_or(Err(lost)),
+            written = &mut answer => return written.unwrap_or_else(|_| Err(unheard())),
         };
         let gathered = self.take();
-        if !gathered.is_empty() {
+        if gathered.is_empty() {
+            drop(turn);
+        } else {
             let store = store.clone();
             // A task of its own: whoever waits may be dropped, and the others must not be lost with it.
             tokio::spawn(async move {
-                let _turn = turn;
                 write_gathered(&store, gathered).await;
+                drop(turn);
             });
         }
-        answer.await.unwrap_or(Err(lost))
+        answer.await.unwrap_or_else(|_| Err(unheard()))
     }
 
+    /// The next steps to be written. What nobody waits for any more is left out, and never written. Of two steps of one job
+    /// the later one stays: it is for the next transaction.
     fn take(&self) -> Vec<Waiting> {
         let mut waiting = self.lock();
-        let count = waiting.len().min(MOST);
-        let mut taken: Vec<Waiting> = waiting.drain(..count).collect();
+        let mut jobs = BTreeSet::new();
+        let (mut taken, mut left) = (Vec::new(), Vec::new());
+        for one in waiting.drain(..).filter(|one| !one.reply.is_closed()) {
+            if taken.len() < MOST && jobs.insert(one.write.held.job.clone()) {
+                taken.push(one);
+            } else {
+                left.push(one);
+            }
+        }
+        *waiting = left;
         // In one order for everybody, so that two transactions never wait for each other.
         taken.sort_by(|a, b| a.write.held.job.cmp(&b.write.held.job));
         taken
+    }
+
+    /// Whether a transaction is being written.
+    #[cfg(test)]
+    pub(crate) fn is_busy(&self) -> bool {
+        self.turns.available_permits() < self.at_once
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
@@ -75,16 +93,12 @@ async fn write_gathered(store: &Store, gathered: Vec<Waiting>) {
     let results = match write_tried(store, &writes).await {
         Ok(results) => results,
         Err(error) if writes.len() == 1 => vec![Err(error)],
-        // They may have been written all the same: only their holders can tell.
-        Err(error) if error.class() == ErrorClass::Io => {
-            let why = error.to_string();
-            writes.iter().map(|_| Err(StoreError::Unheard { operation: "write the step", why: why.clone() })).collect()
-        }
         // One of them may be what the database refuses: each for itself, then.
-        Err(error) => {
+        Err(error) if is_of_one(error.class()) => {
             tracing::debug!(%error, steps = writes.len(), "steps are written one by one");
             one_by_one(store, writes).await
         }
+        Err(error) => writes.iter().map(|_| Err(shared(&error))).collect(),
     };
     for (reply, result) in replies.into_iter().zip(results) {
         // Nobody waits any more; it is written all the same.
@@ -101,17 +115,29 @@ async fn one_by_one(store: &Store, writes: Vec<Write>) -> Vec<Written> {
     results
 }
 
+/// Whether an error of this class is that of a single step. The others are the database's, and would meet each step again.
+fn is_of_one(class: ErrorClass) -> bool {
+    match class {
+        ErrorClass::LeaseLost | ErrorClass::Corrupt | ErrorClass::Refused | ErrorClass::Bug => true,
+        ErrorClass::Busy | ErrorClass::Full | ErrorClass::ReadOnly | ErrorClass::Io | ErrorClass::Newer => false,
+    }
+}
+
+/// The error of a transaction, for one of several steps. They may have been written all the same: only their holders can tell.
+fn shared(error: &StoreError) -> StoreError {
+    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    StoreError::Unheard { operation: WRITE, class: error.class(), why: cause }
+}
+
+/// The task that wrote it is gone.
+fn unheard() -> StoreError {
+    StoreError::Unheard { operation: WRITE, class: ErrorClass::Io, why: "the answer was not heard".to_owned() }
+}
+
 fn missing() -> Written {
     Err(StoreError::Internal { what: "a step was written without an answer" })
 }
 
-/// What collides with another transaction is undone by the database and can be written again.
 async fn write_tried(store: &Store, writes: &[Write]) -> Result<Vec<Written>, StoreError> {
-    let mut tried = 1;
-    loop {
-        match write_all(store, writes).await {
-            Err(error) if error.is_collision() && tried < TRIES => tried += 1,
-            done => return done,
-        }
-    }
+    retried(|| write_all(store, writes)).await
 }

@@ -22,10 +22,11 @@ const FRAGMENTS: [Fragment; 6] = [
     Fragment { name: "{lock_free}", sqlite: "", postgres: "FOR NO KEY UPDATE OF j SKIP LOCKED" },
     // Follows a SELECT of jobs as `j` that must not end before the transaction does.
     Fragment { name: "{keep}", sqlite: "", postgres: "FOR SHARE OF j" },
-    // A number that grows in the order of transactions. SQLite has one writer, so the order of numbers is that of commits.
+    // A number that grows in the order of transactions. SQLite has one writer, so the order of numbers is that of commits; it
+    // starts from the clock, so that numbers of events that were deleted do not come again.
     Fragment {
         name: "{tx}",
-        sqlite: "(SELECT COALESCE(MAX(tx), 0) + 1 FROM events)",
+        sqlite: "MAX((SELECT COALESCE(MAX(tx), 0) + 1 FROM events), CAST(ROUND(unixepoch('subsec') * 1000) AS BIGINT))",
         postgres: "CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)",
     },
     // Below this number every transaction is over: nothing can appear there any more.

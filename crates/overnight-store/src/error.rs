@@ -159,7 +159,7 @@ pub enum StoreError {
     UnusablePath { operation: &'static str, path: PathBuf },
     /// The answer to a transaction was not heard, so it may or may not have happened.
     #[error("failed to {operation}: {why}")]
-    Unheard { operation: &'static str, why: String },
+    Unheard { operation: &'static str, class: ErrorClass, why: String },
     #[error("a job that this one should wait for has ended already, as {}: {key}", .reason.code())]
     ParentFailed { key: TaskKey, reason: EndReason },
     #[error("job {key} waits for other jobs that have not ended")]
@@ -178,7 +178,7 @@ impl StoreError {
             Self::Row(_) | Self::Damaged { .. } => ErrorClass::Corrupt,
             Self::OpenedReadOnly { .. } => ErrorClass::ReadOnly,
             Self::Database { source, .. } => ErrorClass::of(source),
-            Self::Unheard { .. } => ErrorClass::Io,
+            Self::Unheard { class, .. } => *class,
             Self::UnknownJob { .. }
             | Self::UnknownRepository { .. }
             | Self::RequestReused { .. }

@@ -4,6 +4,7 @@ use overnight_core::id::{JobId, RepositoryId, TaskKey};
 use overnight_core::job::{Job, Label};
 
 use crate::error::{CorruptRow, ErrorClass, StoreError, failed};
+use crate::lane::LimitKey;
 use crate::row::{self, SELECT_JOB};
 use crate::sql::{Row, sql};
 use crate::store::Store;
@@ -102,7 +103,7 @@ impl Store {
     pub async fn jobs(&self, filter: &JobFilter) -> Result<Jobs, StoreError> {
         let operation = "list jobs";
         let lanes = match &filter.label {
-            Some(label) => Some(self.lanes_with(label).await?),
+            Some(label) => Some(self.lanes_with(&LimitKey::label(label)).await?),
             None => None,
         };
         let mut query = sql(format!("{SELECT_JOB} {}", conditions(filter, lanes.as_ref().map(Vec::len))));

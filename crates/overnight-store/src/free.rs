@@ -12,12 +12,16 @@ use crate::row::{self, SELECT_JOB};
 use crate::sql::sql;
 use crate::store::WriteTx;
 
+/// Stands for the reason of a job that waits because this version cannot read it.
+const UNREADABLE: &str = "unreadable";
+
 /// A job whose row this transaction has locked.
 #[derive(Debug)]
 pub(crate) struct Locked {
     pub(crate) job: Job,
     pub(crate) now: Timestamp,
-    pub(crate) place: Option<String>,
+    /// Where what it needs lies; empty: nowhere.
+    pub(crate) place: String,
     pub(crate) phase: String,
 }
 
@@ -27,16 +31,43 @@ pub(crate) async fn lock(tx: &mut WriteTx, id: &str) -> Result<Option<Locked>, S
     let Some(found) = tx.optional(query).await? else { return Ok(None) };
     Ok(Some(Locked {
         now: Timestamp(row::number(&found, id, "now")?),
-        place: row::optional_text(&found, id, "place")?,
+        place: row::text(&found, id, "place")?,
         phase: row::text(&found, id, "phase")?,
         job: row::job(&found)?,
     }))
 }
 
+/// Sets a job that cannot be read aside, so that it keeps nobody from working: it waits for a version that can. Who holds it
+/// can read it, and keeps it for as long as its lease lasts.
+pub(crate) async fn set_aside(tx: &mut WriteTx, id: &str) -> Result<(), StoreError> {
+    tracing::error!(job = id, "the job cannot be read by this version, and is set aside");
+    let text = "UPDATE jobs SET phase = 'asleep', park_reason = $2, holder = NULL, lease_until = NULL, fence = fence + 1 \
+                WHERE id = $1 AND NOT ended AND (holder IS NULL OR lease_until <= {now})";
+    if tx.run(sql(text).bind(id).bind(UNREADABLE)).await? > 0 {
+        free_slots(tx, &[id.to_owned()]).await?;
+    }
+    Ok(())
+}
+
+/// Puts the jobs that were set aside back into the queue.
+pub(crate) async fn try_again(tx: &mut WriteTx) -> Result<(), StoreError> {
+    let text = "UPDATE jobs SET phase = 'ready', park_reason = NULL WHERE phase = 'asleep' AND park_reason = $1";
+    if tx.run(sql(text).bind(UNREADABLE)).await? > 0 {
+        tx.gives_work();
+    }
+    Ok(())
+}
+
 /// Decides and writes what `input` means for a job that nobody holds. Returns it when it ended by that and others wait for it.
 pub(crate) async fn move_free(tx: &mut WriteTx, id: &str, input: Input) -> Result<Option<Ending>, StoreError> {
-    let Some(locked) = lock(tx, id).await? else {
-        return Err(StoreError::Internal { what: "a job that was counted is not there" });
+    let locked = match lock(tx, id).await {
+        Ok(Some(locked)) => locked,
+        Ok(None) => return Err(StoreError::Internal { what: "a job that was counted is not there" }),
+        Err(StoreError::Row(_)) => {
+            set_aside(tx, id).await?;
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
     };
     if locked.job.holder.is_some() || locked.job.state.is_ended() {
         return Ok(None);

@@ -11,7 +11,7 @@ use crate::error::{CorruptRow, StoreError};
 use crate::lease::span;
 use crate::row;
 use crate::sql::{Row, sql};
-use crate::store::Store;
+use crate::store::{Store, retried};
 
 /// The store's answer to a heartbeat.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +38,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Row`]. Neither means that a lease is lost.
     pub async fn worker_beat(&self, worker: &WorkerId, length: Duration, report: &str) -> Result<Beat, StoreError> {
+        retried(|| self.beat_once(worker, length, report)).await
+    }
+
+    async fn beat_once(&self, worker: &WorkerId, length: Duration, report: &str) -> Result<Beat, StoreError> {
         let mut tx = self.begin("say that the worker is there").await?;
         let text = "UPDATE workers SET last_seen = {now}, report = $2 WHERE id = $1 RETURNING drain";
         let told = tx.optional(sql(text).bind(worker.as_str()).bind(report)).await?;

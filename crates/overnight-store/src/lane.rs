@@ -187,9 +187,8 @@ impl Store {
         Ok(())
     }
 
-    /// Ids of the lanes whose jobs have this label. There are few lanes, however many jobs there are.
-    pub(crate) async fn lanes_with(&self, label: &Label) -> Result<Vec<String>, StoreError> {
-        let key = LimitKey::label(label);
+    /// Ids of the lanes whose jobs count for this key. There are few lanes, however many jobs there are.
+    pub(crate) async fn lanes_with(&self, key: &LimitKey) -> Result<Vec<String>, StoreError> {
         let mut lanes = Vec::new();
         for found in self.all("read the lanes", sql("SELECT id, limit_keys FROM lanes")).await? {
             let keys: Vec<String> = row::json("?", "limit_keys", &row::text(&found, "?", "limit_keys")?)?;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use overnight_core::id::{Fence, JobId, WorkerId};
-use overnight_core::job::{CancelledBy, JobState};
+use overnight_core::job::{CancelledBy, Job, Label};
 use overnight_core::units::Timestamp;
 
 use crate::apply::free_slots;
@@ -20,6 +20,8 @@ use crate::store::Store;
 #[derive(Debug)]
 pub struct Lease {
     held: Held,
+    /// Where its holder works.
+    place: Label,
     until: AtomicI64,
 }
 
@@ -29,8 +31,6 @@ pub(crate) struct Held {
     pub(crate) job: JobId,
     pub(crate) worker: WorkerId,
     pub(crate) fence: Fence,
-    /// It takes up a slot of a concurrency limit.
-    pub(crate) limited: bool,
 }
 
 impl Held {
@@ -40,8 +40,8 @@ impl Held {
 }
 
 impl Lease {
-    pub(crate) fn new(held: Held, until: Timestamp) -> Self {
-        Self { held, until: AtomicI64::new(until.0) }
+    pub(crate) fn new(held: Held, place: Label, until: Timestamp) -> Self {
+        Self { held, place, until: AtomicI64::new(until.0) }
     }
 
     #[must_use]
@@ -67,6 +67,10 @@ impl Lease {
 
     pub(crate) fn held(&self) -> Held {
         self.held.clone()
+    }
+
+    pub(crate) fn place(&self) -> Label {
+        self.place.clone()
     }
 
     pub(crate) fn extended(&self, until: Timestamp) {
@@ -122,7 +126,7 @@ impl Store {
     /// # Errors
     /// As [`Store::lease_release`].
     pub async fn lease_abandon(&self, worker: &WorkerId, job: &JobId, fence: Fence) -> Result<(), StoreError> {
-        let held = Held { job: job.clone(), worker: worker.clone(), fence, limited: true };
+        let held = Held { job: job.clone(), worker: worker.clone(), fence };
         self.release(&held, None).await
     }
 
@@ -133,23 +137,23 @@ impl Store {
         if !ours || locked.job.fence != held.fence {
             return Err(held.lost());
         }
-        let phase = released(&locked.job.state, rest)?;
+        let phase = released(&locked.job, rest)?;
         let text = "UPDATE jobs SET holder = NULL, lease_until = NULL, phase = $2, updated_at = {now}, \
                     wake_at = CASE WHEN $3 > 0 THEN {now} + $3 ELSE wake_at END WHERE id = $1";
         let update = sql(text).bind(held.job.as_str()).bind(phase.as_str());
         tx.run(update.bind(rest.map_or(0, span))).await?;
-        if held.limited {
-            free_slots(&mut tx, &[held.job.as_str().to_owned()]).await?;
-        }
+        free_slots(&mut tx, &[held.job.as_str().to_owned()]).await?;
         tx.gives_work();
         tx.commit().await
     }
 }
 
 /// Where a job stands when its holder lets go of it.
-fn released(state: &JobState, rest: Option<Duration>) -> Result<Phase, StoreError> {
-    let phase = Placement::of(state, false)?.phase;
-    Ok(if phase == Phase::Ready && rest.is_some_and(|rest| !rest.is_zero()) { Phase::Due } else { phase })
+fn released(job: &Job, rest: Option<Duration>) -> Result<Phase, StoreError> {
+    let phase = Placement::of(&job.state, false)?.phase;
+    // Whoever wants it cancelled is not to wait for its rest.
+    let rests = rest.is_some_and(|rest| !rest.is_zero()) && job.cancel.is_none();
+    Ok(if phase == Phase::Ready && rests { Phase::Due } else { phase })
 }
 
 fn renewal(lease: &Lease, found: Option<Row>) -> Result<Renewal, StoreError> {

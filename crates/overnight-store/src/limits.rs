@@ -2,9 +2,10 @@
 
 use crate::error::StoreError;
 use crate::lane::LimitKey;
+use crate::claim::slots::SLOTS;
 use crate::row;
-use crate::sql::sql;
-use crate::store::Store;
+use crate::sql::{places, sql};
+use crate::store::{Store, WriteTx};
 
 /// Jobs of one repository and group share a branch: without another limit, one runs at a time.
 pub const GROUP_LIMIT: u32 = 1;
@@ -20,11 +21,12 @@ pub struct Limit {
 }
 
 impl Store {
-    /// Sets a limit, or takes it away with `None`. Jobs that are held already go on.
+    /// Sets a limit, or takes it away with `None`. Jobs that are held already go on, and count.
     ///
     /// # Errors
-    /// [`StoreError::Database`].
+    /// [`StoreError::Database`], [`StoreError::Row`].
     pub async fn limit_set(&self, key: &LimitKey, slots: Option<u32>) -> Result<(), StoreError> {
+        let lanes = self.lanes_with(key).await?;
         let mut tx = self.begin("set the limit").await?;
         let change = match slots {
             Some(slots) => sql("INSERT INTO limits (limit_key, slots) VALUES ($1, $2) \
@@ -34,6 +36,9 @@ impl Store {
             None => sql("DELETE FROM limits WHERE limit_key = $1").bind(key.as_str()),
         };
         tx.run(change).await?;
+        if slots.is_some() {
+            count_held(&mut tx, key, &lanes).await?;
+        }
         tx.gives_work();
         tx.commit().await
     }
@@ -54,4 +59,25 @@ impl Store {
         }
         Ok(limits)
     }
+}
+
+/// Gives slots to the jobs that were claimed when nothing limited them.
+async fn count_held(tx: &mut WriteTx, key: &LimitKey, lanes: &[String]) -> Result<(), StoreError> {
+    let text = "SELECT COALESCE(MAX(slot), -1) AS last FROM slots WHERE limit_key = $1";
+    let last = tx.optional(sql(text).bind(key.as_str())).await?;
+    let mut next = last.map_or(Ok(-1), |found| row::number(&found, "?", "last"))? + 1;
+    for some in lanes.chunks(64) {
+        let text = format!(
+            "SELECT j.id FROM jobs j WHERE j.phase = 'held' AND j.lane_id IN ({}) AND NOT EXISTS \
+             (SELECT 1 FROM slots s WHERE s.job_id = j.id AND s.limit_key = $1) ORDER BY j.id {{lock}}",
+            places(2, some.len())
+        );
+        let mut rows = Vec::new();
+        for found in tx.all(sql(text).bind(key.as_str()).bind_all(some.iter().cloned())).await? {
+            rows.push(vec![key.as_str().into(), next.into(), row::text(&found, "?", "id")?.into()]);
+            next += 1;
+        }
+        SLOTS.rows(tx, &rows).await?;
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, Row};
+use sqlx::{AssertSqlSafe, Connection, Row};
 
 /// The schema that this version reads and writes.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -79,10 +79,17 @@ pub(crate) async fn schema_sqlite(connection: &mut SqliteConnection) -> Result<S
     }
 }
 
+/// Tables of every version. Another program may have some of these too, and not all of them.
+const TABLES: &str = "'repositories', 'jobs', 'job_specs', 'events', 'effects', 'workers', 'lanes', 'limits', 'slots', \
+    'job_dependencies', 'tallies'";
+
 /// The same in PostgreSQL, where other programs' tables may stand in the same schema, but none with our tables' names.
 pub(crate) async fn schema_postgres(connection: &mut PgConnection) -> Result<Schema, sqlx::Error> {
-    let text = "SELECT to_regclass('overnight_schema') IS NOT NULL AS ours, to_regclass('jobs') IS NOT NULL AS taken";
-    let row = sqlx::query(text).fetch_one(&mut *connection).await?;
+    let text = format!(
+        "SELECT to_regclass('overnight_schema') IS NOT NULL AS ours, EXISTS (SELECT 1 FROM pg_class \
+         WHERE relnamespace = to_regnamespace(current_schema()::text) AND relname IN ({TABLES})) AS taken"
+    );
+    let row = sqlx::query(AssertSqlSafe(text)).fetch_one(&mut *connection).await?;
     match (row.try_get::<bool, _>("ours")?, row.try_get::<bool, _>("taken")?) {
         (false, false) => Ok(Schema::Empty),
         (false, true) => Ok(Schema::Foreign),

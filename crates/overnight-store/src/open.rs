@@ -12,12 +12,13 @@ use sqlx::{ConnectOptions, Connection, Row};
 use crate::database::Database;
 use crate::error::{ErrorClass, OpenError};
 use crate::migrate::{SCHEMA_VERSION, Schema, migrate_sqlite, schema_sqlite};
+use crate::postgres::TURN as TURN_OF_SERVER;
 use crate::sql::Pool;
 use crate::store::Store;
 
 /// How long a statement waits for another process's transaction. Ours last milliseconds, and SQLite's waiting is unfair:
 /// under eight busy processes a single wait of more than a second was measured.
-const BUSY: Duration = Duration::from_secs(10);
+pub(crate) const BUSY: Duration = Duration::from_secs(10);
 /// How long a task waits for its turn at the one writing connection.
 const TURN: Duration = Duration::from_secs(30);
 /// Reads are short and rare; more connections would only cost memory.
@@ -31,7 +32,7 @@ impl Store {
     pub async fn connect(database: &Database) -> Result<Self, OpenError> {
         match database {
             Database::Sqlite(path) => Self::open(path).await,
-            Database::Postgres(url) => Self::open_postgres(database.clone(), url).await,
+            Database::Postgres(url) => Self::open_postgres(database.clone(), url, TURN_OF_SERVER).await,
         }
     }
 
@@ -82,7 +83,7 @@ impl Store {
     }
 }
 
-fn options(path: &Path, busy: Duration) -> SqliteConnectOptions {
+pub(crate) fn options(path: &Path, busy: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
@@ -160,7 +161,7 @@ pub(crate) async fn peek(path: &Path) -> Result<(Schema, SqliteConnectOptions), 
     }
 }
 
-async fn peek_schema(options: &SqliteConnectOptions) -> Result<Schema, sqlx::Error> {
+pub(crate) async fn peek_schema(options: &SqliteConnectOptions) -> Result<Schema, sqlx::Error> {
     let mut connection = SqliteConnection::connect_with(options).await?;
     let found = schema_sqlite(&mut connection).await?;
     connection.close().await?;
@@ -168,13 +169,13 @@ async fn peek_schema(options: &SqliteConnectOptions) -> Result<Schema, sqlx::Err
 }
 
 /// Whether commits stand in the write-ahead log that are not in the file yet.
-fn has_log(path: &Path) -> bool {
+pub(crate) fn has_log(path: &Path) -> bool {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     std::fs::metadata(PathBuf::from(log)).is_ok_and(|metadata| metadata.len() > 0)
 }
 
-fn refusal(path: &Path, found: Schema) -> OpenError {
+pub(crate) fn refusal(path: &Path, found: Schema) -> OpenError {
     let place = path.display().to_string();
     match found {
         Schema::Empty => OpenError::Older { place, found: 0, supported: SCHEMA_VERSION },
@@ -186,7 +187,7 @@ fn refusal(path: &Path, found: Schema) -> OpenError {
     }
 }
 
-fn opening(path: &Path, source: sqlx::Error) -> OpenError {
+pub(crate) fn opening(path: &Path, source: sqlx::Error) -> OpenError {
     /// "File is not a database", and "unable to open the file" or one of the files beside it.
     const NOT_A_DATABASE: i32 = 26;
     const CANNOT_OPEN: i32 = 14;

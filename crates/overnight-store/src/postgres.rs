@@ -13,13 +13,16 @@ use crate::store::Store;
 
 /// Connections of one process. The server has a hundred by default, and many machines may share it.
 const CONNECTIONS: u32 = 8;
-/// How long a task waits for a free connection, or for the server to accept one.
-const TURN: Duration = Duration::from_secs(30);
+/// How long a task waits for a free connection, or for the server to accept one: a restart of the server is ridden out.
+pub(crate) const TURN: Duration = Duration::from_secs(30);
+/// How long a connection is trusted that nobody uses.
+const IDLE: Duration = Duration::from_secs(1);
 /// A stopped process must not keep its row locks for ever, nor may anybody wait for ever on one.
 const SESSION: &str = "SET idle_in_transaction_session_timeout = '30s'; SET lock_timeout = '20s'";
 
 impl Store {
-    pub(crate) async fn open_postgres(database: Database, url: &str) -> Result<Self, OpenError> {
+    /// Opens it; `turn`: how long a task waits for a free connection, or for the server to accept one, now and later.
+    pub(crate) async fn open_postgres(database: Database, url: &str, turn: Duration) -> Result<Self, OpenError> {
         let name = |source| OpenError::Server { database: database.to_string(), source };
         let options: PgConnectOptions = url.parse().map_err(name)?;
         let options = options.application_name("overnight");
@@ -34,7 +37,7 @@ impl Store {
             }
             Schema::Foreign => Err(OpenError::Foreign { place }),
             Schema::Empty | Schema::Version(_) => {
-                let pool = Pool::Postgres(pool(options, CONNECTIONS));
+                let pool = Pool::Postgres(pool(options, CONNECTIONS, turn));
                 Ok(Self::new(database, Some(pool.clone()), pool))
             }
         }
@@ -46,18 +49,27 @@ impl Store {
     pub fn separate(&self) -> Self {
         let Database::Postgres(url) = self.database() else { return self.clone() };
         let Ok(options) = url.parse::<PgConnectOptions>() else { return self.clone() };
-        let pool = Pool::Postgres(pool(options.application_name("overnight heartbeat"), 1));
+        let pool = Pool::Postgres(pool(options.application_name("overnight heartbeat"), 1, TURN));
         Self::new(self.database().clone(), Some(pool.clone()), pool)
     }
 }
 
-fn pool(options: PgConnectOptions, size: u32) -> PgPool {
+fn pool(options: PgConnectOptions, size: u32, turn: Duration) -> PgPool {
     PgPoolOptions::new()
         .max_connections(size)
         .min_connections(0)
-        .acquire_timeout(TURN)
-        // A round trip before every use would cost more than the rare retry after a lost connection.
+        .acquire_timeout(turn)
+        // A round trip before every use would cost more than the rare retry after a lost connection. One that lay idle may
+        // have been lost long ago.
         .test_before_acquire(false)
+        .before_acquire(|connection, about| {
+            Box::pin(async move {
+                if about.idle_for >= IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .after_connect(|connection, _| {
             Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) })
         })

@@ -13,13 +13,13 @@ use crate::free::{self, Locked};
 use crate::lease::span;
 use crate::row;
 use crate::sql::{places, sql};
-use crate::store::Store;
+use crate::store::{Store, retried};
 
 /// Jobs looked at by one sweep.
 const AT_ONCE: i64 = 200;
 
-/// Stands for the place of a job whose place is gone.
-pub(crate) const GONE: &str = "gone";
+/// Stands for the place of a job whose place is gone. No place can have this name.
+pub(crate) const GONE: &str = "*";
 
 /// When a lost job is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Store {
         ids.dedup();
         let mut reclaimed = Vec::new();
         for id in ids {
-            reclaimed.extend(self.reclaim(&id, dead, policy).await?);
+            reclaimed.extend(retried(|| self.reclaim(&id, dead, policy)).await?);
         }
         Ok(reclaimed)
     }
@@ -72,7 +72,16 @@ impl Store {
     /// Looked at again under the row's lock: its holder may have come back, or somebody else may have been faster.
     async fn reclaim(&self, id: &str, dead: &[WorkerId], policy: ReclaimPolicy) -> Result<Option<Reclaimed>, StoreError> {
         let mut tx = self.begin("take a lost job back").await?;
-        let Some(Locked { job, now, .. }) = free::lock(&mut tx, id).await? else { return Ok(None) };
+        let locked = match free::lock(&mut tx, id).await {
+            Ok(locked) => locked,
+            Err(StoreError::Row(_)) => {
+                free::set_aside(&mut tx, id).await?;
+                tx.commit().await?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let Some(Locked { job, now, .. }) = locked else { return Ok(None) };
         let Some(Holder { worker, lease_until }) = job.holder.clone() else { return Ok(None) };
         if lease_until > now && !dead.contains(&worker) {
             return Ok(None);
@@ -110,7 +119,7 @@ impl Store {
     pub async fn jobs_move(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut tx = self.begin("move jobs from places that are gone").await?;
         // It stays written down: whoever claims the job sees that the place is not its own.
-        let text = "UPDATE jobs SET place = $2 WHERE phase = 'ready' AND place IS NOT NULL AND place <> $2 \
+        let text = "UPDATE jobs SET place = $2 WHERE phase = 'ready' AND place <> '' AND place <> $2 \
                     AND updated_at < $1 AND queueing NOT LIKE '%\"place\":\"%' \
                     AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.place = jobs.place AND w.last_seen >= $1)";
         let moved = tx.run(sql(text).bind(before.0).bind(GONE)).await?;

@@ -189,7 +189,8 @@ impl Pool {
         match self {
             Self::Sqlite(pool) => Ok(sql.sqlite().fetch_all(pool).await?.into_iter().map(Row::Sqlite).collect()),
             Self::Postgres(pool) => {
-                Ok(sql.postgres().fetch_all(pool).await?.into_iter().map(Row::Postgres).collect())
+                let found = sql.postgres().fetch_all(pool).await.map_err(unreachable)?;
+                Ok(found.into_iter().map(Row::Postgres).collect())
             }
         }
     }
@@ -197,7 +198,9 @@ impl Pool {
     pub(crate) async fn optional(&self, sql: Sql) -> Result<Option<Row>, sqlx::Error> {
         match self {
             Self::Sqlite(pool) => Ok(sql.sqlite().fetch_optional(pool).await?.map(Row::Sqlite)),
-            Self::Postgres(pool) => Ok(sql.postgres().fetch_optional(pool).await?.map(Row::Postgres)),
+            Self::Postgres(pool) => {
+                Ok(sql.postgres().fetch_optional(pool).await.map_err(unreachable)?.map(Row::Postgres))
+            }
         }
     }
 
@@ -209,7 +212,7 @@ impl Pool {
     pub(crate) async fn run(&self, sql: Sql) -> Result<u64, sqlx::Error> {
         match self {
             Self::Sqlite(pool) => Ok(sql.sqlite().execute(pool).await?.rows_affected()),
-            Self::Postgres(pool) => Ok(sql.postgres().execute(pool).await?.rows_affected()),
+            Self::Postgres(pool) => Ok(sql.postgres().execute(pool).await.map_err(unreachable)?.rows_affected()),
         }
     }
 
@@ -217,7 +220,7 @@ impl Pool {
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         match self {
             Self::Sqlite(pool) => Ok(Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?)),
-            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await.map_err(unreachable)?)),
         }
     }
 
@@ -226,7 +229,8 @@ impl Pool {
         match self {
             Self::Sqlite(pool) => Ok(Tx::Sqlite(pool.begin().await?)),
             Self::Postgres(pool) => {
-                Ok(Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?))
+                let begun = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await;
+                Ok(Tx::Postgres(begun.map_err(unreachable)?))
             }
         }
     }
@@ -236,6 +240,17 @@ impl Pool {
             Self::Sqlite(pool) => pool.close().await,
             Self::Postgres(pool) => pool.close().await,
         }
+    }
+}
+
+/// The driver keeps trying to reach a server that refuses, and in the end says only that its time is up.
+fn unreachable(error: sqlx::Error) -> sqlx::Error {
+    match error {
+        sqlx::Error::PoolTimedOut => {
+            let what = "the server could not be reached in time, or all connections to it were in use";
+            sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, what))
+        }
+        other => other,
     }
 }
 

@@ -19,7 +19,7 @@ const AT_ONCE: usize = 64;
 
 /// Where a job stands for a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct QueueStanding {
     pub phase: Phase,
     /// When a job that waits for a time can go on.
     pub wake: Option<Timestamp>,
@@ -46,7 +46,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Row`].
-    pub async fn standings(&self, jobs: &[JobId]) -> Result<HashMap<JobId, Standing>, StoreError> {
+    pub async fn standings(&self, jobs: &[JobId]) -> Result<HashMap<JobId, QueueStanding>, StoreError> {
         let mut standings = HashMap::new();
         for some in jobs.chunks(AT_ONCE) {
             let ids = || some.iter().map(JobId::as_str);
@@ -74,7 +74,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::UnknownJob`], [`StoreError::Database`], [`StoreError::Row`].
-    pub async fn standing(&self, job: &JobId) -> Result<Standing, StoreError> {
+    pub async fn standing(&self, job: &JobId) -> Result<QueueStanding, StoreError> {
         let mut found = self.standings(std::slice::from_ref(job)).await?;
         found.remove(job).ok_or_else(|| StoreError::UnknownJob { job: job.clone() })
     }
@@ -95,13 +95,13 @@ fn id(raw: &str) -> Result<JobId, CorruptRow> {
     JobId::parse(raw).map_err(|error| CorruptRow::new(raw, "id", error))
 }
 
-fn standing(found: &Row, job: &str) -> Result<Standing, CorruptRow> {
+fn standing(found: &Row, job: &str) -> Result<QueueStanding, CorruptRow> {
     let phase = row::text(found, job, "phase")?;
     let wake = found.optional_number("wake_at").map_err(|error| CorruptRow::new(job, "wake_at", error))?;
     // What only a place that is gone had is done again, wherever that is.
-    let place = row::optional_text(found, job, "place")?.filter(|place| place != GONE);
-    let place = place.map(|place| Label::parse(&place)).transpose();
-    Ok(Standing {
+    let place = row::text(found, job, "place")?;
+    let place = (!place.is_empty() && place != GONE).then(|| Label::parse(&place)).transpose();
+    Ok(QueueStanding {
         phase: Phase::parse(&phase).map_err(|why| CorruptRow::new(job, "phase", why))?,
         wake: wake.map(Timestamp),
         place: place.map_err(|error| CorruptRow::new(job, "place", error))?,

@@ -42,6 +42,7 @@ impl Store {
                     (SELECT COUNT(*) FROM workers WHERE last_seen > {now} - 60000) AS workers";
         let found = self.one(operation, sql(text)).await?;
         stats.leases_expired = row::count(&found, "expired")?;
+        stats.held = stats.held.saturating_sub(stats.leases_expired);
         stats.workers = row::count(&found, "workers")?;
         let oldest = found.optional_number("oldest").map_err(crate::error::failed(operation))?;
         stats.oldest_ready_ms = oldest.map(|age| u64::try_from(age).unwrap_or(0));

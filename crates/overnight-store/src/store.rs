@@ -72,7 +72,7 @@ impl Store {
         let operation = "check the database";
         let mut findings = Vec::new();
         if self.engine() == Engine::Sqlite {
-            for row in self.all(operation, sql("SELECT quick_check AS line FROM pragma_quick_check(20)")).await? {
+            for row in self.all(operation, sql("SELECT quick_check AS line FROM pragma_quick_check LIMIT 20")).await? {
                 findings.push(row.text("line").map_err(failed(operation))?);
             }
             findings.retain(|line| line != "ok");
@@ -149,6 +149,22 @@ impl Store {
     pub(crate) async fn begin(&self, operation: &'static str) -> Result<WriteTx, StoreError> {
         let tx = self.writer(operation)?.begin().await.map_err(failed(operation))?;
         Ok(WriteTx { tx, operation, engine: self.engine(), gives_work: false, woken: self.woken.clone() })
+    }
+}
+
+/// How often a transaction is tried that collides with others.
+const TRIES: u32 = 3;
+
+/// What collides with another transaction was undone by the database and can be done again.
+pub(crate) async fn retried<T, A: Future<Output = Result<T, StoreError>>>(
+    act: impl Fn() -> A,
+) -> Result<T, StoreError> {
+    let mut tried = 1;
+    loop {
+        match act().await {
+            Err(error) if error.is_collision() && tried < TRIES => tried += 1,
+            done => return done,
+        }
     }
 }
 

@@ -22,9 +22,19 @@ macro_rules! on_both {
     };
 }
 
+mod apply;
+mod cancel;
+mod claims;
+mod depends;
+mod enqueue;
 mod files;
+mod leases;
+mod limits;
+mod lost;
+mod park;
+mod places;
 mod processes;
-mod queue;
+mod prune;
 mod records;
 
 use std::path::PathBuf;
@@ -32,15 +42,17 @@ use std::time::Duration;
 
 use overnight_core::agent::{AgentSettings, BackendId, SessionStart, Usage};
 use overnight_core::git::CommitId;
-use overnight_core::id::{EventNumber, JobId, SessionId, WorkerId};
+use overnight_core::id::{EventNumber, Fence, JobId, RepositoryId, SessionId, WorkerId};
 use overnight_core::job::{
-    Base, EndReason, Ground, Input, Job, JobLimits, JobSpec, JobState, Label, Order, ParkReason, Publication,
+    Base, EndReason, Ground, Input, Job, JobLimits, JobSpec, JobState, Label, Order, ParkReason, Priority,
+    Publication, Queueing,
     StageOutput, Step, Trouble, VerifyRequest, transition,
 };
 use overnight_core::units::Timestamp;
 use overnight_core::verdict::CheckSource;
 use overnight_testkit::postgres::Postgres;
 
+use crate::sql::sql;
 use crate::{
     Applied, Claim, ClaimOrder, Claimant, Claimed, Database, Lease, NewJob, NewRepository, Offer, Store,
     StoreError, WorkerRow,

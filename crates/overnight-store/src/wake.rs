@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::free;
 use crate::row;
 use crate::sql::sql;
-use crate::store::Store;
+use crate::store::{Store, WriteTx};
 
 /// Jobs woken by one transaction.
 const AT_ONCE: i64 = 100;
@@ -29,7 +29,10 @@ impl Store {
             return Ok(Some(Timestamp(wake)));
         }
         let mut tx = self.begin(operation).await?;
-        let changed = tx.run(sql("UPDATE jobs SET phase = 'ready' WHERE phase = 'due' AND wake_at <= {now}")).await?;
+        // Passing over those that somebody else is about to change, who may want this one's in turn.
+        let text = "UPDATE jobs SET phase = 'ready' WHERE id IN \
+                    (SELECT j.id FROM jobs j WHERE j.phase = 'due' AND j.wake_at <= {now} ORDER BY j.id {lock_free})";
+        let changed = tx.run(sql(text)).await?;
         if changed > 0 {
             tx.gives_work();
         }
@@ -90,9 +93,9 @@ impl Store {
                 if !uses(&row::text(found, &id, "spec")?, backend) {
                     continue;
                 }
-                free::move_free(&mut tx, &id, Input::Woken).await?;
-                woken += 1;
-                if canary {
+                let moved = wake_one(&mut tx, &id, reason).await?;
+                woken += u64::from(moved);
+                if canary && moved {
                     break;
                 }
             }
@@ -102,6 +105,16 @@ impl Store {
             }
         }
     }
+}
+
+/// Looked at again under the row's lock: somebody else may have woken or taken it.
+async fn wake_one(tx: &mut WriteTx, id: &str, reason: ParkReason) -> Result<bool, StoreError> {
+    let text = "SELECT j.id FROM jobs j WHERE j.id = $1 AND j.phase IN ('asleep', 'due') AND j.park_reason = $2 {lock}";
+    if tx.optional(sql(text).bind(id).bind(reason.code())).await?.is_none() {
+        return Ok(false);
+    }
+    free::move_free(tx, id, Input::Woken).await?;
+    Ok(true)
 }
 
 /// An order that cannot be read is woken too: whoever claims it says what is wrong with it.

@@ -6,6 +6,7 @@ use overnight_core::job::Label;
 use overnight_core::units::Timestamp;
 
 use crate::error::{StoreError, failed};
+use crate::free;
 use crate::sql::{Row, sql};
 use crate::store::Store;
 
@@ -58,7 +59,11 @@ impl Store {
             .bind(i64::try_from(worker.start_ticks).unwrap_or(i64::MAX))
             .bind(&worker.version)
             .bind(worker.place.as_str());
-        self.run("register the worker", insert).await.map(drop)
+        let mut tx = self.begin("register the worker").await?;
+        tx.run(insert).await?;
+        // What no other worker could read, this one's version may.
+        free::try_again(&mut tx).await?;
+        tx.commit().await
     }
 
     /// Forgets a worker that has stopped. One that still holds a job is kept, because its job is found by it.

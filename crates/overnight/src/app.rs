@@ -88,7 +88,15 @@ impl App {
     /// # Errors
     /// When it cannot be opened.
     pub async fn store(&self) -> Result<Store, AppError> {
-        let store = Store::connect(&self.database).await.map_err(|error| open_error(&error))?;
+        self.connect(&self.database).await
+    }
+
+    /// The store of some database, made where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn connect(&self, database: &Database) -> Result<Store, AppError> {
+        let store = Store::connect(database).await.map_err(|error| open_error(&error))?;
         Ok(self.keep(store))
     }
 

@@ -6,19 +6,24 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod batch;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod daemon;
 pub mod demo;
 pub mod error;
+pub mod moment;
 pub mod order;
 pub mod output;
 pub mod place;
+pub mod presence;
 pub mod rehearse;
 pub mod render;
 pub mod repository;
 pub mod story;
 pub mod view;
+pub mod wish;
 pub mod work;
 pub mod worker;
 
@@ -34,7 +39,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
 use crate::cli::args::{ColorChoice, RehearseArgs};
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Global};
 use crate::config::Environment;
 use crate::error::{AppError, Outcome};
 use crate::output::Out;
@@ -138,6 +143,12 @@ async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
             return Box::pin(demo::run(&cli.global, &env, args)).await.map(ExitCode::number);
         }
         Command::Run(_)
+        | Command::Add(_)
+        | Command::Limit(_)
+        | Command::Work(_)
+        | Command::Serve(_)
+        | Command::Worker(_)
+        | Command::Status(_)
         | Command::Ls(_)
         | Command::Show(_)
         | Command::Logs(_)
@@ -146,17 +157,28 @@ async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
         | Command::Retry(_)
         | Command::Resume(_)
         | Command::Doctor(_)
+        | Command::Db(_)
         | Command::Config(_) => {}
     }
     let app = App::new(&cli.global, env)?;
-    let done = on_app(&app, &cli.command).await;
+    let done = if let Command::Work(args) = &cli.command {
+        // Its exit codes are a contract of their own.
+        Box::pin(commands::work::run(&app, &cli.global, args)).await
+    } else {
+        on_app(&app, &cli.global, &cli.command).await.map(ExitCode::number)
+    };
     app.close().await;
-    done.map(ExitCode::number)
+    done
 }
 
-async fn on_app(app: &App, command: &Command) -> Outcome {
+async fn on_app(app: &App, global: &Global, command: &Command) -> Outcome {
     match command {
         Command::Run(args) => Box::pin(commands::run::run(app, args)).await,
+        Command::Add(args) => Box::pin(commands::add::run(app, args)).await,
+        Command::Limit(args) => commands::limit::run(app, args).await,
+        Command::Serve(args) => Box::pin(commands::serve::run(app, global, args)).await,
+        Command::Worker(args) => commands::worker::run(app, args).await,
+        Command::Status(args) => commands::status::run(app, *args).await,
         Command::Ls(args) => commands::ls::run(app, args).await,
         Command::Show(args) => commands::show::run(app, args).await,
         Command::Logs(args) => Box::pin(commands::logs::run(app, args)).await,
@@ -165,7 +187,8 @@ async fn on_app(app: &App, command: &Command) -> Outcome {
         Command::Retry(args) => Box::pin(commands::retry::run(app, args)).await,
         Command::Resume(args) => Box::pin(commands::resume::run(app, args)).await,
         Command::Doctor(args) => Box::pin(commands::doctor::run(app, args)).await,
+        Command::Db(args) => Box::pin(commands::db::run(app, args)).await,
         Command::Config(args) => commands::config::run(app, args),
-        Command::Completions(_) | Command::Help(_) | Command::Demo(_) => Ok(ExitCode::Done),
+        Command::Completions(_) | Command::Help(_) | Command::Demo(_) | Command::Work(_) => Ok(ExitCode::Done),
     }
 }

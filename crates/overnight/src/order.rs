@@ -1,11 +1,10 @@
-//! From what a person wrote and configured to the order of a job. Decisions only: whoever looks at the world comes before
-//! (`repository`) or after (`preflight`).
+//! From what a person wrote and configured to the order of a job. Decisions only: who looks at the world is `wish`.
 
 use std::path::Path;
 use std::time::Duration;
 
 use overnight_core::agent::{AgentSettings, BackendId};
-use overnight_core::job::{JobLimits, JobSpec, VerifyRequest};
+use overnight_core::job::{JobLimits, JobSpec, Publication, VerifyRequest};
 use overnight_core::policy::budget;
 use overnight_core::text::one_line;
 use overnight_engine::repo_file;
@@ -222,6 +221,16 @@ pub fn changed(spec: &JobSpec, args: &OrderArgs, config: &Config, cwd: &Path) ->
         }
     }
     Ok(spec)
+}
+
+/// Whether the job can be done on this machine only: its code comes from, or its result goes to, a path.
+#[must_use]
+pub fn is_local(spec: &JobSpec) -> bool {
+    let local_result = match spec.publication {
+        Publication::LocalBranch { .. } => true,
+        Publication::PullRequest { .. } => false,
+    };
+    local_result || Path::new(&spec.source).is_absolute()
 }
 
 /// Refuses what the backend cannot keep: a limit that silently does nothing is worse than none.

@@ -16,6 +16,7 @@ use crate::cli::run_args::{PublishArgs, WishArgs};
 use crate::config::Environment;
 use crate::error::AppError;
 use crate::render::words::plural;
+use crate::wish::Site;
 
 /// A question to git about the person's own repository takes milliseconds; this is for a sleeping disk.
 const QUESTION: Duration = Duration::from_secs(30);
@@ -69,14 +70,14 @@ fn inspect_error(error: &InspectError) -> AppError {
 ///
 /// # Errors
 /// When the base or the remote cannot be used.
-pub async fn target(app: &App, source: &Source, args: &WishArgs) -> Result<Target, AppError> {
+pub async fn target(app: &App, source: &Source, args: &WishArgs, site: Site) -> Result<Target, AppError> {
     let mut notes = Vec::new();
     if source.uncommitted > 0 {
         let count = plural(u64::from(source.uncommitted), "uncommitted change");
         notes.push(format!("{count} in your tree: not part of the base, and left as it is"));
     }
     if args.publish.pr {
-        remote_target(app, source, args, notes).await
+        remote_target(app, source, args, site, notes).await
     } else {
         local_target(app, source, args, notes).await
     }
@@ -105,6 +106,7 @@ async fn remote_target(
     app: &App,
     source: &Source,
     args: &WishArgs,
+    site: Site,
     mut notes: Vec<String>,
 ) -> Result<Target, AppError> {
     let name = remote_name(source, &args.publish)?;
@@ -116,7 +118,11 @@ async fn remote_target(
     let base_dir = source.top_level.as_deref().unwrap_or(&source.git_dir);
     let fetch = usable(&urls.fetch, base_dir)?;
     let push = usable(urls.push.as_deref().unwrap_or(&urls.fetch), base_dir)?;
-    forge_is_ready(app, &push).await?;
+    match forge_is_ready(app, &push).await {
+        // The worker that takes the job may know the forge and have a token.
+        Err(error) if site == Site::Anywhere => notes.push(format!("{}, on this machine", error.what)),
+        ready => ready?,
+    }
     let unpushed = unpushed(&app.env, source, &name).await;
     if unpushed > 0 {
         let count = plural(unpushed, "commit");

@@ -3,8 +3,9 @@
 use overnight_core::agent::{BackendId, Usage};
 use overnight_core::git::CommitId;
 use overnight_core::id::{JobId, TaskKey, WorkerId};
-use overnight_core::job::{ExitCode, Job, JobState, Published, Stage};
+use overnight_core::job::{CancelledBy, ExitCode, Job, JobState, Label, Published, Stage};
 use overnight_core::units::Timestamp;
+use overnight_store::{Phase, QueueStanding};
 use serde::Serialize;
 
 /// A job's present state.
@@ -31,15 +32,54 @@ pub struct JobView {
     pub tip: Option<CommitId>,
     pub published: Option<Published>,
     pub held_by: Option<WorkerId>,
+    pub lease_until_ms: Option<Timestamp>,
+    /// Who asked for its end.
+    pub cancel_asked: Option<CancelledBy>,
+    /// How often a worker died with it or was lost.
+    pub lost: u32,
+    /// Higher goes first.
+    pub priority: i64,
+    /// Of a job that was never started: when it may be.
+    pub not_before_ms: Option<Timestamp>,
+    pub group: Option<Label>,
+    pub labels: Vec<Label>,
+    /// What a worker must offer.
+    pub requires: Vec<Label>,
+    /// Where it stands in the queue, until it has ended.
+    pub queue: Option<QueueView>,
     pub created_at_ms: Timestamp,
     pub updated_at_ms: Timestamp,
     /// What `run` and `resume` end with in this state.
     pub exit_code: u8,
 }
 
+/// Where an unfinished job stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct QueueView {
+    /// `ready`, `due`, `blocked`, `asleep` or `held`.
+    pub phase: &'static str,
+    /// When it can go on.
+    pub wake_ms: Option<Timestamp>,
+    /// Keys of the jobs that have to end first.
+    pub waits_for: Vec<TaskKey>,
+    /// The data directory that going on needs.
+    pub place: Option<Label>,
+}
+
+impl QueueView {
+    fn of(standing: &QueueStanding) -> Option<Self> {
+        let QueueStanding { phase, wake, place, waits_for } = standing;
+        let phase = match phase {
+            Phase::Ready | Phase::Due | Phase::Blocked | Phase::Asleep | Phase::Held => phase.as_str(),
+            Phase::Ended => return None,
+        };
+        Some(Self { phase, wake_ms: *wake, waits_for: waits_for.clone(), place: place.clone() })
+    }
+}
+
 impl JobView {
     #[must_use]
-    pub fn of(job: &Job) -> Self {
+    pub fn of(job: &Job, standing: Option<&QueueStanding>) -> Self {
         let trail = job.state.trail();
         let end = job.state.end();
         let (reason, detail, wake) = match (&job.state, end) {
@@ -68,6 +108,15 @@ impl JobView {
             tip: trail.and_then(|trail| trail.preserved.clone()),
             published: end.and_then(|end| end.published.clone()),
             held_by: job.holder.as_ref().map(|holder| holder.worker.clone()),
+            lease_until_ms: job.holder.as_ref().map(|holder| holder.lease_until),
+            cancel_asked: job.cancel.filter(|_| !job.state.is_ended()),
+            lost: job.lost,
+            priority: job.queueing.priority.number(),
+            not_before_ms: job.queueing.not_before.filter(|_| job.state.is_untouched()),
+            group: job.queueing.group.clone(),
+            labels: job.queueing.labels.clone(),
+            requires: job.queueing.requires.clone(),
+            queue: standing.and_then(QueueView::of),
             created_at_ms: job.created_at,
             updated_at_ms: job.updated_at,
             exit_code: exit_code(&job.state).number(),

@@ -3,7 +3,7 @@
 //! Shared by `run`, `retry`, `resume` and `cancel`. Decides nothing about the job; the engine does.
 
 use overnight_core::id::JobId;
-use overnight_core::job::{End, EndReason, ExitCode, Job, JobState, Publication};
+use overnight_core::job::{End, EndReason, ExitCode, Job, JobState, ParkReason, Publication};
 use overnight_core::text::{for_terminal, one_line};
 use overnight_engine::progress::Watcher;
 use overnight_engine::{Stop, WorkError};
@@ -18,7 +18,7 @@ use crate::render::screen::{self, EventLine, Mode};
 use crate::render::words;
 use crate::repository::place_of;
 use crate::story::Story;
-use crate::view::{JobView, exit_code};
+use crate::view::exit_code;
 
 /// Works on the job until it ends or waits, and says what came of it.
 ///
@@ -103,7 +103,9 @@ async fn forget_worker(working: &Working) {
     }
 }
 
-fn work_error(job: &Job, error: &WorkError) -> AppError {
+/// What a person is told of a job that could not be worked on.
+#[must_use]
+pub fn work_error(job: &Job, error: &WorkError) -> AppError {
     let key = &job.key;
     match error {
         WorkError::Held { worker, .. } => AppError::new(
@@ -141,7 +143,7 @@ fn work_error(job: &Job, error: &WorkError) -> AppError {
 async fn last_words(app: &App, working: &Working, job: &Job, output: OutputArgs) -> Result<(), AppError> {
     let out = app.out;
     if output.json {
-        out.json("job", &JobView::of(job))?;
+        out.json("job", &crate::commands::view(working.engine.store(), job).await?)?;
     }
     let story = story(working, &job.id).await?;
     out.say("");
@@ -177,11 +179,23 @@ pub fn summary(job: &Job, story: &Story) -> Vec<String> {
                 ),
                 format!("  {}", one_line(detail, 300)),
             ];
-            if !reason.clears_by_itself() && *reason == overnight_core::job::ParkReason::AgentLogin {
+            if !reason.clears_by_itself() && *reason == ParkReason::AgentLogin {
                 lines.push(format!("  {}", overnight_agents::login_hint(job.spec.agent.backend)));
             }
             let when = wake.map(|at| format!(" (not before {})", words::moment(at))).unwrap_or_default();
-            lines.push(format!("  go on: overnight resume {}{when}", job.key));
+            lines.push(match reason {
+                ParkReason::Dependency => "  it goes on by itself when they have ended".to_owned(),
+                ParkReason::RateLimited
+                | ParkReason::Overloaded
+                | ParkReason::AgentLogin
+                | ParkReason::ForgeLogin
+                | ParkReason::Unavailable
+                | ParkReason::DiskFull
+                | ParkReason::Approval
+                | ParkReason::Answer
+                | ParkReason::Ci
+                | ParkReason::Review => format!("  go on: overnight resume {}{when}", job.key),
+            });
             lines
         }
         JobState::Ended { end, .. } => ended(job, end, story),

@@ -2,6 +2,7 @@
 
 use overnight_core::id::WorkerId;
 use overnight_core::job::Label;
+use overnight_engine::dispatch::WorkerFacts;
 use overnight_proc::{process_alive, self_identity};
 use overnight_store::{Store, WorkerRow};
 
@@ -30,6 +31,12 @@ pub async fn dead(store: &Store) -> Result<Vec<WorkerId>, AppError> {
     let host = host_name();
     let gone = |row: &WorkerRow| row.host == host && !process_alive(row.pid, row.start_ticks, &row.boot_id);
     Ok(workers.into_iter().map(|seen| seen.worker).filter(gone).map(|row| row.id).collect())
+}
+
+/// This process, as a worker says it of itself.
+#[must_use]
+pub fn facts() -> WorkerFacts {
+    WorkerFacts { host: host_name(), pid: std::process::id(), version: env!("CARGO_PKG_VERSION").to_owned() }
 }
 
 fn this_worker(place: &Label) -> Result<WorkerRow, AppError> {

@@ -312,6 +312,12 @@ impl Health {
         self.failing.as_ref().map_or(0, Failing::count)
     }
 
+    /// What failed last; `None` when nothing has since the last thing that went well.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&str> {
+        self.failing.as_ref().map(|failing| failing.detail.as_str())
+    }
+
     /// Until when no job is claimed because of a failure, while the worker is not unhealthy.
     #[must_use]
     pub fn backoff_until(&self, now: Timestamp) -> Option<Timestamp> {

@@ -9,7 +9,7 @@ use overnight_core::id::JobId;
 use overnight_core::job::{Job, JobEvent, Stage};
 use overnight_store::Claimed;
 use tokio::sync::mpsc;
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::engine::Engine;
 use crate::error::WorkError;
@@ -74,6 +74,16 @@ impl Crew {
     /// The next one that has ended; `None`: none runs.
     pub(super) async fn next(&mut self) -> Option<Done> {
         let ended = self.tasks.join_next_with_id().await?;
+        self.taken(ended)
+    }
+
+    /// One that has ended already.
+    pub(super) fn ended(&mut self) -> Option<Done> {
+        let ended = self.tasks.try_join_next_with_id()?;
+        self.taken(ended)
+    }
+
+    fn taken(&mut self, ended: Result<(Id, Task), JoinError>) -> Option<Done> {
         let id = match &ended {
             Ok((id, _)) => *id,
             Err(error) => error.id(),

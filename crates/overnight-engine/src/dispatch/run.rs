@@ -139,6 +139,10 @@ impl Worker {
                 () = force.cancelled() => {}
                 () = sleep_until(next) => {}
             }
+            // Steps that were committed together end together: their slots are filled together, too.
+            while let Some(done) = self.crew.ended() {
+                self.ended(done);
+            }
         }
     }
 
@@ -272,6 +276,9 @@ impl Worker {
     }
 
     fn happened(&mut self, event: HealthEvent) {
+        if let HealthEvent::StoreFailed { detail } | HealthEvent::ProbeFailed { detail } = &event {
+            tracing::warn!(%detail, "the worker could not do its part");
+        }
         let now = self.clock.now();
         self.health.on(event, now);
     }
@@ -296,7 +303,8 @@ impl Worker {
         if self.health.probe_due(self.clock.now()) {
             let found = chores::probe(&self.engine).await;
             self.happened(found);
-            let disk = chores::disk(&self.engine, self.settings.borrow().disk_floor).await;
+            let floor = self.settings.borrow().disk_floor;
+            let disk = chores::disk(&self.engine, floor).await;
             self.happened(disk);
         }
         if let Some(backend) = self.health.canary_due(self.clock.now()) {
@@ -355,7 +363,8 @@ impl Worker {
         let from = std::mem::replace(&mut self.status, status);
         let plain = |status| matches!(status, WorkerStatus::Running | WorkerStatus::Idle);
         if from != status && !(plain(from) && plain(status)) {
-            let why = self.health.advice(overnight_agents::login_hint);
+            let advice = self.health.advice(overnight_agents::login_hint);
+            let why = advice.or_else(|| self.health.trouble().map(str::to_owned));
             self.tell(Told::Status { from, to: status, why });
         }
         let heartbeat = self.heartbeat_at(now);

@@ -92,6 +92,8 @@ impl Mirror {
         if self.is_ancestor(base, tip).await? {
             return Ok(tip.clone());
         }
+        // Until its ref is there, what is written belongs to nobody: whoever mends the mirror must not come in between.
+        let _alone = lock::acquire(&self.path, &LockWait::silent(self.git().network_limit())).await?;
         let operation = "put a result on its base";
         let raw = self.call(operation).about(tip).args(["cat-file", "commit", tip.as_str()]).output().await?;
         let text = with_parent(&raw, base).ok_or_else(|| unexpected(operation, &raw))?;

@@ -36,19 +36,39 @@ impl std::fmt::Debug for LockWait<'_> {
 /// Being alone with one mirror; ends when it is dropped.
 #[derive(Debug)]
 pub(super) struct Alone {
-    _file: File,
+    file: File,
 }
 
+const OPERATION: &str = "lock a mirror";
+/// How long to try for a lock that is taken only if nobody has it: a process that was started at this moment may have a
+/// copy of the lock's descriptor until it has closed what is not its own.
+const BRIEFLY: Duration = Duration::from_millis(200);
+
+/// Waits to be alone with a mirror in order to use it. The time of the lock file is when that was last done.
 pub(super) async fn acquire(mirror: &Path, wait: &LockWait<'_>) -> Result<Alone, GitError> {
+    let alone = take(mirror, wait).await?;
+    // Setting a file's length sets its time, whatever the length was.
+    alone.file.set_len(0).map_err(GitError::io(OPERATION, mirror))?;
+    Ok(alone)
+}
+
+/// Being alone with a mirror to look after it, which is no use of it. `None`: somebody else is there.
+pub(super) async fn if_free(mirror: &Path) -> Result<Option<Alone>, GitError> {
+    match take(mirror, &LockWait::silent(BRIEFLY)).await {
+        Err(GitError::LockTimeout { .. }) => Ok(None),
+        alone => alone.map(Some),
+    }
+}
+
+async fn take(mirror: &Path, wait: &LockWait<'_>) -> Result<Alone, GitError> {
     let path = mirror.with_extension("lock");
-    let operation = "lock a mirror";
     let open = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = open.map_err(GitError::io(operation, &path))?;
+    let file = open.map_err(GitError::io(OPERATION, &path))?;
     let started = Instant::now();
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(Alone { _file: file }),
-            Err(TryLockError::Error(source)) => return Err(GitError::io(operation, &path)(source)),
+            Ok(()) => return Ok(Alone { file }),
+            Err(TryLockError::Error(source)) => return Err(GitError::io(OPERATION, &path)(source)),
             Err(TryLockError::WouldBlock) => {}
         }
         let waited = started.elapsed();

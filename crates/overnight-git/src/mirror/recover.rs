@@ -52,8 +52,7 @@ fn mend_directory(path: &Path) -> io::Result<Option<Format>> {
     rewrite_unless(&path.join("config"), format.config())?;
     rewrite_unless(&path.join("HEAD"), HEAD)?;
     fs::create_dir_all(path.join("refs"))?;
-    remove_stale(path, 0)?;
-    remove_stale_objects(&path.join("objects"))?;
+    remove_leftovers(&leftovers(path)?)?;
     if !packs_are_whole(&path.join("objects/pack"), format)? {
         return Ok(None);
     }
@@ -80,8 +79,29 @@ fn rewrite_unless(path: &Path, wanted: &str) -> io::Result<()> {
     fs::rename(&new, path)
 }
 
+/// What gits that died while they wrote have left: all of it is of no use to anybody once the mirror's lock is held.
+pub(super) fn leftovers(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    add_stale(path, 0, &mut found)?;
+    add_stale_objects(&path.join("objects"), &mut found)?;
+    Ok(found)
+}
+
+/// Removes what [`leftovers`] found.
+pub(super) fn remove_leftovers(found: &[PathBuf]) -> io::Result<()> {
+    for path in found {
+        match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+            Ok(meta) if meta.is_dir() => crate::remove::remove_tree_now(path)?,
+            Ok(_) => fs::remove_file(path)?,
+        }
+    }
+    Ok(())
+}
+
 /// Lock files at the top and below `refs`, and empty files in the place of refs, which a power cut leaves.
-fn remove_stale(dir: &Path, depth: u32) -> io::Result<()> {
+fn add_stale(dir: &Path, depth: u32, found: &mut Vec<PathBuf>) -> io::Result<()> {
     if depth > MAX_DEPTH {
         return Ok(());
     }
@@ -90,32 +110,30 @@ fn remove_stale(dir: &Path, depth: u32) -> io::Result<()> {
         let (kind, name) = (entry.file_type()?, entry.file_name());
         let stale = name.as_encoded_bytes().ends_with(b".lock");
         if kind.is_dir() && (depth > 0 || name == "refs") {
-            remove_stale(&entry.path(), depth + 1)?;
+            add_stale(&entry.path(), depth + 1, found)?;
         } else if kind.is_file() && (stale || (depth > 0 && entry.metadata()?.len() == 0)) {
-            fs::remove_file(entry.path())?;
+            found.push(entry.path());
         }
     }
     Ok(())
 }
 
 /// Temporary files and directories that git makes while it writes objects, and objects cut to nothing.
-fn remove_stale_objects(objects: &Path) -> io::Result<()> {
+fn add_stale_objects(objects: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(objects)? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.as_encoded_bytes();
-        if name.starts_with(b"tmp_objdir-") || name.starts_with(b"incoming-") {
-            crate::remove::remove_tree_now(&entry.path())?;
+        if name.starts_with(b"tmp_") || name.starts_with(b"incoming-") {
+            found.push(entry.path());
         } else if name == b"pack" || name.len() == 2 {
-            remove_stale_files(&entry.path())?;
-        } else if name.starts_with(b"tmp_") {
-            fs::remove_file(entry.path())?;
+            add_stale_files(&entry.path(), found)?;
         }
     }
     Ok(())
 }
 
-fn remove_stale_files(dir: &Path) -> io::Result<()> {
+fn add_stale_files(dir: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -124,7 +142,7 @@ fn remove_stale_files(dir: &Path) -> io::Result<()> {
         if entry.file_type()?.is_file()
             && (temporary || entry.metadata()?.len() == 0 && !name.ends_with(b".keep"))
         {
-            fs::remove_file(entry.path())?;
+            found.push(entry.path());
         }
     }
     Ok(())

@@ -46,8 +46,8 @@ ALTER TABLE jobs ADD COLUMN blocked_by BIGINT NOT NULL DEFAULT 0;
 -- Some job waits for it.
 ALTER TABLE jobs ADD COLUMN dependents BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE jobs ADD COLUMN lost BIGINT NOT NULL DEFAULT 0;
--- The data directory that holds what going on with the job needs; NULL: none is needed.
-ALTER TABLE jobs ADD COLUMN place TEXT COLLATE "C";
+-- The data directory that holds what going on with the job needs; empty: none is needed; '*': one that is gone.
+ALTER TABLE jobs ADD COLUMN place TEXT COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE jobs ADD COLUMN claimed_at BIGINT;
 ALTER TABLE jobs ADD COLUMN park_reason TEXT COLLATE "C";
 -- Of the end, for sums.
@@ -65,7 +65,7 @@ UPDATE jobs SET lane_id = 'first:' || repository_id, position = created_at,
     phase = CASE WHEN ended THEN 'ended' WHEN holder IS NOT NULL THEN 'held'
         WHEN state_name = 'parked' AND wake_at IS NULL THEN 'asleep' WHEN wake_at IS NOT NULL THEN 'due' ELSE 'ready' END;
 
-CREATE INDEX jobs_ready ON jobs (lane_id, position, id) WHERE phase = 'ready';
+CREATE INDEX jobs_ready ON jobs (lane_id, place, position, id) WHERE phase = 'ready';
 CREATE INDEX jobs_due ON jobs (wake_at) WHERE phase = 'due';
 CREATE INDEX jobs_asleep ON jobs (park_reason) WHERE phase = 'asleep';
 CREATE INDEX jobs_held ON jobs (holder, id) WHERE phase = 'held';

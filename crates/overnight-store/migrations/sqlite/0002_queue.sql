@@ -46,8 +46,8 @@ ALTER TABLE jobs ADD COLUMN blocked_by BIGINT NOT NULL DEFAULT 0;
 -- Some job waits for it.
 ALTER TABLE jobs ADD COLUMN dependents BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE jobs ADD COLUMN lost BIGINT NOT NULL DEFAULT 0;
--- The data directory that holds what going on with the job needs; NULL: none is needed.
-ALTER TABLE jobs ADD COLUMN place TEXT;
+-- The data directory that holds what going on with the job needs; empty: none is needed; '*': one that is gone.
+ALTER TABLE jobs ADD COLUMN place TEXT NOT NULL DEFAULT '';
 ALTER TABLE jobs ADD COLUMN claimed_at BIGINT;
 ALTER TABLE jobs ADD COLUMN park_reason TEXT;
 -- Of the end, for sums.
@@ -65,7 +65,18 @@ UPDATE jobs SET lane_id = 'first:' || repository_id, position = created_at,
     phase = CASE WHEN ended THEN 'ended' WHEN holder IS NOT NULL THEN 'held'
         WHEN state_name = 'parked' AND wake_at IS NULL THEN 'asleep' WHEN wake_at IS NOT NULL THEN 'due' ELSE 'ready' END;
 
-CREATE INDEX jobs_ready ON jobs (lane_id, position, id) WHERE phase = 'ready';
+-- What the new columns repeat of the state. (A server has no jobs from before.)
+UPDATE jobs SET park_reason = json_extract(state, '$.reason') WHERE state_name = 'parked' AND json_valid(state);
+UPDATE jobs SET end_reason = json_extract(state, '$.end.reason'),
+    attempts = COALESCE(json_extract(state, '$.trail.attempt'), 0),
+    input_tokens = COALESCE(json_extract(state, '$.trail.used.input_tokens'), 0)
+        + COALESCE(json_extract(state, '$.trail.used.cache_write_tokens'), 0),
+    output_tokens = COALESCE(json_extract(state, '$.trail.used.output_tokens'), 0),
+    cost = COALESCE(json_extract(state, '$.trail.used.cost_microdollars'), 0),
+    cost_unknown = COALESCE(json_extract(state, '$.trail.cost_unknown'), FALSE)
+    WHERE ended AND json_valid(state);
+
+CREATE INDEX jobs_ready ON jobs (lane_id, place, position, id) WHERE phase = 'ready';
 CREATE INDEX jobs_due ON jobs (wake_at) WHERE phase = 'due';
 CREATE INDEX jobs_asleep ON jobs (park_reason) WHERE phase = 'asleep';
 CREATE INDEX jobs_held ON jobs (holder, id) WHERE phase = 'held';

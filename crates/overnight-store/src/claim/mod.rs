@@ -3,9 +3,9 @@
 //! Here: one job by its id, and what both ways of claiming share. Taking the next jobs of the queue is in `next`, how a
 //! worker's free slots are shared out in `plan`, concurrency limits in `slots`.
 
-mod next;
+pub(crate) mod next;
 pub(crate) mod plan;
-mod slots;
+pub(crate) mod slots;
 mod take;
 
 use std::time::Duration;
@@ -14,6 +14,7 @@ use overnight_core::id::{JobId, WorkerId};
 use overnight_core::job::{Holder, Job, Label};
 use overnight_core::units::Timestamp;
 
+use crate::apply::free_slots;
 use crate::error::StoreError;
 use crate::free::{self, Locked};
 use crate::lane::{Lane, LimitKey};
@@ -91,9 +92,15 @@ impl Store {
         if phase == "blocked" && job.cancel.is_none() {
             return Ok(Claim::Blocked);
         }
+        if job.holder.is_some() {
+            // Those of the holder that is followed.
+            free_slots(&mut tx, &[job.id.as_str().to_owned()]).await?;
+        }
         let lane = Lane::of(&job.repository, &job.repository_name, job.spec.agent.backend, &job.queueing);
-        let limits = slots::of(&mut tx, &lane.limit_keys).await?;
-        let Some(wanted) = limits.next_free(&lane.limit_keys) else {
+        // A cancel starts nothing that is limited.
+        let keys: &[String] = if job.cancel.is_some() { &[] } else { &lane.limit_keys };
+        let limits = slots::of(&mut tx, keys).await?;
+        let Some(wanted) = limits.next_free(keys) else {
             let full = limits.full(&lane.limit_keys).unwrap_or_else(|| LimitKey::repository(&job.repository_name));
             return Ok(Claim::Full { limit: full });
         };

@@ -4,20 +4,23 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::error::{CorruptRow, StoreError};
+use crate::free;
 use crate::lane::{Lane, Offer};
+use crate::reclaim::GONE;
 use crate::row::{self, SELECT_JOB};
-use crate::sql::sql;
+use crate::sql::{Row, sql};
 use crate::store::{Store, WriteTx};
 
+use overnight_core::job::PRIORITY_STEP;
 use overnight_core::units::Timestamp;
 
-use super::plan::{Waiting, share_out};
+use super::plan::{Spot, Waiting, share_out};
 use super::slots::{self, Limits};
 use super::take::{Candidate, take};
 use super::{Claimant, Claimed};
 
-/// How often a claim that got less than it wanted looks again, because a lane was full or others were faster.
-const ROUNDS: u32 = 4;
+/// How often a claim looks again because others were faster for a slot of a limit.
+const RACES: u32 = 4;
 
 /// What a worker wants.
 #[derive(Debug, Clone)]
@@ -36,17 +39,19 @@ pub struct Claims {
     pub unreadable: Vec<CorruptRow>,
 }
 
-/// The first ready job of each lane, found by going from lane to lane instead of over all jobs.
-const HEADS: &str = "WITH RECURSIVE found (lane) AS ( \
+/// The first ready job of each lane for each place that matters to us: position, priority and id, or NULL. Found by going from
+/// lane to lane instead of over all jobs. Only with single values: of a join with the jobs, a planner may read all of them.
+pub(crate) const HEADS: &str = "WITH RECURSIVE found (lane) AS ( \
        SELECT (SELECT MIN(lane_id) FROM jobs WHERE phase = 'ready') \
        UNION ALL \
        SELECT (SELECT MIN(lane_id) FROM jobs WHERE phase = 'ready' AND lane_id > f.lane) FROM found f WHERE f.lane IS NOT NULL \
-     ) \
-     SELECT f.lane, h.repository_id, h.position, h.priority, (SELECT COUNT(*) FROM limits) AS limits, \
+     ), places (place) AS (SELECT '' UNION ALL SELECT CAST($1 AS TEXT) UNION ALL SELECT CAST($2 AS TEXT)) \
+     SELECT f.lane, p.place, l.repository_id, (SELECT COUNT(*) FROM limits) AS limits, \
+       (SELECT j.position || ' ' || j.priority || ' ' || j.id FROM jobs j WHERE j.phase = 'ready' AND j.lane_id = f.lane \
+         AND j.place = p.place ORDER BY j.position, j.id LIMIT 1) AS head, \
        COALESCE((SELECT MAX(claimed_at) FROM jobs s \
-         WHERE s.repository_id = h.repository_id AND s.claimed_at IS NOT NULL), 0) AS served \
-     FROM found f JOIN jobs h ON h.id = (SELECT j.id FROM jobs j WHERE j.phase = 'ready' AND j.lane_id = f.lane \
-       ORDER BY j.position, j.id LIMIT 1)";
+         WHERE s.repository_id = l.repository_id AND s.claimed_at IS NOT NULL), 0) AS served \
+     FROM found f JOIN lanes l ON l.id = f.lane CROSS JOIN places p";
 
 /// Lanes that may have something, as last looked.
 struct Heads {
@@ -63,19 +68,23 @@ impl Store {
     /// when their leases run out.
     pub async fn jobs_claim(&self, order: &ClaimOrder) -> Result<Claims, StoreError> {
         let mut claims = Claims::default();
-        let mut barren: HashSet<String> = HashSet::new();
-        for _ in 0..ROUNDS {
-            let free = order.slots.saturating_sub(claims.taken.len());
-            if free == 0 {
-                break;
-            }
-            let heads = self.heads(&order.offer, &barren).await?;
+        let mut barren: HashSet<Spot> = HashSet::new();
+        let mut races = 0;
+        // Each round takes something, finds a lane barren, or lost a race.
+        while claims.taken.len() < order.slots && races < RACES {
+            let free = order.slots - claims.taken.len();
+            let heads = self.heads(order, &barren).await?;
             if heads.waiting.is_empty() {
                 break;
             }
             let mut tx = self.begin("claim jobs").await?;
             let mut round = Round { claimant: &order.claimant, free, barren: &mut barren };
-            let (taken, unreadable) = round.go(&mut tx, &heads).await?;
+            let found = match round.go(&mut tx, &heads).await {
+                Err(error) if error.is_collision() => Found { raced: true, ..Found::default() },
+                found => found?,
+            };
+            let Found { taken, unreadable, raced } = found;
+            races += u32::from(raced);
             if taken.is_empty() && unreadable.is_empty() {
                 // Nothing was written; dropping it is as good as a commit.
                 continue;
@@ -87,26 +96,28 @@ impl Store {
         Ok(claims)
     }
 
-    async fn heads(&self, offer: &Offer, barren: &HashSet<String>) -> Result<Heads, StoreError> {
+    async fn heads(&self, order: &ClaimOrder, barren: &HashSet<Spot>) -> Result<Heads, StoreError> {
         let mut found = Vec::new();
         let mut limits = 0;
-        for head in self.all("look for ready jobs", sql(HEADS)).await? {
+        let here = order.claimant.place.as_str();
+        for head in self.all("look for ready jobs", sql(HEADS).bind(here).bind(GONE)).await? {
             limits = row::number(&head, "?", "limits")?;
-            let priority = row::number(&head, "?", "priority")?;
-            let step = i64::try_from(overnight_core::job::PRIORITY_STEP.as_millis()).unwrap_or(i64::MAX);
+            let Some(first) = row::optional_text(&head, "?", "head")? else { continue };
+            let First { position, handicap, id } = First::parse(&first)?;
             found.push(Waiting {
-                lane: row::text(&head, "?", "lane")?,
+                spot: Spot { lane: row::text(&head, "?", "lane")?, place: row::text(&head, "?", "place")? },
                 repository: row::text(&head, "?", "repository_id")?,
-                position: row::number(&head, "?", "position")?,
+                position,
+                first: id,
                 served: row::number(&head, "?", "served")?,
-                handicap: priority.saturating_mul(step).saturating_neg(),
+                handicap,
             });
         }
-        let lanes: Vec<String> = found.iter().map(|waiting| waiting.lane.clone()).collect();
+        let lanes: Vec<String> = found.iter().map(|waiting| waiting.spot.lane.clone()).collect();
         self.learn_lanes(&lanes).await?;
         let known = |waiting: Waiting| {
-            let lane = self.lanes.get(&waiting.lane)?;
-            (lane.suits(offer) && !barren.contains(&lane.id)).then_some((waiting, lane))
+            let lane = self.lanes.get(&waiting.spot.lane)?;
+            (lane.suits(&order.offer) && !barren.contains(&waiting.spot)).then_some((waiting, lane))
         };
         let waiting: Vec<_> = found.into_iter().filter_map(known).collect();
         let limited = limits > 0 || waiting.iter().any(|(_, lane)| lane.has_group());
@@ -114,36 +125,64 @@ impl Store {
     }
 }
 
+/// The first job of a lane and place.
+struct First {
+    position: i64,
+    /// What its priority is worth.
+    handicap: i64,
+    id: String,
+}
+
+impl First {
+    /// Of the words `position priority id`.
+    fn parse(words: &str) -> Result<Self, StoreError> {
+        let mut words = words.splitn(3, ' ');
+        let (position, priority, id) = (words.next(), words.next(), words.next());
+        let number = |word: Option<&str>| word.and_then(|word| word.parse::<i64>().ok());
+        let (Some(position), Some(priority), Some(id)) = (number(position), number(priority), id) else {
+            return Err(StoreError::Internal { what: "the first job of a lane has no position" });
+        };
+        let step = i64::try_from(PRIORITY_STEP.as_millis()).unwrap_or(i64::MAX);
+        let handicap = priority.saturating_mul(step).saturating_neg();
+        Ok(Self { position, handicap, id: id.to_owned() })
+    }
+}
+
+/// What one look at the lanes brought.
+#[derive(Default)]
+struct Found {
+    taken: Vec<Claimed>,
+    unreadable: Vec<CorruptRow>,
+    /// Somebody else was faster for a slot of a limit.
+    raced: bool,
+}
+
 /// One look at the lanes within one transaction.
 struct Round<'a> {
     claimant: &'a Claimant,
     free: usize,
-    /// Lanes that had nothing for us.
-    barren: &'a mut HashSet<String>,
+    /// Where there was nothing for us.
+    barren: &'a mut HashSet<Spot>,
 }
 
 impl Round<'_> {
-    async fn go(
-        &mut self,
-        tx: &mut WriteTx,
-        heads: &Heads,
-    ) -> Result<(Vec<Claimed>, Vec<CorruptRow>), StoreError> {
+    async fn go(&mut self, tx: &mut WriteTx, heads: &Heads) -> Result<Found, StoreError> {
         let mut limits = if heads.limited { slots::of(tx, &all_keys(heads)).await? } else { Limits::default() };
         let mut open = Vec::new();
         for (waiting, lane) in &heads.waiting {
             if limits.next_free(&lane.limit_keys).is_some() {
                 open.push(waiting.clone());
             } else {
-                self.barren.insert(lane.id.clone());
+                self.barren.insert(waiting.spot.clone());
             }
         }
         let mut candidates = Vec::new();
         let mut unreadable = Vec::new();
-        for (id, share) in share_out(&open, self.free) {
-            let Some((_, lane)) = heads.waiting.iter().find(|(_, lane)| lane.id == id) else { continue };
-            let found = self.of_lane(tx, &id, share).await?;
+        for (spot, share) in share_out(&open, self.free) {
+            let Some((_, lane)) = heads.waiting.iter().find(|(waiting, _)| waiting.spot == spot) else { continue };
+            let found = of_spot(tx, &spot, share).await?;
             if found.len() < share {
-                self.barren.insert(id);
+                self.barren.insert(spot);
             }
             for one in found {
                 match one {
@@ -156,40 +195,41 @@ impl Round<'_> {
                 }
             }
         }
-        set_aside(tx, &unreadable).await?;
+        for row in &unreadable {
+            free::set_aside(tx, &row.job).await?;
+        }
         let wanted = candidates.len();
         let taken = take(tx, candidates, self.claimant).await?;
-        if taken.len() < wanted {
-            // Somebody else was faster for a slot of a limit.
-            tracing::debug!(wanted, taken = taken.len(), "some jobs were left to others");
-        }
-        Ok((taken, unreadable))
+        let raced = taken.len() < wanted;
+        Ok(Found { taken, unreadable, raced })
     }
+}
 
-    /// Locks the first jobs of a lane that nobody else is about to take.
-    async fn of_lane(
-        &self,
-        tx: &mut WriteTx,
-        lane: &str,
-        count: usize,
-    ) -> Result<Vec<Result<Candidate, CorruptRow>>, StoreError> {
-        let text = format!(
-            "{SELECT_JOB} WHERE j.lane_id = $1 AND j.phase = 'ready' AND (j.place IS NULL OR j.place = $2) \
-             ORDER BY j.position, j.id LIMIT $3 {{lock_free}}"
-        );
-        let limit = i64::try_from(count).unwrap_or(i64::MAX);
-        let found = tx.all(sql(text).bind(lane).bind(self.claimant.place.as_str()).bind(limit)).await?;
-        let read = |row: &crate::sql::Row| {
-            let raw = row.text("id").map_err(|error| CorruptRow::new("?", "id", error))?;
-            Ok(Candidate {
-                now: Timestamp(row::number(row, &raw, "now")?),
-                place: row::optional_text(row, &raw, "place")?,
-                job: row::job(row)?,
-                slots: Vec::new(),
-            })
-        };
-        Ok(found.iter().map(read).collect())
-    }
+/// Locks the first jobs of a lane and place that nobody else is about to take.
+async fn of_spot(
+    tx: &mut WriteTx,
+    spot: &Spot,
+    count: usize,
+) -> Result<Vec<Result<Candidate, CorruptRow>>, StoreError> {
+    let limit = i64::try_from(count).unwrap_or(i64::MAX);
+    let query = sql(of_spot_text()).bind(&spot.lane).bind(&spot.place).bind(limit);
+    let read = |row: &Row| {
+        let raw = row.text("id").map_err(|error| CorruptRow::new("?", "id", error))?;
+        Ok(Candidate {
+            now: Timestamp(row::number(row, &raw, "now")?),
+            place: row::text(row, &raw, "place")?,
+            job: row::job(row)?,
+            slots: Vec::new(),
+        })
+    };
+    Ok(tx.all(query).await?.iter().map(read).collect())
+}
+
+pub(crate) fn of_spot_text() -> String {
+    format!(
+        "{SELECT_JOB} WHERE j.lane_id = $1 AND j.place = $2 AND j.phase = 'ready' \
+         ORDER BY j.position, j.id LIMIT $3 {{lock_free}}"
+    )
 }
 
 fn all_keys(heads: &Heads) -> Vec<String> {
@@ -198,13 +238,4 @@ fn all_keys(heads: &Heads) -> Vec<String> {
     keys.sort();
     keys.dedup();
     keys
-}
-
-/// What cannot be read waits for a version that can.
-async fn set_aside(tx: &mut WriteTx, unreadable: &[CorruptRow]) -> Result<(), StoreError> {
-    for row in unreadable {
-        let text = "UPDATE jobs SET phase = 'asleep', park_reason = 'unreadable' WHERE id = $1 AND phase = 'ready'";
-        tx.run(sql(text).bind(&row.job)).await?;
-    }
-    Ok(())
 }

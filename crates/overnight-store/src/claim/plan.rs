@@ -1,12 +1,22 @@
 //! Whose turn it is. Pure: which lanes a worker's free slots go to.
 
+/// Jobs of one lane that can go on in one place, or anywhere.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Spot {
+    pub(crate) lane: String,
+    /// Empty: anywhere.
+    pub(crate) place: String,
+}
+
 /// A lane in which a job is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Waiting {
-    pub(crate) lane: String,
+    pub(crate) spot: Spot,
     pub(crate) repository: String,
     /// Position of its first job: lower goes first.
     pub(crate) position: i64,
+    /// Id of its first job, which decides between equal positions.
+    pub(crate) first: String,
     /// When a job of its repository was claimed last; 0: never.
     pub(crate) served: i64,
     /// Position relative to a plain job of the same age: what its priority is worth, in milliseconds; negative goes first.
@@ -18,7 +28,7 @@ pub(crate) struct Waiting {
 /// Repositories take turns: the one that was served longest ago comes first, and after it was given a slot it stands behind
 /// all others. A priority counts as much between repositories as within one: a step of it as ten minutes of waiting. Within a
 /// repository the lane whose first job has the lowest position comes first.
-pub(crate) fn share_out(waiting: &[Waiting], slots: usize) -> Vec<(String, usize)> {
+pub(crate) fn share_out(waiting: &[Waiting], slots: usize) -> Vec<(Spot, usize)> {
     let mut repositories: Vec<Turn> = Vec::new();
     for one in waiting {
         match repositories.iter_mut().find(|turn| turn.repository == one.repository) {
@@ -27,19 +37,19 @@ pub(crate) fn share_out(waiting: &[Waiting], slots: usize) -> Vec<(String, usize
         }
     }
     for turn in &mut repositories {
-        turn.lanes.sort_by_key(|lane| (lane.position, &lane.lane));
+        turn.lanes.sort_by_key(|lane| (lane.position, &lane.first));
     }
     let mut latest = waiting.iter().map(|one| one.served).max().unwrap_or(0);
-    let mut shares: Vec<(String, usize)> = Vec::new();
+    let mut shares: Vec<(Spot, usize)> = Vec::new();
     for _ in 0..slots {
         let Some(turn) = repositories.iter_mut().min_by_key(|turn| turn.key()) else { break };
         // Behind everybody who has not had a turn since.
         latest = latest.saturating_add(1);
         turn.served = latest;
-        let lane = &turn.lanes[0].lane;
-        match shares.iter_mut().find(|(known, _)| known == lane) {
+        let spot = &turn.lanes[0].spot;
+        match shares.iter_mut().find(|(known, _)| known == spot) {
             Some((_, share)) => *share += 1,
-            None => shares.push((lane.clone(), 1)),
+            None => shares.push((spot.clone(), 1)),
         }
     }
     shares
@@ -54,7 +64,7 @@ struct Turn<'a> {
 impl Turn<'_> {
     fn key(&self) -> (i64, i64, String) {
         let first = self.lanes[0];
-        (self.served.saturating_add(first.handicap), first.position, self.repository.to_owned())
+        (self.served.saturating_add(first.handicap), first.position, first.first.clone())
     }
 }
 
@@ -63,11 +73,13 @@ mod tests {
     use super::*;
 
     fn waiting(lane: &str, repository: &str, position: i64, served: i64) -> Waiting {
-        Waiting { lane: lane.to_owned(), repository: repository.to_owned(), position, served, handicap: 0 }
+        let spot = Spot { lane: lane.to_owned(), place: String::new() };
+        let first = lane.to_owned();
+        Waiting { spot, first, repository: repository.to_owned(), position, served, handicap: 0 }
     }
 
     fn shares(waiting: &[Waiting], slots: usize) -> Vec<(String, usize)> {
-        share_out(waiting, slots)
+        share_out(waiting, slots).into_iter().map(|(spot, count)| (spot.lane, count)).collect()
     }
 
     #[test]

@@ -76,12 +76,14 @@ impl Limits {
 }
 
 impl Slots {
+    /// Slots above the limit are taken by jobs that were held when it was set or lowered; they count too.
     fn lowest_free(&self) -> Option<i64> {
-        (0..self.limit).find(|slot| !self.taken.contains(slot))
+        let full = i64::try_from(self.taken.len()).is_ok_and(|taken| taken >= self.limit);
+        (0..self.limit).find(|slot| !full && !self.taken.contains(slot))
     }
 }
 
-const SLOTS: Into = Into {
+pub(crate) const SLOTS: Into = Into {
     table: "slots",
     columns: &[("limit_key", "TEXT"), ("slot", "BIGINT"), ("job_id", "TEXT")],
     extra: None,

@@ -24,8 +24,8 @@ use super::{Claimant, Claimed};
 pub(crate) struct Candidate {
     pub(crate) job: Job,
     pub(crate) now: Timestamp,
-    /// Where what it needs lies.
-    pub(crate) place: Option<String>,
+    /// Where what it needs lies; empty: nowhere.
+    pub(crate) place: String,
     pub(crate) slots: Vec<Slot>,
 }
 
@@ -63,19 +63,24 @@ struct Taking {
     job: Job,
     fence: Fence,
     step: Step,
-    limited: bool,
+    /// Where it can go on from now on; empty: anywhere.
+    place: String,
 }
 
 fn decide(candidate: Candidate, claimant: &Claimant) -> Result<Taking, StoreError> {
-    let Candidate { job, now, place, slots } = candidate;
+    let Candidate { job, now, place, slots: _ } = candidate;
     let fence = Fence(job.fence.0 + 1);
-    let moved = place.is_some_and(|place| place != claimant.place.as_str());
+    let moved = !place.is_empty() && place != claimant.place.as_str();
     let input =
         Input::Claimed { worker: claimant.worker.clone(), fence, resumed: job.fence > Fence(0), moved };
     let order = Order { key: &job.key, spec: &job.spec };
     let step = transition(&job.state, input, now, order)
         .map_err(|source| StoreError::Transition { job: job.id.clone(), source })?;
-    Ok(Taking { job, fence, step, limited: !slots.is_empty() })
+    let home = job.queueing.place.as_ref();
+    // What is done so far is on this disk; before anything is done, another can begin as well.
+    let place = if step.next.is_bound() { Some(&claimant.place) } else { home };
+    let place = place.map_or_else(String::new, |place| place.as_str().to_owned());
+    Ok(Taking { job, fence, step, place })
 }
 
 fn count(step: &Step) -> i64 {
@@ -96,11 +101,12 @@ async fn write(
     let mut written = HashMap::new();
     for run in runs(decided) {
         let mut values: Vec<Value> =
-            vec![claimant.worker.as_str().into(), claimant.place.as_str().into(), span(claimant.lease).into()];
+            vec![claimant.worker.as_str().into(), span(claimant.lease).into()];
         for taking in run {
             values.push(taking.job.id.as_str().into());
             values.push(taking.job.fence.0.into());
             values.push(count(&taking.step).into());
+            values.push((&taking.place).into());
             values.extend(Placement::of(&taking.step.next, true)?.values());
         }
         for found in tx.all(sql(text(run.len())).bind_all(values)).await? {
@@ -118,17 +124,17 @@ async fn write(
 
 /// The fence that was judged is named again: whoever came in between makes this touch nothing.
 fn text(count: usize) -> String {
-    let types: Vec<&str> = ["TEXT", "BIGINT", "BIGINT"].into_iter().chain(TYPES).collect();
+    let types: Vec<&str> = ["TEXT", "BIGINT", "BIGINT", "TEXT"].into_iter().chain(TYPES).collect();
     let named: Vec<String> = COLUMNS.iter().map(|column| format!("v_{column}")).collect();
     let set: Vec<String> = COLUMNS.iter().map(|column| format!("{column} = v_{column}")).collect();
     format!(
-        "WITH v (v_id, v_fence, v_events, {}) AS (VALUES {}) \
-         UPDATE jobs SET {}, fence = fence + 1, holder = $1, place = $2, lease_until = {{now}} + $3, \
+        "WITH v (v_id, v_fence, v_events, v_place, {}) AS (VALUES {}) \
+         UPDATE jobs SET {}, fence = fence + 1, holder = $1, place = v_place, lease_until = {{now}} + $2, \
          last_event = last_event + v_events, claimed_at = {{now}}, updated_at = {{now}} \
          FROM v WHERE jobs.id = v_id AND fence = v_fence AND NOT ended \
          RETURNING jobs.id AS id, last_event, updated_at, lease_until",
         named.join(", "),
-        rows(4, &types, count),
+        rows(3, &types, count),
         set.join(", "),
     )
 }
@@ -139,12 +145,12 @@ fn hand_over(
     events: Vec<(overnight_core::id::EventNumber, Timestamp, overnight_core::job::JobEvent)>,
     claimant: &Claimant,
 ) -> Claimed {
-    let Taking { mut job, fence, step, limited } = taking;
-    let held = Held { job: job.id.clone(), worker: claimant.worker.clone(), fence, limited };
+    let Taking { mut job, fence, step, place: _ } = taking;
+    let held = Held { job: job.id.clone(), worker: claimant.worker.clone(), fence };
     job.fence = fence;
     job.state = step.next;
     job.holder = Some(Holder { worker: claimant.worker.clone(), lease_until: found.until });
     job.updated_at = found.at;
     let events = events.into_iter().map(|(number, at, event)| EventRecord { number, at, event: Ok(event) }).collect();
-    Claimed { lease: Lease::new(held, found.until), job, events }
+    Claimed { lease: Lease::new(held, claimant.place.clone(), found.until), job, events }
 }

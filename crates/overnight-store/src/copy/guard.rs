@@ -16,8 +16,10 @@ pub(crate) async fn idle(side: Side, store: &Store) -> Result<(), CopyError> {
     let text = "SELECT (SELECT COUNT(*) FROM jobs WHERE phase = 'held' AND lease_until > {now}) AS leases, \
                 (SELECT COUNT(*) FROM workers WHERE last_seen > {now} - 60000) AS workers";
     let found = store.one("look for running workers", sql(text)).await?;
-    let (leases, workers) =
-        (row::count(&found, "leases").map_err(StoreError::from)?, row::count(&found, "workers").map_err(StoreError::from)?);
+    let (leases, workers) = (
+        row::count(&found, "leases").map_err(StoreError::from)?,
+        row::count(&found, "workers").map_err(StoreError::from)?,
+    );
     if leases == 0 && workers == 0 {
         return Ok(());
     }

@@ -30,7 +30,7 @@ use crate::store::Store;
 pub use backup::{BackupError, backup};
 pub use report::{CopyError, CopyProgress, CopyReport, CopyStep, Difference, Side, Tell};
 pub use restore::{BackupReport, TableCount, check_backup, restore};
-pub use status::{DatabaseFacts, TableSize};
+pub use status::DatabaseFacts;
 pub use sum::{RowsHash, TableSum};
 
 use report::differences;

@@ -70,9 +70,9 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { table, expected, found } = self;
         if expected == found {
-            write!(f, "{table} ({found} rows, with other content)")
+            write!(f, "{table} (as many rows, with other content)")
         } else {
-            write!(f, "{table} ({found} rows instead of {expected})")
+            write!(f, "{table} ({found} instead of {expected} rows)")
         }
     }
 }
@@ -92,10 +92,12 @@ fn list(differences: &[Difference]) -> String {
 pub enum CopyError {
     #[error("source and target are the same database: {place}")]
     Same { place: String },
-    #[error("the {side} {place} is in use: {leases} leases have not run out, {workers} workers were seen within a minute")]
+    #[error(
+        "the {side} {place} is in use: leases that have not run out: {leases}; workers seen within a minute: {workers}"
+    )]
     InUse { side: Side, place: String, leases: u64, workers: u64 },
     /// Nothing was written.
-    #[error("the target {place} is not empty: {rows} rows of its {table} are not from this source")]
+    #[error("the target {place} is not empty: rows of its {table} that are not from this source: {rows}")]
     NotEmpty { place: String, table: &'static str, rows: u64 },
     #[error("the target {place} is not a copy of the source: {}", list(.differences))]
     Differs { place: String, differences: Vec<Difference> },
@@ -122,7 +124,9 @@ impl CopyError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Same { .. } => Some("name another database to copy to"),
-            Self::InUse { .. } => Some("stop the workers there and try again; --force if they are dead for certain"),
+            Self::InUse { .. } => {
+                Some("stop the workers there and try again; --force if they are dead for certain")
+            }
             Self::NotEmpty { .. } => Some("copy into an empty database"),
             Self::Differs { .. } => {
                 Some("one of them was used since the copy began; copy again, into an empty database")

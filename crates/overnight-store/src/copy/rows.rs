@@ -22,7 +22,8 @@ impl Page {
     pub(crate) async fn read(tx: &mut Tx, table: &Table, last: Option<&[Value]>) -> Result<Self, StoreError> {
         let names: Vec<&str> = table.into.columns.iter().map(|(name, _)| *name).collect();
         let (names, key, name) = (names.join(", "), table.key.join(", "), table.name());
-        let after = last.map_or_else(String::new, |_| format!("WHERE ({key}) > ({})", places(1, table.key.len())));
+        let after =
+            last.map_or_else(String::new, |_| format!("WHERE ({key}) > ({})", places(1, table.key.len())));
         let limit = table.page;
         let mut query = sql(format!("SELECT {names} FROM {name} {after} ORDER BY {key} LIMIT {limit}"));
         if let Some(last) = last {
@@ -55,7 +56,9 @@ fn value(row: &Row, (name, kind): (&str, &str)) -> Result<Value, sqlx::Error> {
 
 /// A job that somebody holds is one that anybody can claim on the copy. True when it was one.
 fn free(table: &Table, values: &mut [Value]) -> Result<bool, StoreError> {
-    let (Some(phase), Some(state)) = (table.position("phase"), table.position("state")) else { return Ok(false) };
+    let (Some(phase), Some(state)) = (table.position("phase"), table.position("state")) else {
+        return Ok(false);
+    };
     if values.get(phase) != Some(&Value::from(Phase::Held.as_str())) {
         return Ok(false);
     }
@@ -80,7 +83,8 @@ pub(crate) fn free_phase(state: &str) -> Result<Phase, StoreError> {
 
 /// How many rows the table has.
 pub(crate) async fn count(tx: &mut Tx, table: &str) -> Result<u64, StoreError> {
-    let found = tx.optional(sql(format!("SELECT COUNT(*) AS count FROM {table}"))).await.map_err(failed(READ))?;
+    let found =
+        tx.optional(sql(format!("SELECT COUNT(*) AS count FROM {table}"))).await.map_err(failed(READ))?;
     let found = found.ok_or(StoreError::Internal { what: "a count had no row" })?;
     Ok(row::count(&found, "count")?)
 }

@@ -8,7 +8,6 @@ use overnight_core::id::{JobId, RepositoryId};
 use overnight_core::job::{AfterRule, Job, JobSpec, Queueing};
 
 use crate::error::StoreError;
-use crate::lane::Lane;
 use crate::row::{self, SELECT_JOB};
 use crate::sql::{places, sql};
 use crate::store::{Store, WriteTx};
@@ -78,14 +77,11 @@ impl Store {
     async fn enqueue_once(&self, new: &[NewJob]) -> Result<Vec<Job>, StoreError> {
         let mut tx = self.begin("enqueue").await?;
         let known = known_requests(&mut tx, new).await?;
-        let jobs = write::batch(self, &mut tx, new, known).await?;
+        let batch = write::batch(self, &mut tx, new, known).await?;
         tx.commit().await?;
-        for job in &jobs {
-            // Known only now that it is certain to be there.
-            let backend = job.spec.agent.backend;
-            self.lanes.put(Lane::of(&job.repository, &job.repository_name, backend, &job.queueing));
-        }
-        Ok(jobs)
+        // Known only now that they are certain to be there.
+        batch.lanes.into_iter().for_each(|lane| self.lanes.put(lane));
+        Ok(batch.jobs)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use overnight_core::id::{JobId, TaskKey};
-use overnight_core::job::{AfterRule, EndReason};
+use overnight_core::job::{AfterRule, EndReason, Job};
 
 use crate::error::StoreError;
 use crate::row;
@@ -16,17 +16,28 @@ use super::{NewJob, Parent};
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) key: TaskKey,
-    /// The public code of its end.
-    ended: Option<String>,
+    /// `None`: it has not ended. The public code of its end, where one was recorded.
+    ended: Option<Option<String>>,
 }
 
 /// Marks the jobs that are waited for, which also keeps them from ending before the waiting ones are there.
-pub(super) async fn marked(tx: &mut WriteTx, new: &[NewJob]) -> Result<BTreeMap<String, Known>, StoreError> {
-    let named = new.iter().flat_map(|new| &new.after).filter_map(|after| match &after.on {
-        Parent::Job(job) => Some(job.as_str().to_owned()),
-        Parent::Earlier(_) => None,
-    });
-    let mut ids: Vec<String> = named.collect();
+pub(super) async fn marked(
+    tx: &mut WriteTx,
+    new: &[NewJob],
+    known: &[Option<Job>],
+) -> Result<BTreeMap<String, Known>, StoreError> {
+    let mut ids = Vec::new();
+    for (new, _) in new.iter().zip(known).filter(|(_, known)| known.is_none()) {
+        for after in &new.after {
+            match &after.on {
+                Parent::Job(job) => ids.push(job.as_str().to_owned()),
+                // Made by an earlier sending of this batch.
+                Parent::Earlier(at) => {
+                    ids.extend(known.get(*at).and_then(Option::as_ref).map(|job| job.id.as_str().to_owned()));
+                }
+            }
+        }
+    }
     ids.sort();
     ids.dedup();
     let mut known = BTreeMap::new();
@@ -35,12 +46,14 @@ pub(super) async fn marked(tx: &mut WriteTx, new: &[NewJob]) -> Result<BTreeMap<
         let text = format!("SELECT j.id FROM jobs j WHERE j.id IN ({}) ORDER BY j.id {{lock}}", places(1, some.len()));
         tx.all(sql(text).bind_all(some.iter().cloned())).await?;
         let text = format!(
-            "UPDATE jobs SET dependents = TRUE WHERE id IN ({}) RETURNING id, key, end_reason",
+            "UPDATE jobs SET dependents = TRUE WHERE id IN ({}) RETURNING id, key, ended, end_reason",
             places(1, some.len())
         );
         for found in tx.all(sql(text).bind_all(some.iter().cloned())).await? {
             let id = row::text(&found, "?", "id")?;
-            let one = Known { key: row::key(&found, &id)?, ended: row::optional_text(&found, &id, "end_reason")? };
+            let reason = row::optional_text(&found, &id, "end_reason")?;
+            let ended = row::flag(&found, &id, "ended")?.then_some(reason);
+            let one = Known { key: row::key(&found, &id)?, ended };
             known.insert(id, one);
         }
     }
@@ -57,7 +70,7 @@ impl Known {
     /// Whether a job with this rule has to wait for it.
     pub(super) fn is_waited_for(&self, rule: AfterRule) -> Result<bool, StoreError> {
         let Some(code) = &self.ended else { return Ok(true) };
-        let reason = EndReason::ALL.into_iter().find(|reason| reason.code() == code.as_str());
+        let reason = EndReason::ALL.into_iter().find(|reason| Some(reason.code()) == code.as_deref());
         match (rule, reason) {
             (AfterRule::Ended, _) | (AfterRule::Done, Some(EndReason::Published)) => Ok(false),
             (AfterRule::Done, reason) => {

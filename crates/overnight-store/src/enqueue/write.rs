@@ -68,6 +68,13 @@ struct Counter {
     now: Timestamp,
 }
 
+/// What came of a batch.
+pub(super) struct Batch {
+    pub(super) jobs: Vec<Job>,
+    /// Lanes that are certain to be there once it is committed.
+    pub(super) lanes: Vec<Lane>,
+}
+
 #[derive(Default)]
 struct Rows {
     jobs: Vec<Vec<Value>>,
@@ -82,11 +89,12 @@ pub(super) async fn batch(
     tx: &mut WriteTx,
     new: &[NewJob],
     known: Vec<Option<Job>>,
-) -> Result<Vec<Job>, StoreError> {
+) -> Result<Batch, StoreError> {
     let mut counters = counters(tx, new, &known).await?;
-    let parents = marked(tx, new).await?;
+    let parents = marked(tx, new, &known).await?;
     let mut rows = Rows::default();
     let mut jobs: Vec<Job> = Vec::with_capacity(new.len());
+    let mut lanes: BTreeMap<String, Lane> = BTreeMap::new();
     let mut ready = false;
     for (place, (new, known)) in new.iter().zip(known).enumerate() {
         if let Some(job) = known {
@@ -98,10 +106,13 @@ pub(super) async fn batch(
             return Err(StoreError::Internal { what: "a repository was not counted" });
         };
         let lane = Lane::of(&new.repository, &counter.name, new.spec.agent.backend, &new.queueing.clone().tidy());
-        ensure_lane(store, tx, lane.clone()).await?;
         let (job, phase) = rows.add(new, counter, &lane.id, &waits)?;
+        lanes.insert(lane.id.clone(), lane);
         ready |= matches!(phase, Phase::Ready | Phase::Due);
         jobs.push(job);
+    }
+    for lane in lanes.values() {
+        ensure_lane(store, tx, lane).await?;
     }
     mark_earlier(&mut rows);
     JOBS.rows(tx, &rows.jobs).await?;
@@ -111,7 +122,7 @@ pub(super) async fn batch(
     if ready {
         tx.gives_work();
     }
-    Ok(jobs)
+    Ok(Batch { jobs, lanes: lanes.into_values().collect() })
 }
 
 /// Counts each repository's numbers on. That also makes enqueuers of one repository take turns.
@@ -155,7 +166,10 @@ fn waits_for(
         match &after.on {
             Parent::Earlier(at) if *at < place => {
                 let job = &earlier[*at];
-                waits.push((job.id.clone(), job.key.clone(), after.rule));
+                let waited_for = parents.get(job.id.as_str()).map_or(Ok(true), |known| known.is_waited_for(after.rule))?;
+                if waited_for {
+                    waits.push((job.id.clone(), job.key.clone(), after.rule));
+                }
             }
             Parent::Earlier(_) => {
                 return Err(StoreError::Internal { what: "a job of a batch waits for a later one" });
@@ -169,12 +183,13 @@ fn waits_for(
             }
         }
     }
-    waits.sort_by(|a, b| a.0.cmp(&b.0));
+    // Of two rules for the same job the stricter one, which comes first.
+    waits.sort_by(|a, b| (&a.0, a.2.as_str()).cmp(&(&b.0, b.2.as_str())));
     waits.dedup_by(|a, b| a.0 == b.0);
     Ok(waits)
 }
 
-async fn ensure_lane(store: &Store, tx: &mut WriteTx, lane: Lane) -> Result<(), StoreError> {
+async fn ensure_lane(store: &Store, tx: &mut WriteTx, lane: &Lane) -> Result<(), StoreError> {
     if store.lanes.get(&lane.id).is_some() {
         return Ok(());
     }
@@ -236,7 +251,7 @@ impl Rows {
             to_json("queueing", &job.queueing)?.into(),
             i64::try_from(waits.len()).unwrap_or(i64::MAX).into(),
             false.into(),
-            job.queueing.place.as_ref().map(|place| place.as_str()).into(),
+            job.queueing.place.as_ref().map_or("", |place| place.as_str()).into(),
         ]);
         self.specs.push(vec![id.into(), to_json("spec", &job.spec)?.into()]);
         for (number, event) in (1..).zip(&events) {

@@ -7,7 +7,6 @@ use std::time::Duration;
 use sqlx::{Connection, Executor};
 
 use super::*;
-use crate::sql::sql;
 use crate::{ErrorClass, OpenError, SCHEMA_VERSION};
 
 /// A tmpfs of its own for one test, or the reason why there is none.

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use overnight_core::id::Fence;
 use overnight_core::job::{EffectChange, EffectName, JobEvent, Notice};
 
 use super::*;
-use crate::sql::sql;
 use crate::{EffectStatus, ErrorClass, FindError, JobFilter, WorkerRow};
 
 on_both!(

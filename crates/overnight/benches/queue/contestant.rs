@@ -33,7 +33,11 @@ pub(crate) struct Contestant {
 impl Contestant {
     /// What the figures stand under: unique.
     pub(crate) fn name(&self) -> String {
-        if self.setting.is_empty() { self.tool.to_owned() } else { format!("{}, {}", self.tool, self.setting) }
+        if self.setting.is_empty() {
+            self.tool.to_owned()
+        } else {
+            format!("{}, {}", self.tool, self.setting)
+        }
     }
 
     pub(crate) fn takes_part(&self, scenario: Scenario) -> bool {
@@ -99,7 +103,13 @@ fn peers() -> [Contestant; 7] {
     use Scenario::{Drain, PickUp};
     [
         peer(Postgres, "graphile-worker", "default", Peer::GraphileWorker, "default"),
-        peer(Postgres, "graphile-worker", "localQueue 500, batched completion", Peer::GraphileWorker, "local-queue"),
+        peer(
+            Postgres,
+            "graphile-worker",
+            "localQueue 500, batched completion",
+            Peer::GraphileWorker,
+            "local-queue",
+        ),
         Contestant {
             slow: &[(Drain, 60), (PickUp, 10)],
             ..peer(Postgres, "pg-boss", "default", Peer::PgBoss, "default")

@@ -39,7 +39,10 @@ impl Server {
 /// Goes when it is dropped.
 pub(crate) enum Database<'a> {
     /// Over TCP for everybody: not every client knows sockets.
-    Postgres { server: &'a Server, url: String },
+    Postgres {
+        server: &'a Server,
+        url: String,
+    },
     Sqlite(PathBuf),
 }
 

@@ -116,7 +116,9 @@ fn python_program() -> Result<Start, String> {
     installed("procrastinate", &PROCRASTINATE.join(" "), |dir| {
         done(command("python3").args(["-m", "venv"]).arg(dir))?;
         let mut pip = command(dir.join("bin/pip"));
-        done(pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-input"]).args(PROCRASTINATE))
+        done(
+            pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-input"]).args(PROCRASTINATE),
+        )
     })?;
     let folder = tool("procrastinate");
     let arguments = vec![source("procrastinate.py").into()];
@@ -156,7 +158,8 @@ fn installed(
 /// Runs an installer to its end; its last words are the reason when it fails.
 fn done(command: &mut Command) -> Result<(), String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("cannot start {name}: {error}"))?;
+    let output =
+        command.stdin(Stdio::null()).output().map_err(|error| format!("cannot start {name}: {error}"))?;
     if output.status.success() {
         return Ok(());
     }

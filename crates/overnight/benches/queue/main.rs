@@ -100,7 +100,12 @@ fn measure(runner: &Runner, options: &Options) -> Figures {
                 }
                 let size = contestant.size(scenario, &options.sizes);
                 let outcome = runner.measure(contestant, scenario, size);
-                println!("round {}  {:<14}  {:<51}  {outcome}", round + 1, scenario.name(), contestant.name());
+                println!(
+                    "round {}  {:<14}  {:<51}  {outcome}",
+                    round + 1,
+                    scenario.name(),
+                    contestant.name()
+                );
                 figures.add(contestant.name(), scenario, round, outcome);
             }
         }

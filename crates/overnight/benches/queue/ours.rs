@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use overnight_core::agent::{AgentSettings, BackendId};
 use overnight_core::id::WorkerId;
 use overnight_core::job::{
-    Base, End, EndReason, JobEvent, JobLimits, JobSpec, JobState, Label, Publication, Step, Trail, VerifyRequest,
+    Base, End, EndReason, JobEvent, JobLimits, JobSpec, JobState, Label, Publication, Step, Trail,
+    VerifyRequest,
 };
 use overnight_store::{ClaimOrder, Claimant, Claimed, Database, NewJob, NewRepository, Offer, Store};
 use serde_json::{Value, json};

@@ -42,7 +42,10 @@ pub(crate) fn main(arguments: &[String]) {
     println!("{told}");
 }
 
-#[expect(clippy::disallowed_methods, reason = "a contestant of a bench is told its database by the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a contestant of a bench is told its database by the environment"
+)]
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

@@ -42,7 +42,8 @@ pub(crate) async fn run(order: &Order, notify: bool) -> Value {
         "setup" => execute(order, SETUP).await,
         "load" => {
             let count = order.count + SPARE;
-            let text = format!("INSERT INTO raw_jobs (payload) SELECT '{{}}' FROM generate_series(1, {count})");
+            let text =
+                format!("INSERT INTO raw_jobs (payload) SELECT '{{}}' FROM generate_series(1, {count})");
             execute(order, &text).await
         }
         "enqueue-single" => pgbench(order, &insert(INSERT), 1, order.count, 1),
@@ -66,12 +67,20 @@ fn pgbench(order: &Order, script: &str, clients: usize, transactions: usize, job
     file.write_all(script.as_bytes()).unwrap();
     let threads = clients.min(2).to_string();
     let mut pgbench = command(variable("PGBENCH").expect("PGBENCH"));
-    pgbench.args(["--no-vacuum", "--protocol=prepared", "--client", &clients.to_string(), "--jobs", &threads]);
+    pgbench.args([
+        "--no-vacuum",
+        "--protocol=prepared",
+        "--client",
+        &clients.to_string(),
+        "--jobs",
+        &threads,
+    ]);
     pgbench.args(["--transactions", &transactions.to_string(), "--file"]).arg(file.path()).arg(&order.url);
     let output = pgbench.output().expect("pgbench");
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let per_second = printed.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse::<f64>().ok());
+    let per_second =
+        printed.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse::<f64>().ok());
     json!({ "rate": per_second.expect("pgbench tells its rate") * jobs as f64 })
 }
 

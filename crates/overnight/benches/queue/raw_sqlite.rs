@@ -74,7 +74,8 @@ async fn drain(connection: &mut SqliteConnection, count: usize) -> Value {
     let began = Instant::now();
     for _ in 0..count {
         let claimed: (i64, i64) = sqlx::query_as(CLAIM).fetch_one(&mut *connection).await.unwrap();
-        let done = sqlx::query(COMPLETE).bind(claimed.0).bind(claimed.1).execute(&mut *connection).await.unwrap();
+        let done =
+            sqlx::query(COMPLETE).bind(claimed.0).bind(claimed.1).execute(&mut *connection).await.unwrap();
         assert_eq!(done.rows_affected(), 1);
     }
     rate(count, began)

@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::contestant::{
-    GRAPHILE_DEFAULT, OURS_POSTGRES, OURS_SQLITE, RAW_NOTIFY, RAW_POSTGRES, RAW_SQLITE,
-};
+use crate::contestant::{GRAPHILE_DEFAULT, OURS_POSTGRES, OURS_SQLITE, RAW_NOTIFY, RAW_POSTGRES, RAW_SQLITE};
 use crate::figures::{Figures, Part};
 use crate::install::target;
 use crate::run::Runner;
@@ -18,7 +16,9 @@ const PICK_UP_MS: (f64, f64) = (2.0, 4.0);
 const PICK_UP_SQLITE_MS: (f64, f64) = (1.0, 3.0);
 
 pub(crate) fn print(runner: &Runner, figures: &Figures) {
-    println!("\nEnqueue and drain in jobs/s, pick-up in ms as median / 99th percentile; medians of the rounds\n");
+    println!(
+        "\nEnqueue and drain in jobs/s, pick-up in ms as median / 99th percentile; medians of the rounds\n"
+    );
     let header = ["contestant", "enqueue 1", "10 in flight", "batches of 1,000", "drain", "pick-up"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for contestant in runner.contestants() {
@@ -57,7 +57,8 @@ fn cell(figures: &Figures, name: &str, scenario: Scenario) -> String {
 
 fn thousands(number: f64) -> String {
     let digits = format!("{number:.0}");
-    let parts: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|part| std::str::from_utf8(part).unwrap()).collect();
+    let parts: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|part| std::str::from_utf8(part).unwrap()).collect();
     parts.join(",")
 }
 
@@ -74,7 +75,8 @@ fn aims(figures: &Figures) -> Vec<Vec<String>> {
         let shown = |ms: (f64, f64)| format!("{:.2} / {:.2} ms", ms.0, ms.1);
         row(name, found.map(shown), most.map_or("?".to_owned(), |most| format!("≤ {}", shown(most))), verdict)
     };
-    let raw = figures.median(RAW_NOTIFY, PickUp, Part::P50).zip(figures.median(RAW_NOTIFY, PickUp, Part::P99));
+    let raw =
+        figures.median(RAW_NOTIFY, PickUp, Part::P50).zip(figures.median(RAW_NOTIFY, PickUp, Part::P99));
     let scaled =
         raw.map(|raw| (PICK_UP_MS.0 * raw.0 / RAW_PICK_UP_MS.0, PICK_UP_MS.1 * raw.1 / RAW_PICK_UP_MS.1));
     vec![
@@ -103,7 +105,8 @@ fn table(rows: &[Vec<String>]) {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let line = |row: &[String]| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         println!("| {} |", cells.join(" | "));
     };
     for (number, row) in rows.iter().enumerate() {

@@ -76,7 +76,12 @@ impl Runner {
         self.try_measure(contestant, scenario, size).unwrap_or_else(Outcome::Failed)
     }
 
-    fn try_measure(&self, contestant: &Contestant, scenario: Scenario, size: usize) -> Result<Outcome, String> {
+    fn try_measure(
+        &self,
+        contestant: &Contestant,
+        scenario: Scenario,
+        size: usize,
+    ) -> Result<Outcome, String> {
         let database = Database::new(contestant.engine, self.database(), &self.files)?;
         let tell = |what: &str, count: usize| self.tell(contestant, &database, what, count);
         tell("setup", 0)?;
@@ -113,7 +118,8 @@ impl Runner {
                 own
             }
             Program::Peer(peer, mode) => {
-                let (_, start) = self.starts.iter().find(|(ready, _)| *ready == peer).expect("it was admitted");
+                let (_, start) =
+                    self.starts.iter().find(|(ready, _)| *ready == peer).expect("it was admitted");
                 let mut command = start.command();
                 command.arg(mode);
                 command

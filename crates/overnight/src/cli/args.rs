@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::run_args::{OutputArgs, RetryArgs, RunArgs};
+use super::db_args::DbArgs;
+use super::queue_args::{AddArgs, CancelArgs, LimitCommandArgs, LsArgs, ResumeArgs};
+use super::run_args::{RetryArgs, RunArgs};
+use super::work_args::{ServeArgs, StatusArgs, WorkArgs, WorkerArgs};
 
 /// Runs coding agents unattended: from a sentence to a verified branch or pull request.
 #[derive(Debug, Parser)]
@@ -15,7 +18,7 @@ use super::run_args::{OutputArgs, RetryArgs, RunArgs};
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "Start with `overnight demo` (offline, no account), then `overnight run \"what you want\"` in a repository.\n\
-                  More: overnight help exit-codes | reasons | environment | config"
+                  More: overnight help queue | exit-codes | reasons | environment | config"
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -63,6 +66,8 @@ pub enum ColorChoice {
 pub enum Command {
     /// Run an agent on a repository until its work is verified
     Run(Box<RunArgs>),
+    /// Put a job into the queue, for a worker to take
+    Add(Box<AddArgs>),
     /// Show the whole way on a sample repository: offline, with a scripted agent
     Demo(DemoArgs),
     /// List jobs, unfinished ones first
@@ -74,14 +79,26 @@ pub enum Command {
     Logs(LogsArgs),
     /// Show a job's change, published or not
     Diff(DiffArgs),
-    /// Cancel a job
+    /// Cancel jobs, and wait until they have ended
     Cancel(CancelArgs),
     /// Run a job's order again as a new job
     Retry(Box<RetryArgs>),
     /// Go on with jobs that were interrupted or wait
     Resume(ResumeArgs),
+    /// Say how many jobs of a repository, a label or a group may run at a time
+    Limit(LimitCommandArgs),
+    /// Take jobs from the queue and work on them
+    Work(Box<WorkArgs>),
+    /// Take jobs, and answer health and metrics over HTTP
+    Serve(Box<ServeArgs>),
+    /// List the workers, or tell one to end
+    Worker(WorkerArgs),
+    /// Show what runs, what waits and for what, and what to do
+    Status(StatusArgs),
     /// Check this machine: git, agents, containment, data directory, logins
     Doctor(DoctorArgs),
+    /// Look after the database: status, copy, backup, restore
+    Db(DbArgs),
     /// Show the configuration
     Config(ConfigArgs),
     /// Print a completion script
@@ -95,19 +112,6 @@ pub struct DemoArgs {
     /// Keep the sample repository instead of removing it
     #[arg(long)]
     pub keep: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct LsArgs {
-    /// Show at most this many jobs
-    #[arg(long, short = 'n', default_value_t = 20, value_name = "NUMBER")]
-    pub limit: u32,
-    /// Show every job
-    #[arg(long, short, conflicts_with = "limit")]
-    pub all: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -153,28 +157,6 @@ pub struct DiffArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct CancelArgs {
-    /// Key (app-12), id or beginning of an id
-    #[arg(value_name = "JOB")]
-    pub job: String,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct ResumeArgs {
-    /// Key (app-12), id or beginning of an id; without it the newest job that can go on
-    #[arg(value_name = "JOB", conflicts_with = "all")]
-    pub job: Option<String>,
-    /// Each job that can go on, in turn
-    #[arg(long)]
-    pub all: bool,
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
-
-#[derive(Debug, Args)]
 pub struct DoctorArgs {
     /// Print one JSON document
     #[arg(long)]
@@ -216,7 +198,7 @@ pub struct CompletionsArgs {
 
 #[derive(Debug, Args)]
 pub struct HelpArgs {
-    /// A command, or exit-codes, reasons, environment, config
+    /// A command, or queue, exit-codes, reasons, environment, config
     #[arg(value_name = "TOPIC")]
     pub topic: Option<String>,
 }

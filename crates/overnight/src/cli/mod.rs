@@ -1,9 +1,12 @@
 //! The words of the command line: arguments, the values in them, help topics.
 
 pub mod args;
+pub mod db_args;
+pub mod queue_args;
 pub mod run_args;
 pub mod topics;
 pub mod values;
 pub mod words;
+pub mod work_args;
 
 pub use args::{Cli, Command, Global};

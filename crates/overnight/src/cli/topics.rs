@@ -2,17 +2,21 @@
 
 use std::fmt::Write;
 
-use overnight_core::job::{EndReason, ExitCode, ParkReason};
+use overnight_core::job::{EndReason, ExitCode, PRIORITY_STEP, ParkReason, Priority};
+use overnight_store::GROUP_LIMIT;
 
+use crate::batch;
+use crate::cli::values::show_span;
 use crate::config::settings::{HOST_SETTINGS, SETTINGS};
 
 /// The topics' names, as `overnight help` takes them.
-pub const TOPICS: [&str; 4] = ["exit-codes", "reasons", "environment", "config"];
+pub const TOPICS: [&str; 5] = ["queue", "exit-codes", "reasons", "environment", "config"];
 
 /// The text of a topic; `None` when there is no such topic.
 #[must_use]
 pub fn text(topic: &str) -> Option<String> {
     match topic {
+        "queue" => Some(queue()),
         "exit-codes" => Some(exit_codes()),
         "reasons" => Some(reasons()),
         "environment" => Some(environment()),
@@ -22,6 +26,44 @@ pub fn text(topic: &str) -> Option<String> {
 }
 
 // Writing to a String cannot fail.
+
+fn queue() -> String {
+    let step = show_span(PRIORITY_STEP);
+    let (low, high) = (Priority::LOWEST, Priority::HIGHEST);
+    let range = u32::try_from(high - low).unwrap_or(u32::MAX);
+    let bound = show_span(PRIORITY_STEP * range);
+    let fields = batch::FIELDS.replacen(" labels", "\n\x20 labels", 1);
+    format!(
+        "How jobs wait, and whose turn it is.\n\n\
+         `overnight add` puts a job into the queue, `overnight work` takes jobs from it, `overnight ls` shows where each stands:\n\n\
+         \x20 ready              a worker can take it\n\
+         \x20 not before …       its time has not come\n\
+         \x20 after app-1, …     other jobs have to end first\n\
+         \x20 held by …          a worker has it\n\
+         \x20 lost by …          its worker was not heard of for a whole lease: another takes it back\n\
+         \x20 to be cancelled    whoever takes it ends it\n\
+         \x20 clears by itself   it waits for something that ends without you (overnight help reasons)\n\
+         \x20 needs you          it waits for a login, an answer, room on the disk, …\n\n\
+         Priority: {low} to {high}, higher goes first, 0 is usual. A step of priority is worth {step} of waiting, so waiting makes up\n\
+         for it: the lowest is passed by jobs of the highest for at most {bound}, and then goes first.\n\n\
+         Repositories take turns: the one that was served longest ago comes first, whatever the length of its queue. A step of\n\
+         priority counts as much between repositories as within one.\n\n\
+         Limits: `overnight limit set KEY NUMBER` lets at most so many jobs run at a time, over all workers. KEY is\n\
+         repository:NAME, label:NAME or group:REPOSITORY/NAME. Without a limit as many run as workers have slots, except in groups:\n\n\
+         Groups: jobs of one repository and `--group` run one at a time (limit: {GROUP_LIMIT}).\n\n\
+         Dependencies: `--after JOB` waits until that job is published; if it ends in another way, the waiting one ends as\n\
+         dependency_failed. `--after-any JOB` waits for an end of any kind. Jobs that wait for the waiting one follow it.\n\n\
+         Keys: `--key NAME` is your own name for an order. Added twice it is one job; with another order it is an error.\n\n\
+         Workers: `--requires LABEL` keeps a job for workers that offer the label. A job whose code comes from, or goes to, a\n\
+         directory of this machine is done on this machine, by a worker with the same data directory.\n\n\
+         A job that waits holds no process, no slot and no lease. `overnight resume JOB` wakes one before its time.\n\n\
+         Batches: `overnight add --batch FILE` takes JSON lines, one job on each, all or none. A line may hold:\n\
+         \x20 {fields}.\n\
+         Lists add to those of the command line, everything else replaces them. In `after` and `after_any`, \"#3\" is the job on line 3:\n\n\
+         \x20 {{\"prompt\": \"Split the parser\", \"group\": \"parser\", \"key\": \"parser-1\"}}\n\
+         \x20 {{\"prompt\": \"Document the parser\", \"group\": \"parser\", \"after\": [\"#1\"], \"priority\": 5}}\n"
+    )
+}
 
 fn exit_codes() -> String {
     let mut text = String::from("Exit codes of every command:\n\n");
@@ -37,7 +79,10 @@ fn reasons() -> String {
     for reason in EndReason::ALL {
         let _ = writeln!(text, "  {:<22} {:>3}", reason.code(), reason.exit_code().number());
     }
-    text.push_str("\nWhy a job waits (it loses nothing; `overnight resume` goes on):\n\n");
+    text.push_str(
+        "\nWhy a job waits. It loses nothing, and goes on where it was: when the reason has gone away, or with `overnight resume`\n\
+         (not from dependency: those jobs have to end first).\n\n",
+    );
     for reason in ParkReason::ALL {
         let how = if reason.clears_by_itself() { "clears by itself" } else { "needs you" };
         let _ = writeln!(text, "  {:<22} {:>3}  {how}", reason.code(), reason.exit_code().number());

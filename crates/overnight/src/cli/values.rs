@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use overnight_core::agent::{BackendId, Billing, Effort};
+use overnight_core::job::Priority;
 use overnight_core::units::MicroDollars;
 use overnight_store::Database;
 use overnight_engine::repo_file;
@@ -108,6 +109,22 @@ pub fn label(text: &str) -> Result<overnight_core::job::Label, String> {
 pub fn count(text: &str) -> Result<u32, String> {
     let number = text.trim().parse::<u32>().ok().filter(|number| *number > 0);
     number.ok_or_else(|| "expected a whole number above zero".to_owned())
+}
+
+/// # Errors
+/// The bounds.
+pub fn priority(text: &str) -> Result<Priority, String> {
+    let number = text.trim().parse::<i64>().map_err(|_| "expected a whole number from -100 to 100".to_owned())?;
+    Priority::new(number)
+}
+
+/// Somebody's own name for an order.
+///
+/// # Errors
+/// A sentence about what is expected.
+pub fn key(text: &str) -> Result<String, String> {
+    let fits = !text.trim().is_empty() && text.chars().count() <= 200 && !text.contains(char::is_control);
+    fits.then(|| text.to_owned()).ok_or_else(|| "expected 1 to 200 characters on one line".to_owned())
 }
 
 /// # Errors

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::cli::args::DoctorArgs;
-use crate::commands::run::how_to_install;
+use crate::wish::how_to_install;
 use crate::error::{AppError, Outcome};
 use crate::render::stage::Mark;
 

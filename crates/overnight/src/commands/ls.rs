@@ -1,56 +1,76 @@
 //! `overnight ls`: jobs, unfinished ones first.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
+use overnight_core::id::{JobId, RepositoryId};
 use overnight_core::job::{ExitCode, Job};
-use overnight_core::text::one_line;
+use overnight_core::text::{nearest, one_line};
 use overnight_core::units::Timestamp;
-use overnight_store::{JobFilter, Jobs, Store};
+use overnight_store::{JobFilter, Jobs, Phase, QueueStanding, Store};
 
 use crate::app::{App, store_error};
-use crate::cli::args::LsArgs;
+use crate::cli::queue_args::LsArgs;
+use crate::commands::views;
 use crate::error::{AppError, Outcome};
 use crate::output::{BAD, BOLD, DIM, GOOD, WARN, styled};
-use crate::render::words;
+use crate::render::{queue, words};
 use crate::view::JobView;
 
 /// Characters of a title in the list.
 const TITLE: usize = 50;
 
 /// # Errors
-/// When the store fails.
+/// When the store fails, or there is no such repository.
 pub async fn run(app: &App, args: &LsArgs) -> Outcome {
     let Some(store) = app.store_if_any().await? else {
-        return empty(app, args.json);
+        return empty(app, args);
     };
-    let limit = (!args.all).then_some(args.limit);
-    let list = jobs(&store, limit).await?;
+    let list = jobs(&store, args).await?;
     if list.jobs.is_empty() && list.unreadable.is_empty() {
-        return empty(app, args.json);
+        return empty(app, args);
     }
     for row in &list.unreadable {
         app.out.say(&format!("{} {row}", styled(WARN, "!")));
     }
     if args.json {
-        app.out.json("jobs", &list.jobs.iter().map(JobView::of).collect::<Vec<_>>())?;
+        app.out.json("jobs", &views(&store, &list.jobs).await?)?;
         return Ok(ExitCode::Done);
     }
+    let ids: Vec<JobId> = list.jobs.iter().map(|job| job.id.clone()).collect();
+    let standings = store.standings(&ids).await.map_err(|error| store_error(&error))?;
     let now = store.now().await.map_err(|error| store_error(&error))?;
-    app.out.data(&table(&list.jobs, now))?;
+    app.out.data(&table(&list.jobs, &standings, now))?;
     Ok(ExitCode::Done)
 }
 
-fn empty(app: &App, json: bool) -> Outcome {
-    if json {
+fn empty(app: &App, args: &LsArgs) -> Outcome {
+    if args.json {
         app.out.json("jobs", &Vec::<JobView>::new())?;
     }
-    app.out.say("no jobs yet; start one: overnight run \"what you want\"");
+    let asked = !args.state.is_empty() || args.label.is_some() || args.repo.is_some();
+    app.out.say(if asked {
+        "no such jobs; overnight ls --all lists every job"
+    } else {
+        "no jobs yet; start one: overnight run \"what you want\""
+    });
     Ok(ExitCode::Done)
 }
 
 /// Unfinished jobs, then as many ended ones as fit; newest first within each.
-async fn jobs(store: &Store, limit: Option<u32>) -> Result<Jobs, AppError> {
-    let of = |ended, limit| JobFilter { ended: Some(ended), limit, ..JobFilter::default() };
+async fn jobs(store: &Store, args: &LsArgs) -> Result<Jobs, AppError> {
+    let repository = match &args.repo {
+        Some(name) => Some(repository(store, name).await?),
+        None => None,
+    };
+    let wanted = JobFilter {
+        repository,
+        states: args.state.iter().map(|state| state.as_str().to_owned()).collect(),
+        label: args.label.clone(),
+        ..JobFilter::default()
+    };
+    let limit = (!args.all).then_some(args.limit);
+    let of = |ended, limit| JobFilter { ended: Some(ended), limit, ..wanted.clone() };
     let mut list = store.jobs(&of(false, None)).await.map_err(|error| store_error(&error))?;
     let room = limit.map(|limit| limit.saturating_sub(u32::try_from(list.jobs.len()).unwrap_or(u32::MAX)));
     if room != Some(0) {
@@ -61,26 +81,53 @@ async fn jobs(store: &Store, limit: Option<u32>) -> Result<Jobs, AppError> {
     Ok(list)
 }
 
-/// One line for each job.
+async fn repository(store: &Store, name: &str) -> Result<RepositoryId, AppError> {
+    let all = store.repositories().await.map_err(|error| store_error(&error))?;
+    if let Some(found) = all.iter().find(|repository| repository.name == name) {
+        return Ok(found.id.clone());
+    }
+    let names = || all.iter().map(|repository| repository.name.as_str());
+    let error = AppError::usage(format!("there is no repository {name:?}"));
+    Err(match nearest(name, names()) {
+        Some(nearest) => error.help(format!("did you mean {nearest}?")),
+        None => error.help(format!("those there are: {}", names().collect::<Vec<_>>().join(", "))),
+    })
+}
+
+/// One line for each job. Where jobs stand in the queue is a column as long as one of them has not ended.
 #[must_use]
-pub fn table(jobs: &[Job], now: Timestamp) -> String {
-    let wide = |head: &str, text: fn(&Job) -> String| {
+pub fn table(jobs: &[Job], standings: &HashMap<JobId, QueueStanding>, now: Timestamp) -> String {
+    let position = |job: &Job| match standings.get(&job.id) {
+        Some(standing) => queue::position(job, standing, now),
+        None => "-".to_owned(),
+    };
+    let wide = |head: &str, text: &dyn Fn(&Job) -> String| {
         jobs.iter().map(|job| text(job).chars().count()).max().unwrap_or(0).max(head.len())
     };
-    let (keys, states) =
-        (wide("JOB", |job| job.key.to_string()), wide("STATE", |job| words::state(&job.state)));
-    let head =
-        format!("{:<keys$}  {:<states$}  {:>7}  {:>8}  {:>4}  TITLE", "JOB", "STATE", "AGE", "COST", "TRY");
+    let keys = wide("JOB", &|job| job.key.to_string());
+    let states = wide("STATE", &|job| words::state(&job.state));
+    let unfinished = standings.values().any(|standing| standing.phase != Phase::Ended);
+    let queue = if unfinished { wide("QUEUE", &position) + 2 } else { 0 };
+    let head = format!(
+        "{:<keys$}  {:<states$}  {:<queue$}{:>7}  {:>8}  {:>4}  TITLE",
+        "JOB",
+        "STATE",
+        if unfinished { "QUEUE" } else { "" },
+        "AGE",
+        "COST",
+        "TRY"
+    );
     let mut text = format!("{}\n", styled(DIM, &head));
     for job in jobs {
         let trail = job.state.trail();
         let age = words::age(now.since(job.created_at));
         let attempt = trail.map_or(0, |trail| trail.attempt);
         let state = format!("{:<states$}", words::state(&job.state));
+        let position = if unfinished { position(job) } else { String::new() };
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "{}  {}  {age:>7}  {:>8}  {attempt:>2}/{}  {}",
+            "{}  {}  {position:<queue$}{age:>7}  {:>8}  {attempt:>2}/{}  {}",
             styled(BOLD, &format!("{:<keys$}", job.key.as_str())),
             coloured(job, &state),
             cost(job),
@@ -131,8 +178,14 @@ mod tests {
         if let JobState::Ended { trail, .. } = &mut unknown.state {
             (trail.turns, trail.cost_unknown) = (2, true);
         }
-        let jobs = [job(JobState::Queued), long, unknown];
-        let text = table(&jobs, Timestamp(7_500_000));
+        let mut queued = job(JobState::Queued);
+        queued.id = JobId::parse("0190-2").unwrap();
+        let standing = QueueStanding { phase: Phase::Ready, wake: None, place: None, waits_for: Vec::new() };
+        let standings = HashMap::from([(queued.id.clone(), standing)]);
+        let now = Timestamp(7_500_000);
+        let ended = [long, unknown];
+        let all = [&[queued], ended.as_slice()].concat();
+        let text = format!("{}\n{}", table(&all, &standings, now), table(&ended, &HashMap::new(), now));
         insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string());
     }
 }

@@ -1,26 +1,34 @@
 //! The commands, one file each. A command looks things up, asks the engine or the store to act, and says what came of it;
 //! it holds no rule of its own.
 
+pub mod add;
 pub mod cancel;
 pub mod completions;
 pub mod config;
+pub mod db;
 pub mod diff;
 pub mod doctor;
 pub mod help;
 pub mod logs;
+pub mod limit;
 pub mod ls;
 pub mod resume;
 pub mod retry;
 pub mod run;
+pub mod serve;
 pub mod show;
+pub mod status;
+pub mod work;
+pub mod worker;
 
 use overnight_core::id::{EventNumber, JobId};
-use overnight_core::job::JobEvent;
+use overnight_core::job::{Job, JobEvent};
 use overnight_store::{EventRecord, Store};
 
 use crate::app::store_error;
 use crate::error::AppError;
 use crate::story::Story;
+use crate::view::JobView;
 
 /// Events read at once.
 const PAGE: u32 = 1000;
@@ -39,6 +47,25 @@ pub async fn events(store: &Store, job: &JobId) -> Result<Vec<EventRecord>, AppE
         }
         all.extend(page);
     }
+}
+
+/// Jobs as JSON, with where they stand.
+///
+/// # Errors
+/// When the store fails.
+pub async fn views(store: &Store, jobs: &[Job]) -> Result<Vec<JobView>, AppError> {
+    let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
+    let standings = store.standings(&ids).await.map_err(|error| store_error(&error))?;
+    Ok(jobs.iter().map(|job| JobView::of(job, standings.get(&job.id))).collect())
+}
+
+/// One job as JSON, with where it stands.
+///
+/// # Errors
+/// When the store fails.
+pub async fn view(store: &Store, job: &Job) -> Result<JobView, AppError> {
+    let standing = store.standing(&job.id).await.map_err(|error| store_error(&error))?;
+    Ok(JobView::of(job, Some(&standing)))
 }
 
 /// What became of a job so far. Events that this version cannot read are passed over.

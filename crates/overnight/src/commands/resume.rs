@@ -1,29 +1,37 @@
-//! `overnight resume`: goes on with jobs whose worker died or that wait.
+//! `overnight resume`: goes on with jobs whose worker died or that wait. Where a worker is there to do it, the job is only
+//! woken; otherwise it is worked on here.
 
 use overnight_core::id::WorkerId;
-use overnight_core::job::{ExitCode, Job, JobState};
+use overnight_core::job::{ExitCode, Job, JobState, Label};
 use overnight_core::text::one_line;
 use overnight_core::units::Timestamp;
-use overnight_store::Store;
+use overnight_engine::WorkError;
+use overnight_store::{Phase, QueueStanding, Store};
 
 use crate::app::{App, find_error, store_error};
-use crate::cli::args::ResumeArgs;
+use crate::cli::queue_args::ResumeArgs;
+use crate::commands::run::HEAD_START;
+use crate::commands::view;
 use crate::error::{AppError, Outcome};
 use crate::output::{BOLD, styled};
-use crate::render::words;
-use crate::{work, worker};
+use crate::presence::Presence;
+use crate::render::queue;
+use crate::work;
 
 /// # Errors
-/// When there is no such job, somebody else works on it, or the store fails. With `--all` one job's error does not keep
-/// the others from going on; the first is the exit code.
+/// When there is no such job, somebody else works on it, it waits for other jobs, or the store fails. With `--all` one job's
+/// error does not keep the others from going on; the first is the exit code.
 pub async fn run(app: &App, args: &ResumeArgs) -> Outcome {
     if let Some(wanted) = &args.job {
         let store = app.store_for(wanted).await?;
         let job = store.job_find(wanted).await.map_err(|error| find_error(&error))?;
-        return go_on(app, &job, args).await;
+        let presence = Presence::of(&store).await?;
+        return Resume { app, args, store, presence }.named(&job).await;
     }
     let Some(store) = app.store_if_any().await? else { return nothing(app) };
-    let mut jobs = waiting(app, &store).await?;
+    let presence = Presence::of(&store).await?;
+    let resume = Resume { app, args, store, presence };
+    let mut jobs = resume.waiting().await?;
     if !args.all {
         jobs.truncate(1);
     } else {
@@ -33,23 +41,7 @@ pub async fn run(app: &App, args: &ResumeArgs) -> Outcome {
     if jobs.is_empty() {
         return nothing(app);
     }
-    let mut first = ExitCode::Done;
-    for job in &jobs {
-        let code = match go_on(app, job, args).await {
-            Ok(code) => code,
-            Err(error) => {
-                app.out.error(&error);
-                error.code
-            }
-        };
-        if first == ExitCode::Done {
-            first = code;
-        }
-        if matches!(code, ExitCode::Interrupted | ExitCode::Store) {
-            break;
-        }
-    }
-    Ok(first)
+    resume.each(&jobs).await
 }
 
 fn nothing(app: &App) -> Outcome {
@@ -57,43 +49,159 @@ fn nothing(app: &App) -> Outcome {
     Ok(ExitCode::Done)
 }
 
-async fn go_on(app: &App, job: &Job, args: &ResumeArgs) -> Outcome {
-    let working = app.working().await?;
-    app.out.say(&format!("{} {}", styled(BOLD, job.key.as_str()), one_line(&job.spec.title, 120)));
-    work::foreground(app, &working, job, args.output).await
-}
-
-/// Unfinished jobs that nobody works on, newest first. Those whose time has not come are named and left alone: trying them
-/// now would only park them again. Naming one tries it all the same.
-async fn waiting(app: &App, store: &Store) -> Result<Vec<Job>, AppError> {
-    let list = store.jobs_unfinished().await.map_err(|error| store_error(&error))?;
-    let dead = worker::dead(store).await?;
-    let now = store.now().await.map_err(|error| store_error(&error))?;
-    let free = list.jobs.into_iter().filter(|job| is_free(job, &dead, now));
-    let (early, due): (Vec<Job>, Vec<Job>) = free.partition(|job| wake(job).is_some_and(|at| at > now));
-    for job in &early {
-        let at = wake(job).map(words::moment).unwrap_or_default();
-        app.out.say(&format!("{0} waits until {at}; to try it now: overnight resume {0}", job.key));
-    }
-    Ok(due)
-}
-
-fn wake(job: &Job) -> Option<Timestamp> {
-    match &job.state {
-        JobState::Parked { wake, .. } => *wake,
-        JobState::Queued
-        | JobState::Preparing { .. }
-        | JobState::Working { .. }
-        | JobState::Collecting { .. }
-        | JobState::Verifying { .. }
-        | JobState::Publishing { .. }
-        | JobState::Cleaning { .. }
-        | JobState::Ended { .. } => None,
-    }
+/// The data directory that going on with the job needs; `None`: any. One that only keeps what was done so far can be left,
+/// by beginning again.
+#[must_use]
+pub fn home<'a>(job: &'a Job, standing: &'a QueueStanding) -> Option<&'a Label> {
+    let begun = standing.place.as_ref().filter(|_| job.state.is_bound());
+    job.queueing.place.as_ref().or(begun)
 }
 
 /// Whether nobody works on the job: it has no holder, a dead one, or one whose lease is over.
 #[must_use]
 pub fn is_free(job: &Job, dead: &[WorkerId], now: Timestamp) -> bool {
     job.holder.as_ref().is_none_or(|holder| holder.lease_until <= now || dead.contains(&holder.worker))
+}
+
+struct Resume<'a> {
+    app: &'a App,
+    args: &'a ResumeArgs,
+    store: Store,
+    presence: Presence,
+}
+
+impl Resume<'_> {
+    async fn each(&self, jobs: &[(Job, QueueStanding)]) -> Outcome {
+        let mut first = ExitCode::Done;
+        for (job, standing) in jobs {
+            let code = match self.one(job, standing).await {
+                Ok(code) => code,
+                Err(error) => {
+                    self.app.out.error(&error);
+                    error.code
+                }
+            };
+            if first == ExitCode::Done {
+                first = code;
+            }
+            if matches!(code, ExitCode::Interrupted | ExitCode::Store) {
+                break;
+            }
+        }
+        Ok(first)
+    }
+
+    async fn named(&self, job: &Job) -> Outcome {
+        let standing = self.store.standing(&job.id).await.map_err(|error| store_error(&error))?;
+        if standing.phase == Phase::Ended {
+            return Err(work::work_error(job, &WorkError::Ended(job.id.clone())));
+        }
+        if let Some(holder) = &job.holder
+            && !is_free(job, &self.presence.dead, self.presence.now)
+        {
+            let (worker, until) = (holder.worker.clone(), holder.lease_until);
+            return Err(work::work_error(job, &WorkError::Held { job: job.id.clone(), worker, until }));
+        }
+        if standing.phase == Phase::Blocked {
+            return Err(blocked(job, &standing));
+        }
+        self.one(job, &standing).await
+    }
+
+    async fn one(&self, job: &Job, standing: &QueueStanding) -> Outcome {
+        if self.is_served(job, standing) {
+            return self.wake(job).await;
+        }
+        self.may_be_done_here(job, standing)?;
+        let working = self.app.working().await?;
+        let title = one_line(&job.spec.title, 120);
+        self.app.out.say(&format!("{} {title}", styled(BOLD, job.key.as_str())));
+        work::foreground(self.app, &working, job, self.args.output).await
+    }
+
+    /// Whether it is left to a worker.
+    fn is_served(&self, job: &Job, standing: &QueueStanding) -> bool {
+        !self.args.here && self.presence.serves(home(job, standing))
+    }
+
+    async fn wake(&self, job: &Job) -> Outcome {
+        let woken = self.store.job_wake(&job.id).await.map_err(|error| store_error(&error))?;
+        let how = if woken { "is woken: a worker goes on with it" } else { "is in the queue: a worker takes it in its turn" };
+        self.app.out.say(&format!("{} {how}; watch it: overnight logs -f {0}", job.key));
+        if self.args.output.json {
+            let job = self.store.job(&job.id).await.map_err(|error| store_error(&error))?;
+            self.app.out.json("job", &view(&self.store, &job).await?)?;
+        }
+        Ok(ExitCode::Done)
+    }
+
+    fn may_be_done_here(&self, job: &Job, standing: &QueueStanding) -> Result<(), AppError> {
+        let here = self.app.place()?;
+        let Some(home) = home(job, standing).filter(|home| **home != here) else { return Ok(()) };
+        let key = &job.key;
+        if job.queueing.place.is_some() {
+            let what = format!("{key} can only be done where {} is", one_line(&job.spec.source, 200));
+            let help = format!("start a worker there, or resume it there: its data directory is {home}, this one is {here}");
+            return Err(AppError::new(ExitCode::Pending, what).help(help));
+        }
+        if self.args.here {
+            return Ok(());
+        }
+        let what = format!("what {key} has done so far is on another machine, and no worker is there");
+        Err(AppError::new(ExitCode::Pending, what)
+            .help(format!("start a worker there (data directory {home}); to begin again here: overnight resume {key} --here")))
+    }
+
+    /// Unfinished jobs that wait for a word, newest first. Those that wait for a time or for other jobs are named and left
+    /// alone: trying them now would only park them again. Naming one tries it all the same.
+    async fn waiting(&self) -> Result<Vec<(Job, QueueStanding)>, AppError> {
+        let list = self.store.jobs_unfinished().await.map_err(|error| store_error(&error))?;
+        let ids: Vec<_> = list.jobs.iter().map(|job| job.id.clone()).collect();
+        let mut standings = self.store.standings(&ids).await.map_err(|error| store_error(&error))?;
+        let here = self.app.place()?;
+        let mut waiting = Vec::new();
+        for job in list.jobs {
+            let Some(standing) = standings.remove(&job.id) else { continue };
+            let served = self.is_served(&job, &standing);
+            let reachable = served || home(&job, &standing).is_none_or(|home| *home == here);
+            if reachable && self.waits_for_a_word(&job, &standing, served) {
+                waiting.push((job, standing));
+            }
+        }
+        Ok(waiting)
+    }
+
+    fn waits_for_a_word(&self, job: &Job, standing: &QueueStanding, served: bool) -> bool {
+        let now = self.presence.now;
+        match standing.phase {
+            Phase::Asleep => true,
+            Phase::Ready => !served,
+            Phase::Held => !served && is_free(job, &self.presence.dead, now),
+            Phase::Blocked => {
+                self.app.out.say(&format!("{} waits for {}", job.key, queue::named(&standing.waits_for)));
+                false
+            }
+            Phase::Due => match standing.wake.filter(|at| *at > now.plus(head_start(job))) {
+                Some(at) => {
+                    let at = queue::when(at, now);
+                    self.app.out.say(&format!("{0} waits until {at}; to try it now: overnight resume {0}", job.key));
+                    false
+                }
+                None => !served,
+            },
+            Phase::Ended => false,
+        }
+    }
+}
+
+/// The time that a new job is left to the command that made it is nobody's wish.
+fn head_start(job: &Job) -> std::time::Duration {
+    if job.state == JobState::Queued { HEAD_START } else { std::time::Duration::ZERO }
+}
+
+fn blocked(job: &Job, standing: &QueueStanding) -> AppError {
+    let key = &job.key;
+    let what = format!("{key} waits for {}", queue::named(&standing.waits_for));
+    AppError::new(ExitCode::Pending, what)
+        .help(format!("see how they are: overnight show {key}; a job that is not wanted any more: overnight cancel {key}"))
 }

@@ -3,21 +3,23 @@
 use std::fmt::Write;
 
 use overnight_core::command::Containment;
-use overnight_core::job::{ExitCode, Job};
+use overnight_core::id::{JobId, TaskKey};
+use overnight_core::job::{AfterRule, ExitCode, Job, Label, Priority};
 use overnight_core::text::{for_terminal, human_duration, one_line};
 use overnight_core::units::Timestamp;
 use overnight_core::verdict::{Standing, Verdict};
-use overnight_store::EventRecord;
+use overnight_store::{Dependency, EventRecord, Phase, QueueStanding, Store};
 use serde::Serialize;
 
 use crate::app::{App, find_error, store_error};
 use crate::cli::args::ShowArgs;
+use crate::commands::run::agent;
 use crate::commands::{events, readable};
 use crate::error::{AppError, Outcome};
 use crate::output::{BOLD, DIM, styled};
 use crate::render::screen::EventLine;
 use crate::render::stage::Mark;
-use crate::render::words;
+use crate::render::{queue, words};
 use crate::story::{AttemptStory, Story, VerdictStory};
 use crate::view::JobView;
 use crate::work;
@@ -25,9 +27,31 @@ use crate::work;
 #[derive(Debug, Serialize)]
 struct Shown<'a> {
     job: JobView,
+    /// What it was told to wait for.
+    after: Vec<ParentView<'a>>,
     prompt: &'a str,
     story: &'a Story,
     logs: String,
+}
+
+/// A job that this one was told to wait for.
+#[derive(Debug, Serialize)]
+struct ParentView<'a> {
+    id: &'a JobId,
+    key: &'a TaskKey,
+    /// `done`: it has to be published; `ended`: any end will do.
+    rule: AfterRule,
+    state: &'a str,
+    /// Why it ended.
+    reason: Option<&'a str>,
+}
+
+/// Where a job stands in the queue.
+#[derive(Debug)]
+pub struct Queued {
+    standing: QueueStanding,
+    parents: Vec<Dependency>,
+    now: Timestamp,
 }
 
 /// # Errors
@@ -42,14 +66,30 @@ pub async fn run(app: &App, args: &ShowArgs) -> Outcome {
     }
     let story = Story::of(readable(&records));
     let logs = app.log_dir(&job.id).display().to_string();
+    let queued = queued(&store, &job).await?;
     if args.json {
-        let shown = Shown { job: JobView::of(&job), prompt: &job.spec.prompt, story: &story, logs };
+        let view = JobView::of(&job, Some(&queued.standing));
+        let after = queued.parents.iter().map(parent_view).collect();
+        let shown = Shown { job: view, after, prompt: &job.spec.prompt, story: &story, logs };
         app.out.json("job", &shown)?;
         return Ok(ExitCode::Done);
     }
-    let now = store.now().await.map_err(|error| store_error(&error))?;
-    app.out.data(&page(&job, &story, now, &logs))?;
+    app.out.data(&page(&job, &story, &queued, &logs))?;
     Ok(ExitCode::Done)
+}
+
+async fn queued(store: &Store, job: &Job) -> Result<Queued, AppError> {
+    let failed = |error| store_error(&error);
+    Ok(Queued {
+        standing: store.standing(&job.id).await.map_err(failed)?,
+        parents: store.parents(&job.id).await.map_err(failed)?,
+        now: store.now().await.map_err(failed)?,
+    })
+}
+
+fn parent_view(parent: &Dependency) -> ParentView<'_> {
+    let Dependency { job, key, rule, state, end } = parent;
+    ParentView { id: job, key, rule: *rule, state, reason: end.as_deref() }
 }
 
 fn show_events(app: &App, job: &Job, records: &[EventRecord], json: bool) -> Result<(), AppError> {
@@ -71,13 +111,16 @@ fn show_events(app: &App, job: &Job, records: &[EventRecord], json: bool) -> Res
 
 /// A job on one page.
 #[must_use]
-pub fn page(job: &Job, story: &Story, now: Timestamp, logs: &str) -> String {
+pub fn page(job: &Job, story: &Story, queued: &Queued, logs: &str) -> String {
+    let now = queued.now;
     let mut text = format!("{} {}\n", styled(BOLD, job.key.as_str()), for_terminal(&job.spec.title));
-    let field = |name: &str, value: &str| format!("  {} {value}\n", styled(DIM, &format!("{name:<12}")));
     text += &field("id", job.id.as_str());
     text += &field("state", &words::state(&job.state));
     text += &field("age", &words::age(now.since(job.created_at)));
-    text += &field("agent", &agent(job));
+    for (name, value) in in_queue(job, queued) {
+        text += &field(name, &value);
+    }
+    text += &field("agent", &agent(&job.spec));
     if let Some(base) = &story.base {
         let branch =
             story.base_branch.as_deref().map(|name| format!(" ({})", one_line(name, 80))).unwrap_or_default();
@@ -115,9 +158,40 @@ pub fn page(job: &Job, story: &Story, now: Timestamp, logs: &str) -> String {
     text
 }
 
-fn agent(job: &Job) -> String {
-    let model = job.spec.agent.model.as_deref().map(|model| format!(" ({})", one_line(model, 60)));
-    format!("{}{}", job.spec.agent.backend, model.unwrap_or_default())
+fn field(name: &str, value: &str) -> String {
+    format!("  {} {value}\n", styled(DIM, &format!("{name:<12}")))
+}
+
+/// What the queue knows of it, as far as it is not what is usual.
+fn in_queue(job: &Job, queued: &Queued) -> Vec<(&'static str, String)> {
+    let Queued { standing, parents, now } = queued;
+    let words = |labels: &[Label]| labels.iter().map(Label::as_str).collect::<Vec<_>>().join(", ");
+    let mut fields = Vec::new();
+    if standing.phase != Phase::Ended {
+        fields.push(("queue", queue::position(job, standing, *now)));
+    }
+    if let Some(holder) = job.holder.as_ref().filter(|holder| holder.lease_until > *now) {
+        let left = human_duration(holder.lease_until.since(*now));
+        fields.push(("lease", format!("{left} left, of {}", holder.worker)));
+    }
+    if job.cancel.is_some() && standing.phase != Phase::Ended {
+        fields.push(("cancel", "asked for".to_owned()));
+    }
+    if job.queueing.priority != Priority::default() {
+        fields.push(("priority", job.queueing.priority.number().to_string()));
+    }
+    if let Some(group) = &job.queueing.group {
+        fields.push(("group", group.to_string()));
+    }
+    let requires = words(&job.queueing.requires);
+    let labels = words(&job.queueing.labels);
+    let after: Vec<String> = parents.iter().map(queue::dependency).collect();
+    let some = [("labels", labels), ("requires", requires), ("after", after.join(", "))];
+    fields.extend(some.into_iter().filter(|(_, value)| !value.is_empty()));
+    if job.lost > 0 {
+        fields.push(("lost", format!("its worker was lost {}", words::plural(u64::from(job.lost), "time"))));
+    }
+    fields
 }
 
 fn contained(containment: Containment) -> &'static str {
@@ -168,7 +242,7 @@ fn of_verdict(verdict: &VerdictStory) -> String {
 
 #[cfg(test)]
 mod tests {
-    use overnight_core::job::{EndReason, Notice};
+    use overnight_core::job::{EndReason, JobState, Notice, Queueing};
     use overnight_core::verdict::CheckSource;
 
     use super::*;
@@ -209,7 +283,36 @@ mod tests {
             ..Story::default()
         };
         let job = job(end(EndReason::VerificationFailed, None));
-        let text = page(&job, &story, Timestamp(60_000), "/data/log");
+        let standing = QueueStanding { phase: Phase::Ended, wake: None, place: None, waits_for: Vec::new() };
+        let queued = Queued { standing, parents: Vec::new(), now: Timestamp(60_000) };
+        let text = page(&job, &story, &queued, "/data/log");
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string());
+    }
+
+    #[test]
+    fn a_page_says_where_a_job_stands() {
+        let key = TaskKey::parse("app-7").unwrap();
+        let mut job = job(JobState::Queued);
+        let label = |text| Label::parse(text).unwrap();
+        job.queueing = Queueing {
+            priority: Priority::new(-5).unwrap(),
+            group: Some(label("story")),
+            labels: vec![label("a"), label("b")],
+            requires: vec![label("gpu")],
+            ..Queueing::default()
+        };
+        job.lost = 2;
+        let parent = Dependency {
+            job: job.id.clone(),
+            key: key.clone(),
+            rule: AfterRule::Ended,
+            state: "working".into(),
+            end: None,
+        };
+        let done = Dependency { rule: AfterRule::Done, end: Some("published".into()), ..parent.clone() };
+        let standing = QueueStanding { phase: Phase::Blocked, wake: None, place: None, waits_for: vec![key] };
+        let queued = Queued { standing, parents: vec![parent, done], now: Timestamp(60_000) };
+        let text = page(&job, &Story::default(), &queued, "/data/log");
         insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string());
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::sample::Sample;
 use super::{WISH, chapter, expect, order, sample, typed};
 use crate::app::App;
-use crate::cli::args::ResumeArgs;
+use crate::cli::queue_args::ResumeArgs;
 use crate::cli::run_args::OutputArgs;
 use crate::commands;
 use crate::error::AppError;
@@ -31,7 +31,7 @@ pub(super) async fn second(app: &App, sample: &Sample) -> Result<(), AppError> {
     expect(before == 2, "the agent was not started exactly twice before the kill")?;
     app.out.say(&format!("killed; the agent had been started {before} times\n"));
     typed(app.out, "overnight resume");
-    let args = ResumeArgs { job: None, all: false, output: OutputArgs::default() };
+    let args = ResumeArgs { job: None, all: false, here: true, output: OutputArgs::default() };
     let code = Box::pin(commands::resume::run(app, &args)).await?;
     expect(code == ExitCode::Done, "the killed job did not end well")?;
     let after = sample.starts("second");
@@ -67,8 +67,8 @@ fn runner(app: &App, sample: &Sample) -> Result<CommandSpec, AppError> {
     let order = order(sample, &sample.second_script()?);
     let mut spec =
         CommandSpec::new(host.self_exe, sample.home()).arg("run").arg("--events").arg("--no-config");
-    spec = spec.arg("--data-dir").arg(app.dirs.root()).arg("-C").arg(&order.repo);
-    if let Some(script) = &order.order.agent.script {
+    spec = spec.arg("--data-dir").arg(app.dirs.root()).arg("-C").arg(&order.wish.repo);
+    if let Some(script) = &order.wish.order.agent.script {
         spec = spec.arg("--script").arg(script);
     }
     spec = spec.arg("--verify").arg(sample::CHECK).arg(WISH);

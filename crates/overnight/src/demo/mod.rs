@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::cli::Global;
 use crate::cli::args::{ColorChoice, DemoArgs, DiffArgs, ShowArgs};
-use crate::cli::run_args::{AgentArgs, OrderArgs, RunArgs, VerifyArgs};
+use crate::cli::run_args::{AgentArgs, OrderArgs, RunArgs, VerifyArgs, WishArgs};
 use crate::commands;
 use crate::config::Environment;
 use crate::error::{AppError, Outcome};
@@ -87,7 +87,7 @@ fn own_environment(env: &Environment, home: &Path) -> Environment {
 
 /// What a person would type.
 fn order(sample: &Sample, script: &Path) -> RunArgs {
-    RunArgs {
+    let wish = WishArgs {
         prompt: vec![WISH.to_owned()],
         repo: sample.repository.clone(),
         order: OrderArgs {
@@ -95,8 +95,9 @@ fn order(sample: &Sample, script: &Path) -> RunArgs {
             verify: VerifyArgs { verify: vec![sample::CHECK.to_owned()], ..VerifyArgs::default() },
             ..OrderArgs::default()
         },
-        ..RunArgs::default()
-    }
+        ..WishArgs::default()
+    };
+    RunArgs { wish, ..RunArgs::default() }
 }
 
 fn chapter(out: Out, title: &str) {

@@ -4,6 +4,7 @@
 //! made safe for a terminal here, by `overnight_core::text`.
 
 pub mod progress;
+pub mod queue;
 pub mod screen;
 pub mod stage;
 pub mod words;

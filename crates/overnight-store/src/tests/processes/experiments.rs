@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use overnight_core::job::{AfterRule, JobEvent};
 
 use super::*;
-use crate::sql::sql;
 use crate::{After, FeedPosition, JobFilter, LimitKey, Parent};
 
 on_both!(

@@ -1,10 +1,9 @@
 //! Processes that are killed in the middle of a write.
 
-use overnight_core::job::{JobEvent, JobState};
+use overnight_core::job::JobEvent;
 
 use super::*;
 use crate::row::{self, SELECT_JOB};
-use crate::sql::sql;
 
 on_both!(a_worker_killed_while_it_writes_leaves_state_and_events_that_agree);
 

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, Write};
 
-use overnight_core::job::JobState;
 
 use super::*;
 use crate::apply::{Write as Written, write_steps};
@@ -123,7 +122,7 @@ async fn write_slowly(database: &Database, name: &str) {
         let step = step(&job, &job.state, input);
         let next = step.next.clone();
         let mut tx = store.begin("test").await.unwrap();
-        let write = Written { held: lease.held(), expected: None, step };
+        let write = Written { held: lease.held(), place: label("here"), expected: None, step };
         write_steps(&mut tx, &[write]).await.unwrap().pop().unwrap().unwrap();
         let open = u64::from(uuid::Uuid::now_v7().as_bytes()[15]) % longest;
         tokio::time::sleep(Duration::from_millis(open)).await;

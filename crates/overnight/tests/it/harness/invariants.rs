@@ -76,7 +76,7 @@ fn nothing_is_left(place: &Place, job: &Value) {
 }
 
 /// No process works in, or was started from, the test's directory any more.
-fn no_process_is_left(place: &Place) {
+pub(super) fn no_process_is_left(place: &Place) {
     eventually("every process of this test has ended", || {
         let left = processes_in(place.dir.path());
         if left.is_empty() { Some(()) } else { None }

@@ -2,11 +2,13 @@
 //! [`Place::finish`], which checks what must hold whatever happened.
 
 pub(crate) mod forge;
+pub(crate) mod fleet;
 mod invariants;
 pub(crate) mod job;
 pub(crate) mod model;
 mod program;
 mod shown;
+pub(crate) mod worker;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -87,7 +87,9 @@ async fn sqlite(mode: &str, name: &str, count: usize, url: &str) -> Result<serde
     let (pool, listener) = SqliteStorage::connect_with_callback(url)?;
     if mode == "sqlite-hook" {
         let options = SqliteConnectOptions::from_str(url)?.journal_mode(SqliteJournalMode::Wal);
-        pool.set_connect_options(options.synchronous(SqliteSynchronous::Full).busy_timeout(Duration::from_secs(30)));
+        pool.set_connect_options(
+            options.synchronous(SqliteSynchronous::Full).busy_timeout(Duration::from_secs(30)),
+        );
         SqliteStorage::migrations().run(&pool).await?;
     } else {
         SqliteStorage::setup(&pool).await?;

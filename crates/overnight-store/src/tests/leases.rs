@@ -1,8 +1,7 @@
-//! Who may act for a job: enqueueing, claims, leases, fences and cancels.
+//! Who may act for a job: claims by id, leases and fences.
 
 use std::time::{Duration, Instant};
 
-use overnight_core::id::Fence;
 use overnight_core::job::{CancelledBy, JobEvent};
 
 use super::*;
@@ -10,8 +9,6 @@ use crate::apply::{Write, write_steps};
 use crate::{CancelRequest, Renewal};
 
 on_both!(
-    an_enqueued_job_has_a_number_a_key_and_its_first_event,
-    a_request_sent_again_makes_one_job_and_another_order_under_it_is_refused,
     a_claim_moves_the_job_and_keeps_others_out_until_it_is_released,
     a_dead_workers_lease_is_taken_at_once,
     a_lease_ends_by_the_databases_clock_and_a_late_holder_that_nobody_followed_renews_it,
@@ -20,38 +17,6 @@ on_both!(
     parking_and_ending_give_the_lease_back,
     a_cancel_is_seen_by_the_holders_next_look_and_the_first_one_counts,
 );
-
-async fn an_enqueued_job_has_a_number_a_key_and_its_first_event(f: &Fixture) {
-    let keys = [enqueue(&f.store).await, enqueue(&f.store).await, enqueue_in(&f.store, "web", "x").await];
-    assert_eq!(keys.each_ref().map(|job| job.key.to_string()), ["app-1", "app-2", "web-1"]);
-    let [job, ..] = keys;
-    assert_eq!((&job.state, job.fence, &job.holder), (&JobState::Queued, Fence(0), &None));
-    let events = f.store.events(&job.id, EventNumber(0), 10).await.unwrap();
-    let [only] = events.as_slice() else { panic!("{events:?}") };
-    assert_eq!(only.event.as_ref().unwrap(), &JobEvent::Queued { title: "Fix the door".to_owned() });
-    assert_eq!((only.number, only.at), (EventNumber(1), job.created_at));
-    assert_eq!(f.store.job(&job.id).await.unwrap(), job);
-}
-
-async fn a_request_sent_again_makes_one_job_and_another_order_under_it_is_refused(f: &Fixture) {
-    let repository = enqueue(&f.store).await.repository;
-    let new = NewJob { request: Some("r-1".to_owned()), ..NewJob::new(repository, spec("one")) };
-    let sent: Vec<_> = (0..20)
-        .map(|_| {
-            let (store, new) = (f.store.clone(), new.clone());
-            tokio::spawn(async move { store.job_enqueue(&new).await.unwrap().id })
-        })
-        .collect();
-    let mut ids = Vec::new();
-    for one in sent {
-        ids.push(one.await.unwrap());
-    }
-    ids.dedup();
-    assert_eq!(ids.len(), 1);
-    let other = NewJob { spec: spec("two"), ..new };
-    assert!(matches!(f.store.job_enqueue(&other).await, Err(StoreError::RequestReused { .. })));
-    assert_eq!(f.store.jobs_unfinished().await.unwrap().jobs.len(), 2);
-}
 
 async fn a_claim_moves_the_job_and_keeps_others_out_until_it_is_released(f: &Fixture) {
     let id = enqueue(&f.store).await.id;
@@ -131,7 +96,7 @@ async fn a_stale_fence_writes_nothing(f: &Fixture) {
     // The write is fenced by itself, and not only by the look at the state before it.
     let mut tx = f.store.begin("test").await.unwrap();
     let next = step(&stale.job, &stale.job.state, prepared());
-    let blind = Write { held: stale.lease.held(), expected: None, step: next };
+    let blind = Write { held: stale.lease.held(), place: label("here"), expected: None, step: next };
     let written = write_steps(&mut tx, &[blind]).await.unwrap();
     assert!(matches!(written.as_slice(), [Err(StoreError::LeaseLost { .. })]), "{written:?}");
     drop(tx);

@@ -1,0 +1,243 @@
+//! Rows as a busy database has them: every state, orders of a megabyte, words of many languages, effects, dependencies,
+//! limits, and jobs that somebody holds.
+
+use std::time::Duration;
+
+use overnight_core::agent::{AgentSettings, BackendId, TurnOutcome, TurnReport, Usage};
+use overnight_core::git::{BranchName, CommitId};
+use overnight_core::job::{
+    Base, End, EndReason, Ground, JobEvent, JobLimits, JobSpec, JobState, Label, ParkReason, Publication,
+    Queueing, Trail, VerifyRequest,
+};
+use overnight_core::units::{MicroDollars, Timestamp};
+use overnight_core::verdict::{CheckSource, DiffStat};
+
+use crate::copy::tables::{TABLES, Table};
+use crate::placement::{COLUMNS, Phase, Placement};
+use crate::sql::{Value, sql};
+use crate::store::Store;
+
+/// Words that an engine or an encoding might trip over.
+const WORDS: [&str; 4] =
+    ["plain", "für „Übermut“ 日本語 🌙\u{301}", "'; DROP TABLE jobs; -- \\ \" %", "line\nbreak\ttab\u{7f}"];
+const START: i64 = 1_700_000_000_000;
+
+fn ground() -> Ground {
+    Ground {
+        base: CommitId::parse(&"a".repeat(40)).unwrap(),
+        base_branch: Some("main".to_owned()),
+        check_source: CheckSource::None,
+        checks: Vec::new(),
+    }
+}
+
+fn trail() -> Trail {
+    let used = Usage { input_tokens: 12, cost: Some(MicroDollars(345)), ..Usage::default() };
+    Trail { attempt: 2, turns: 3, used, final_text: Some(WORDS[1].to_owned()), ..Trail::default() }
+}
+
+fn working() -> JobState {
+    JobState::Working { trail: trail(), ground: ground(), turn: None }
+}
+
+fn end(reason: EndReason) -> End {
+    End { reason, detail: WORDS[2].to_owned(), tip: None, published: None }
+}
+
+/// Each state, each reason to wait, each end.
+pub(super) fn states() -> Vec<JobState> {
+    let (tip, diff) =
+        (CommitId::parse(&"b".repeat(40)).unwrap(), DiffStat { files: 1, insertions: 2, deletions: 3 });
+    let report = TurnReport {
+        outcome: TurnOutcome::Completed,
+        session: None,
+        usage: Usage::default(),
+        final_text: None,
+    };
+    let branch = BranchName::parse("overnight/app-1").unwrap();
+    let mut states = vec![
+        JobState::Queued,
+        JobState::Preparing { trail: trail() },
+        working(),
+        JobState::Collecting { trail: trail(), ground: ground(), report },
+        JobState::Verifying { trail: trail(), ground: ground(), tip: tip.clone(), diff },
+        JobState::Publishing {
+            trail: trail(),
+            ground: ground(),
+            tip,
+            diff,
+            pairs: Vec::new(),
+            branch,
+            taken: 1,
+            pushed: true,
+        },
+        JobState::Cleaning { trail: trail(), end: end(EndReason::NoChanges) },
+    ];
+    for (reason, number) in ParkReason::ALL.into_iter().zip(0..) {
+        let wake = (number % 2 == 0).then_some(Timestamp(START + number));
+        let (detail, then) = (WORDS[3].to_owned(), Box::new(working()));
+        states.push(JobState::Parked { reason, detail, wake, then });
+    }
+    states.extend(EndReason::ALL.map(|reason| JobState::Ended { trail: trail(), end: end(reason) }));
+    states
+}
+
+fn spec(number: usize) -> JobSpec {
+    let prompt =
+        if number % 900 == 7 { "日".repeat(350_000) } else { format!("{} {number}", WORDS[number % 4]) };
+    JobSpec {
+        title: WORDS[number % 4].to_owned(),
+        prompt,
+        source: "/repo".to_owned(),
+        ordered_in: None,
+        base: Base::RemoteDefault,
+        publication: Publication::LocalBranch { repository: "/repo".to_owned() },
+        verify: VerifyRequest::Nothing,
+        accept_base_failures: false,
+        agent: AgentSettings::new(BackendId::Rehearsal),
+        limits: JobLimits::default(),
+        author: "A <a@example.org>".to_owned(),
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Value {
+    serde_json::to_string(value).unwrap().into()
+}
+
+/// The id of the nth job. Their order is that of the numbers.
+pub(super) fn job_id(number: usize) -> String {
+    format!("01890000-0000-7000-8000-{number:012}")
+}
+
+/// A row from pairs of column and value; what is not named is empty.
+fn row(table: &Table, named: Vec<(&str, Value)>) -> Vec<Value> {
+    let value = |(column, kind): &(&str, &str)| match (named.iter().find(|(name, _)| name == column), *kind) {
+        (Some((_, value)), _) => value.clone(),
+        (None, "TEXT") => Value::Text(None),
+        (None, "BOOLEAN") => Value::Flag(false),
+        (None, _) => Value::Number(None),
+    };
+    table.into.columns.iter().map(value).collect()
+}
+
+fn job(table: &Table, number: usize, states: &[JobState]) -> Vec<Value> {
+    let state = &states[number % states.len()];
+    let mut named: Vec<(&str, Value)> =
+        COLUMNS.into_iter().zip(Placement::of(state, number % 2 == 0).unwrap().values()).collect();
+    let at = Value::from(START + number as i64);
+    let queueing = Queueing { group: Some(Label::parse("g").unwrap()), ..Queueing::default() };
+    named.extend([
+        ("id", job_id(number).into()),
+        ("repository_id", format!("r{}", number % 2).into()),
+        ("number", (number as i64).into()),
+        ("key", format!("app-{}", number + 1).into()),
+        (
+            "request",
+            if number % 3 == 0 {
+                format!("{} {number}", WORDS[number % 4]).into()
+            } else {
+                Value::Text(None)
+            },
+        ),
+        ("fence", (number as i64 % 5).into()),
+        ("cancel", if number % 11 == 0 { "command".into() } else { Value::Text(None) }),
+        ("last_event", 2.into()),
+        ("created_at", at.clone()),
+        ("updated_at", at.clone()),
+        ("lane_id", "lane".into()),
+        ("position", at.clone()),
+        ("priority", (number as i64 % 7 - 3).into()),
+        ("queueing", json(&queueing)),
+        ("blocked_by", 1.into()),
+        ("dependents", (number % 10 == 0).into()),
+        ("lost", 1.into()),
+        ("place", if number % 2 == 0 { "p".into() } else { "".into() }),
+        ("claimed_at", if number % 4 == 0 { at } else { Value::Number(None) }),
+    ]);
+    row(table, named)
+}
+
+fn events(number: usize) -> [Vec<Value>; 2] {
+    let event =
+        |n: i64, event: JobEvent| vec![job_id(number).into(), n.into(), (START + n).into(), json(&event)];
+    [
+        event(1, JobEvent::Queued { title: WORDS[number % 4].to_owned() }),
+        event(
+            2,
+            JobEvent::StageFinished {
+                stage: overnight_core::job::Stage::Prepare,
+                elapsed: Duration::from_secs(1),
+            },
+        ),
+    ]
+}
+
+fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
+    let text = |text: &str| Value::from(text);
+    let every = |step: usize| (0..jobs).step_by(step);
+    match table.name() {
+        "repositories" => (0..2)
+            .map(|n| {
+                let remote = format!("/src/{}/{n}", WORDS[1]);
+                vec![
+                    format!("r{n}").into(),
+                    format!("app{n}").into(),
+                    remote.into(),
+                    9999.into(),
+                    START.into(),
+                ]
+            })
+            .collect(),
+        "lanes" => vec![vec![
+            text("lane"),
+            text("r0"),
+            text("[\"repository:app\"]"),
+            text("[\"backend:rehearsal\"]"),
+        ]],
+        "limits" => vec![vec![text("repository:app"), 3.into()], vec![text("label:ünï"), 0.into()]],
+        "tallies" => vec![vec![
+            text("published"),
+            1.into(),
+            2.into(),
+            3.into(),
+            i64::MAX.into(),
+            (-5).into(),
+            1.into(),
+        ]],
+        "jobs" => (0..jobs).map(|number| job(table, number, &states())).collect(),
+        "job_specs" => (0..jobs).map(|number| vec![job_id(number).into(), json(&spec(number))]).collect(),
+        "events" => (0..jobs).flat_map(events).collect(),
+        "effects" => every(3)
+            .map(|n| {
+                let result = if n % 2 == 0 { text(WORDS[1]) } else { Value::Text(None) };
+                let status = text(if n % 2 == 0 { "done" } else { "reserved" });
+                vec![job_id(n).into(), text("push"), text(WORDS[2]), status, result, 1.into(), START.into()]
+            })
+            .collect(),
+        "job_dependencies" => {
+            every(10).skip(1).map(|n| vec![job_id(n).into(), job_id(n - 1).into(), text("done")]).collect()
+        }
+        other => panic!("no rows for {other}"),
+    }
+}
+
+/// Fills an empty database, and returns how many of its jobs are held. Their leases ran out long ago.
+pub(super) async fn fill(store: &Store, jobs: usize) -> i64 {
+    let mut tx = store.begin("fill a database").await.unwrap();
+    for table in &TABLES {
+        table.into.rows(&mut tx, &rows(table, jobs)).await.unwrap();
+    }
+    let held = "UPDATE jobs SET holder = 'w-1', lease_until = 1 WHERE phase = $1";
+    let held = tx.run(sql(held).bind(Phase::Held.as_str())).await.unwrap();
+    tx.run(sql("UPDATE events SET tx = 77")).await.unwrap();
+    tx.run(sql(
+        "INSERT INTO slots (limit_key, slot, job_id) SELECT 'k' || id, 1, id FROM jobs WHERE phase = 'held'",
+    ))
+    .await
+    .unwrap();
+    let worker = "INSERT INTO workers (id, host, boot_id, pid, start_ticks, version, started_at, last_seen) \
+                  VALUES ('w-1', 'h', 'b', 1, 1, '0', 1, 1)";
+    tx.run(sql(worker)).await.unwrap();
+    tx.commit().await.unwrap();
+    held.try_into().unwrap()
+}

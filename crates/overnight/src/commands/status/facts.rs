@@ -1,0 +1,215 @@
+//! What `overnight status` knows: the queue, the workers, and what somebody should do. The same facts as `/health` and
+//! `/metrics`, over all workers.
+
+use overnight_core::id::{TaskKey, WorkerId};
+use overnight_core::job::{EndReason, ExitCode, Job, JobState, ParkReason, Stage};
+use overnight_core::queue::QueueStats;
+use overnight_core::units::Timestamp;
+use overnight_store::{JobFilter, Store};
+use serde::Serialize;
+
+use crate::app::store_error;
+use crate::commands::worker::view::{self, WorkerView};
+use crate::error::AppError;
+use crate::render::words;
+
+/// Jobs of one kind that are shown.
+const SHOWN: usize = 10;
+/// Ended jobs that are looked through for failures.
+const LOOKED_AT: u32 = 50;
+
+/// Everything that is shown. The field names are public.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Facts {
+    pub(super) healthy: bool,
+    /// What somebody should look at; empty when healthy.
+    pub(super) problems: Vec<String>,
+    pub(super) queue: QueueStats,
+    pub(super) running: Vec<RunningJob>,
+    pub(super) waiting: Vec<WaitingJob>,
+    /// The latest jobs that were not published, newest first.
+    pub(super) failures: Vec<FailedJob>,
+    pub(super) workers: Vec<WorkerView>,
+    #[serde(rename = "at_ms")]
+    pub(super) at: Timestamp,
+}
+
+/// A job under a lease.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct RunningJob {
+    pub(super) key: TaskKey,
+    pub(super) title: String,
+    pub(super) stage: Option<Stage>,
+    pub(super) worker: WorkerId,
+    #[serde(rename = "lease_until_ms")]
+    pub(super) lease_until: Timestamp,
+}
+
+/// A parked job.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct WaitingJob {
+    pub(super) key: TaskKey,
+    pub(super) title: String,
+    pub(super) reason: ParkReason,
+    pub(super) clears_by_itself: bool,
+    #[serde(rename = "wake_ms")]
+    pub(super) wake: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct FailedJob {
+    pub(super) key: TaskKey,
+    pub(super) title: String,
+    pub(super) reason: EndReason,
+    /// The next step for a person.
+    pub(super) next: String,
+}
+
+impl Facts {
+    /// Nothing was ever queued, and nobody works.
+    #[must_use]
+    pub(super) fn nothing() -> Self {
+        Self {
+            healthy: true,
+            problems: Vec::new(),
+            queue: QueueStats::default(),
+            running: Vec::new(),
+            waiting: Vec::new(),
+            failures: Vec::new(),
+            workers: Vec::new(),
+            at: Timestamp(0),
+        }
+    }
+
+    /// # Errors
+    /// When the store fails.
+    pub(super) async fn of(store: &Store) -> Result<Self, AppError> {
+        let queue = store.queue_stats().await.map_err(|error| store_error(&error))?;
+        let (mut workers, at) = view::all(store).await?;
+        workers.retain(|worker| !worker.is_history());
+        let problems = problems(&queue, &workers);
+        Ok(Self {
+            healthy: problems.is_empty(),
+            problems,
+            running: running(store).await?,
+            waiting: waiting(store).await?,
+            failures: failures(store).await?,
+            queue,
+            workers,
+            at,
+        })
+    }
+}
+
+/// A page shows a few jobs, however many there are; the counts tell the rest.
+async fn jobs(store: &Store, states: &[&str], ended: bool, limit: u32) -> Result<Vec<Job>, AppError> {
+    let states = states.iter().map(|state| (*state).to_owned()).collect();
+    let filter = JobFilter { states, ended: Some(ended), limit: Some(limit), ..JobFilter::default() };
+    Ok(store.jobs(&filter).await.map_err(|error| store_error(&error))?.jobs)
+}
+
+async fn running(store: &Store) -> Result<Vec<RunningJob>, AppError> {
+    let states = ["preparing", "working", "collecting", "verifying", "publishing", "cleaning"];
+    let jobs = jobs(store, &states, false, 4 * LOOKED_AT).await?;
+    let held = jobs.into_iter().filter_map(|job| {
+        let holder = job.holder?;
+        Some(RunningJob {
+            key: job.key,
+            title: job.spec.title,
+            stage: job.state.stage(),
+            worker: holder.worker,
+            lease_until: holder.lease_until,
+        })
+    });
+    Ok(held.collect())
+}
+
+async fn waiting(store: &Store) -> Result<Vec<WaitingJob>, AppError> {
+    let jobs = jobs(store, &["parked"], false, LOOKED_AT).await?;
+    let parked = jobs.into_iter().filter_map(|job| match job.state {
+        JobState::Parked { reason, wake, .. } => Some(WaitingJob {
+            key: job.key,
+            title: job.spec.title,
+            reason,
+            clears_by_itself: reason.clears_by_itself(),
+            wake,
+        }),
+        JobState::Queued
+        | JobState::Preparing { .. }
+        | JobState::Working { .. }
+        | JobState::Collecting { .. }
+        | JobState::Verifying { .. }
+        | JobState::Publishing { .. }
+        | JobState::Cleaning { .. }
+        | JobState::Ended { .. } => None,
+    });
+    let mut waiting: Vec<WaitingJob> = parked.collect();
+    // Those that a person has to act on first.
+    waiting.sort_by_key(|job| job.clears_by_itself);
+    Ok(waiting)
+}
+
+async fn failures(store: &Store) -> Result<Vec<FailedJob>, AppError> {
+    let jobs = jobs(store, &[], true, LOOKED_AT).await?;
+    let failed = jobs.into_iter().filter_map(|job| {
+        let reason = job.state.end()?.reason;
+        let counts = !matches!(reason.exit_code(), ExitCode::Done | ExitCode::Cancelled | ExitCode::Interrupted);
+        let next = words::after_end(reason, job.key.as_str());
+        counts.then(|| FailedJob { key: job.key, title: job.spec.title, reason, next })
+    });
+    Ok(failed.take(SHOWN).collect())
+}
+
+/// What makes a queue need somebody.
+fn problems(queue: &QueueStats, workers: &[WorkerView]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for worker in workers {
+        let Some(verdict) = worker.health.filter(|verdict| !verdict.healthy) else { continue };
+        let advice = worker.report.as_ref().and_then(|report| report.advice.clone());
+        let advice = advice.unwrap_or_else(|| "it was not heard of for more than five minutes".to_owned());
+        problems.push(format!("worker {} is {}: {advice}", worker.id, verdict.reason.code()));
+    }
+    let taken = workers.iter().any(WorkerView::takes_jobs);
+    let helps_itself = workers.iter().any(|worker| worker.health.is_some_and(|verdict| verdict.healthy) && !worker.drain);
+    if queue.ready > 0 && !taken && !helps_itself {
+        let jobs = words::plural(queue.ready, "job");
+        problems.push(format!("{jobs} could run and no worker takes them: overnight work"));
+    }
+    if queue.leases_expired > 0 && !taken && !helps_itself {
+        let jobs = words::plural(queue.leases_expired, "job");
+        problems.push(format!("{jobs} of lost workers wait to be taken back: overnight work"));
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use overnight_core::worker::WorkerStatus;
+
+    use super::*;
+    use crate::commands::worker::view::tests::{report, seen};
+
+    fn worker(status: WorkerStatus) -> WorkerView {
+        WorkerView::of(seen("night:1", Some(report(status))), Timestamp(1_000_000), false)
+    }
+
+    #[test]
+    fn ready_jobs_that_nobody_takes_are_a_problem() {
+        let ready = QueueStats { ready: 2, ..QueueStats::default() };
+        assert_eq!(problems(&ready, &[]).len(), 1);
+        assert!(problems(&ready, &[worker(WorkerStatus::Idle)]).is_empty());
+        assert!(problems(&ready, &[worker(WorkerStatus::Backoff)]).is_empty());
+        assert!(problems(&QueueStats::default(), &[]).is_empty());
+        let lost = QueueStats { leases_expired: 1, ..QueueStats::default() };
+        assert_eq!(problems(&lost, &[]).len(), 1);
+    }
+
+    #[test]
+    fn a_worker_that_needs_somebody_is_a_problem_with_its_advice() {
+        let mut ill = report(WorkerStatus::LoginExpired);
+        ill.advice = Some("log in".to_owned());
+        let ill = WorkerView::of(seen("night:1", Some(ill)), Timestamp(1_000_000), false);
+        let found = problems(&QueueStats::default(), &[worker(WorkerStatus::Running), ill]);
+        assert_eq!(found, ["worker night:1 is login-expired: log in"]);
+    }
+}

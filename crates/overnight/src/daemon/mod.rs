@@ -1,0 +1,103 @@
+//! A worker as a process that runs for weeks: signals, the service manager, what it answers over HTTP, and what it tells.
+//!
+//! The work itself is `overnight_engine::dispatch`, in a task of its own. Here is what stands around it:
+//!
+//! ```text
+//! signals ──► Attendant ──► orders (drain, force), settings (reload)  ──► dispatch
+//! told    ──►     │    ──► standard error, or NDJSON                  ◄──
+//! reports ──►     └────► service manager                              ◄── ──► HTTP
+//! ```
+//!
+//! Nothing here decides about a job or about the worker's health.
+
+mod attend;
+mod listen;
+mod notify;
+mod reload;
+pub mod settings;
+mod signals;
+mod tell;
+mod usage;
+mod watchdog;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use overnight_engine::dispatch::{self, Finished, Mode, Orders, Wires};
+use tokio::sync::{mpsc, watch};
+
+use crate::app::{App, Working};
+use crate::cli::Global;
+use crate::cli::work_args::OfferArgs;
+use crate::error::AppError;
+use crate::worker;
+use attend::Attendant;
+use listen::Listening;
+use notify::Notifier;
+use signals::Signals;
+use tell::{Teller, WorkerEvent};
+
+/// What is asked of a worker's process.
+#[derive(Debug, Clone)]
+pub struct Order {
+    pub mode: Mode,
+    pub offer: OfferArgs,
+    /// Where to answer over HTTP.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Works until the mode, a signal or a drain ends it.
+///
+/// # Errors
+/// When it cannot begin: the configuration, the address or the store cannot be used. What fails later is waited out, except
+/// that the address is lost.
+pub async fn run(app: &App, global: &Global, order: &Order) -> Result<Finished, AppError> {
+    // First of all: a signal that comes while the worker begins must not end it half-way.
+    let signals = Signals::listen()?;
+    let teller = Teller { out: app.out, events: order.offer.events };
+    let settings = settings::of(app.config(), &order.offer, &app.host()?);
+    let listening = match order.listen {
+        Some(address) => Some(Listening::bind(address, teller).await?),
+        None => None,
+    };
+    let working = app.working().await?;
+    let started = WorkerEvent::started(&working.worker, &settings.offer);
+    let (settings, settings_seen) = watch::channel(settings);
+    let (reports, reports_seen) = watch::channel(None);
+    let (told, hearing) = mpsc::unbounded_channel();
+    let orders = Orders::default();
+    let dispatching = tokio::spawn(dispatch::run(
+        Arc::clone(&working.engine),
+        worker::facts(),
+        settings_seen,
+        order.mode,
+        orders.clone(),
+        Wires { reports, told },
+    ));
+    let allowed = app.config().serve.allowed_hosts.clone();
+    let store = working.engine.store().clone();
+    let serving = listening.map(|on| on.serve(store, reports_seen.clone(), allowed));
+    let attendant = Attendant {
+        teller,
+        notifier: Notifier::from_environment(&app.env),
+        orders,
+        reloader: reload::Reloader::new(app, global, &order.offer, settings),
+        reports: reports_seen,
+        pulse: working.engine.heart().pulse(),
+        started: Some(started),
+        deadline: None,
+        asked: false,
+    };
+    let attended = Box::pin(attendant.attend(app, signals, hearing, dispatching, serving)).await;
+    leave(&working).await;
+    let finished = attended?;
+    teller.tell(&WorkerEvent::Stopped { jobs: finished.jobs, forced: finished.forced });
+    Ok(finished)
+}
+
+/// A worker that has stopped need not be asked after.
+async fn leave(working: &Working) {
+    if let Err(error) = working.engine.store().worker_forget(&working.worker).await {
+        tracing::debug!(%error, "the worker's row stays");
+    }
+}

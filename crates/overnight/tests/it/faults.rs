@@ -1,0 +1,3 @@
+//! Faults around workers on one queue: killed, stopped, cut off, too late; and what must be true afterwards.
+
+mod sweep;
