@@ -24,16 +24,16 @@ struct Waiting {
 pub(crate) struct Commits {
     waiting: Arc<Mutex<Vec<Waiting>>>,
     turns: Arc<Semaphore>,
-    #[cfg(test)]
-    at_once: usize,
+}
+
+impl Default for Commits {
+    fn default() -> Self {
+        // One after the other: two at a time would halve what each of them gathers.
+        Self { waiting: Arc::default(), turns: Arc::new(Semaphore::new(1)) }
+    }
 }
 
 impl Commits {
-    /// `at_once`: transactions that may be written side by side.
-    pub(crate) fn new(at_once: usize) -> Self {
-        Self { waiting: Arc::default(), turns: Arc::new(Semaphore::new(at_once)), #[cfg(test)] at_once }
-    }
-
     /// Writes a step, together with others that wait at the same time.
     pub(crate) async fn write(&self, store: &Store, write: Write) -> Written {
         let (reply, mut answer) = oneshot::channel();
@@ -43,6 +43,8 @@ impl Commits {
             // Somebody else's transaction took it along.
             written = &mut answer => return written.unwrap_or_else(|_| Err(unheard())),
         };
+        // Those that come in the same moment come along.
+        tokio::task::yield_now().await;
         let gathered = self.take();
         if gathered.is_empty() {
             drop(turn);
@@ -76,10 +78,10 @@ impl Commits {
         taken
     }
 
-    /// Whether a transaction is being written.
+    /// How many transactions could be begun now.
     #[cfg(test)]
-    pub(crate) fn is_busy(&self) -> bool {
-        self.turns.available_permits() < self.at_once
+    pub(crate) fn free_turns(&self) -> usize {
+        self.turns.available_permits()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {

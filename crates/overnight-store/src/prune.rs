@@ -119,7 +119,10 @@ impl Store {
         );
         tx.all(sql(text).bind(before.0).bind_all(ids.iter().map(JobId::as_str))).await?;
         // Looked at again now that nobody can come to wait for them any more.
-        let text = format!("SELECT j.id FROM jobs j WHERE {PRUNABLE} AND j.id IN ({}) ORDER BY j.id", places(2, ids.len()));
+        let text = format!(
+            "SELECT j.id FROM jobs j WHERE {PRUNABLE} AND j.id IN ({}) ORDER BY j.id",
+            places(2, ids.len())
+        );
         let found = tx.all(sql(text).bind(before.0).bind_all(ids.iter().map(JobId::as_str))).await?;
         let going = found.iter().map(|row| id(&row::text(row, "?", "id")?)).collect::<Result<Vec<_>, _>>()?;
         if going.is_empty() {

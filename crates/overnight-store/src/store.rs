@@ -28,12 +28,7 @@ pub struct Store {
 
 impl Store {
     pub(crate) fn new(database: Database, write: Option<Pool>, read: Pool) -> Self {
-        let commits = Commits::new(match &read {
-            Pool::Sqlite(_) => 1,
-            // One is being written while the next gathers.
-            Pool::Postgres(_) => 2,
-        });
-        Self { database, write, read, woken: watch::Sender::new(0), lanes: LaneCache::default(), commits }
+        Self { database, write, read, woken: watch::Sender::new(0), lanes: LaneCache::default(), commits: Commits::default() }
     }
 
     /// Where it is.

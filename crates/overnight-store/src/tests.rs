@@ -27,6 +27,7 @@ mod cancel;
 mod claims;
 mod depends;
 mod enqueue;
+mod feed;
 mod files;
 mod leases;
 mod limits;
@@ -36,6 +37,7 @@ mod places;
 mod processes;
 mod prune;
 mod records;
+mod wakes;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,7 +50,7 @@ use overnight_core::job::{
     Publication, Queueing,
     StageOutput, Step, Trouble, VerifyRequest, transition,
 };
-use overnight_core::units::Timestamp;
+use overnight_core::units::{MicroDollars, Timestamp};
 use overnight_core::verdict::CheckSource;
 use overnight_testkit::postgres::Postgres;
 

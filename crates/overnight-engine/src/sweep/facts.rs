@@ -6,9 +6,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use overnight_core::command::ProcessIdentity;
 use overnight_core::id::{EventNumber, JobId};
 use overnight_core::job::JobEvent;
-use overnight_core::command::ProcessIdentity;
 use overnight_core::units::Timestamp;
 use overnight_git::{Site, workspace};
 use overnight_store::{JobFate, Store, StoreError};
@@ -24,7 +24,11 @@ const WORTH_COMPRESSING: u64 = 4 << 10;
 
 pub(super) async fn gather(sweeper: &Sweeper, now: Timestamp) -> Result<Facts, SweepError> {
     let (dirs, store) = (&sweeper.dirs, &sweeper.store);
-    let jobs = blocking(dirs.jobs(), { let dirs = dirs.clone(); move || list_jobs(&dirs) }).await?;
+    let jobs = blocking(dirs.jobs(), {
+        let dirs = dirs.clone();
+        move || list_jobs(&dirs)
+    })
+    .await?;
     let mirrors = mirrors(sweeper).await?;
     let refs = mirrors.iter().filter_map(|mirror| mirror.inside.as_ref()).flat_map(|inside| &inside.refs);
     let named = refs.filter_map(|one| JobId::parse(&one.job).ok());
@@ -65,7 +69,8 @@ fn list_jobs(dirs: &Dirs) -> io::Result<Vec<JobId>> {
     let mut jobs = Vec::new();
     for entry in entries {
         let entry = entry?;
-        let id = entry.file_name().to_str().filter(|name| uuid::Uuid::parse_str(name).is_ok()).map(JobId::parse);
+        let id =
+            entry.file_name().to_str().filter(|name| uuid::Uuid::parse_str(name).is_ok()).map(JobId::parse);
         if let (Some(Ok(id)), true) = (id, entry.file_type()?.is_dir()) {
             jobs.push(id);
         }

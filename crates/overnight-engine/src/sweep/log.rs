@@ -97,7 +97,8 @@ mod tests {
         compress(&log).unwrap();
         compress(&log).unwrap();
         assert_eq!(read(&log).as_deref(), Some(text.as_str()));
-        let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["turn-1.out.jsonl.gz"]);
         assert!(fs::metadata(beside(&log, ".gz")).unwrap().len() < 1_000);
         assert_eq!(read(&dir.path().join("none")), None);

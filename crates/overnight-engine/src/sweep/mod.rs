@@ -59,13 +59,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Default for Retention {
     fn default() -> Self {
-        Self {
-            crashed: DAY,
-            compress: Some(DAY),
-            logs: Some(DAY * 30),
-            jobs: Some(DAY * 90),
-            mirrors: None,
-        }
+        Self { crashed: DAY, compress: Some(DAY), logs: Some(DAY * 30), jobs: Some(DAY * 90), mirrors: None }
     }
 }
 

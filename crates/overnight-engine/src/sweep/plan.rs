@@ -55,20 +55,34 @@ pub enum Target {
     /// A turn's processes, which nobody watches over.
     Tree(ProcessIdentity),
     /// What only the work on a job needed.
-    Scratch { paths: Vec<PathBuf> },
+    Scratch {
+        paths: Vec<PathBuf>,
+    },
     /// All that is left of a job.
     JobDirectory(PathBuf),
     /// Compressed, not removed.
     Log(PathBuf),
     /// What dead processes left in a mirror or beside it.
-    MirrorLeftovers { mirror: PathBuf, paths: Vec<PathBuf> },
+    MirrorLeftovers {
+        mirror: PathBuf,
+        paths: Vec<PathBuf>,
+    },
     /// A mirror that was put aside.
     BrokenMirror(PathBuf),
     /// What jobs made, in a mirror.
-    JobRefs { mirror: PathBuf, refs: Vec<JobRef> },
+    JobRefs {
+        mirror: PathBuf,
+        refs: Vec<JobRef>,
+    },
     /// Put in order, not removed.
-    MirrorPacks { mirror: PathBuf, how: Repack },
-    Mirror { path: PathBuf, last_used: SystemTime },
+    MirrorPacks {
+        mirror: PathBuf,
+        how: Repack,
+    },
+    Mirror {
+        path: PathBuf,
+        last_used: SystemTime,
+    },
     JobRecord(JobId),
     WorkerRecord(WorkerId),
 }
@@ -102,9 +116,10 @@ impl fmt::Display for Target {
                 let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
                 f.write_str(&shown.join(", "))
             }
-            Self::JobDirectory(path) | Self::Log(path) | Self::BrokenMirror(path) | Self::Mirror { path, .. } => {
-                path.display().fmt(f)
-            }
+            Self::JobDirectory(path)
+            | Self::Log(path)
+            | Self::BrokenMirror(path)
+            | Self::Mirror { path, .. } => path.display().fmt(f),
             Self::JobRefs { mirror, refs } => {
                 let names: Vec<&str> = refs.iter().map(|one| one.name.as_str()).collect();
                 write!(f, "{}: {}", mirror.display(), names.join(", "))
@@ -185,11 +200,8 @@ pub(super) fn before(now: Timestamp, span: Duration) -> Timestamp {
 }
 
 pub(super) fn plan(facts: &Facts, retention: &Retention) -> Plan {
-    let planner = Planner {
-        facts,
-        retention,
-        prunable: facts.prunable.iter().map(|fate| &fate.id).collect(),
-    };
+    let planner =
+        Planner { facts, retention, prunable: facts.prunable.iter().map(|fate| &fate.id).collect() };
     let mut items: Vec<Item> = facts.trees.iter().map(tree).collect();
     items.extend(facts.dirs.iter().flat_map(|dir| planner.directory(dir)));
     items.extend(facts.mirrors.iter().flat_map(|mirror| planner.mirror(mirror)));

@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use overnight_store::Database;
 
 use crate::dirs::Dirs;
+use crate::trouble::private_dir;
 
 /// Below the data directory.
 const FILE: &str = "stores";
@@ -18,6 +19,7 @@ pub(crate) fn note(dirs: &Dirs, database: &Database) -> io::Result<()> {
     if read(dirs)?.contains(&own) {
         return Ok(());
     }
+    private_dir(dirs.root())?;
     let path = dirs.root().join(FILE);
     let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
     // One write: lines of two processes do not mix. The same line twice does no harm.

@@ -60,7 +60,9 @@ async fn old_ends_are_forgotten_with_everything_of_theirs_and_stay_in_the_sums(f
     assert!(store.jobs_prune(Timestamp(0), &all).await.unwrap().is_empty());
     assert_eq!(store.jobs_prune(horizon, &all).await.unwrap(), all[..2]);
     assert!(store.jobs_prune(horizon, &all).await.unwrap().is_empty());
-    for (table, left) in [("jobs", 1), ("job_specs", 1), ("effects", 0), ("events", 1), ("job_dependencies", 0)] {
+    for (table, left) in
+        [("jobs", 1), ("job_specs", 1), ("effects", 0), ("events", 1), ("job_dependencies", 0)]
+    {
         assert_eq!(rows(store, table).await, left, "{table}");
     }
     assert_eq!(ended_stats(store).await, before);
@@ -78,7 +80,10 @@ async fn a_job_that_an_unfinished_one_waits_for_is_kept(f: &Fixture) {
     let (one, two) = (enqueue(store).await, enqueue(store).await);
     let mut child = new_job(store, "app").await;
     child.after = [&one, &two]
-        .map(|parent| After { on: Parent::Job(parent.id.clone()), rule: overnight_core::job::AfterRule::Ended })
+        .map(|parent| After {
+            on: Parent::Job(parent.id.clone()),
+            rule: overnight_core::job::AfterRule::Ended,
+        })
         .to_vec();
     let child = store.job_enqueue(&child).await.unwrap();
     let mut claimed = claim(store, &one.id, "w").await;

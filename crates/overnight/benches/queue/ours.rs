@@ -168,6 +168,8 @@ async fn work(store: Store, starts: Starts) {
         // Seen before it looks: what is committed while it looks wakes it again.
         wakes.borrow_and_update();
         let first = Arc::clone(&slots).acquire_owned().await.unwrap();
+        // As the dispatcher, which takes note of all jobs that have ended before it claims.
+        tokio::task::yield_now().await;
         order.slots = 1 + slots.available_permits();
         let taken = store.jobs_claim(&order).await.unwrap().taken;
         drop(first);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use overnight_core::agent::{BackendId, Billing, Effort};
 use overnight_core::job::Priority;
 use overnight_core::units::MicroDollars;
-use overnight_store::Database;
 use overnight_engine::repo_file;
+use overnight_store::Database;
 
 /// `90s`, `15m`, `2h`, `1h30m`.
 ///
@@ -114,7 +114,8 @@ pub fn count(text: &str) -> Result<u32, String> {
 /// # Errors
 /// The bounds.
 pub fn priority(text: &str) -> Result<Priority, String> {
-    let number = text.trim().parse::<i64>().map_err(|_| "expected a whole number from -100 to 100".to_owned())?;
+    let number =
+        text.trim().parse::<i64>().map_err(|_| "expected a whole number from -100 to 100".to_owned())?;
     Priority::new(number)
 }
 

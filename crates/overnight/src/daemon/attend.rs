@@ -116,7 +116,8 @@ impl Attendant {
             }
             Asked::Stop(signal) => {
                 self.notifier.stopping();
-                let how = "takes no more jobs and ends when the running ones have; a second signal lets go of them";
+                let how =
+                    "takes no more jobs and ends when the running ones have; a second signal lets go of them";
                 self.teller.say(&format!("{signal}: {how}"));
                 self.orders.drain.cancel();
             }

@@ -102,7 +102,8 @@ mod tests {
     }
 
     fn expect_told(place: &OsStr, manager: &UnixDatagram) {
-        let notifier = Notifier::from_environment(&Environment::of([("NOTIFY_SOCKET", place)], Path::new("/")));
+        let notifier =
+            Notifier::from_environment(&Environment::of([("NOTIFY_SOCKET", place)], Path::new("/")));
         notifier.ready();
         notifier.status("1 of 2");
         notifier.status("1 of 2");

@@ -23,23 +23,70 @@ const DETAIL: usize = 300;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "type")]
 pub(super) enum WorkerEvent {
-    Started { worker: WorkerId, slots: usize, backends: Vec<BackendId>, labels: Vec<Label> },
-    Listening { address: SocketAddr },
-    Claimed { job: JobId, key: TaskKey, title: String },
-    Ended { job: JobId, key: TaskKey, reason: EndReason, detail: String },
-    Waits { job: JobId, key: TaskKey, reason: ParkReason, clears_by_itself: bool, wake_ms: Option<Timestamp> },
+    Started {
+        worker: WorkerId,
+        slots: usize,
+        backends: Vec<BackendId>,
+        labels: Vec<Label>,
+    },
+    Listening {
+        address: SocketAddr,
+    },
+    Claimed {
+        job: JobId,
+        key: TaskKey,
+        title: String,
+    },
+    Ended {
+        job: JobId,
+        key: TaskKey,
+        reason: EndReason,
+        detail: String,
+    },
+    Waits {
+        job: JobId,
+        key: TaskKey,
+        reason: ParkReason,
+        clears_by_itself: bool,
+        wake_ms: Option<Timestamp>,
+    },
     /// It was let go of where it was.
-    Failed { job: JobId, key: TaskKey, why: String },
+    Failed {
+        job: JobId,
+        key: TaskKey,
+        why: String,
+    },
     /// The job of a lost worker was taken back; `ended`: it had been lost too often.
-    Reclaimed { key: TaskKey, worker: WorkerId, times: u32, ended: bool },
+    Reclaimed {
+        key: TaskKey,
+        worker: WorkerId,
+        times: u32,
+        ended: bool,
+    },
     /// A job that this version cannot read was set aside.
-    Unreadable { what: String },
-    Status { from: WorkerStatus, to: WorkerStatus, why: Option<String> },
-    Draining { running: usize },
+    Unreadable {
+        what: String,
+    },
+    Status {
+        from: WorkerStatus,
+        to: WorkerStatus,
+        why: Option<String>,
+    },
+    Draining {
+        running: usize,
+    },
     /// The configuration was read again.
-    Reloaded { at_once: Vec<String>, at_next_start: Vec<String> },
-    ReloadFailed { why: String },
-    Stopped { jobs: u64, forced: bool },
+    Reloaded {
+        at_once: Vec<String>,
+        at_next_start: Vec<String>,
+    },
+    ReloadFailed {
+        why: String,
+    },
+    Stopped {
+        jobs: u64,
+        forced: bool,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -83,8 +130,13 @@ impl WorkerEvent {
             }
             Told::Reclaimed(all) => {
                 let one = all.iter().cloned();
-                one.map(|one| Self::Reclaimed { key: one.key, worker: one.worker, times: one.times, ended: one.ended })
-                    .collect()
+                one.map(|one| Self::Reclaimed {
+                    key: one.key,
+                    worker: one.worker,
+                    times: one.times,
+                    ended: one.ended,
+                })
+                .collect()
             }
             Told::Unreadable(all) => all.iter().map(|what| Self::Unreadable { what: what.clone() }).collect(),
             Told::Status { from, to, why } => {
@@ -96,12 +148,18 @@ impl WorkerEvent {
 
     /// A line for people; `None`: nothing that they need.
     fn line(&self) -> Option<String> {
-        let with = |mark: Mark, key: &TaskKey, text: &str| format!("{} {} {text}", mark.show(), styled(BOLD, key.as_str()));
+        let with = |mark: Mark, key: &TaskKey, text: &str| {
+            format!("{} {} {text}", mark.show(), styled(BOLD, key.as_str()))
+        };
         Some(match self {
             Self::Started { worker, slots, backends, labels } => started(worker, *slots, backends, labels),
-            Self::Listening { address } => format!("answers at http://{address}/health and http://{address}/metrics"),
+            Self::Listening { address } => {
+                format!("answers at http://{address}/health and http://{address}/metrics")
+            }
             Self::Claimed { key, title, .. } => with(Mark::Fact, key, &one_line(title, DETAIL)),
-            Self::Ended { key, reason: EndReason::Published, .. } => with(Mark::Good, key, words::end(EndReason::Published)),
+            Self::Ended { key, reason: EndReason::Published, .. } => {
+                with(Mark::Good, key, words::end(EndReason::Published))
+            }
             Self::Ended { key, reason, detail, .. } => {
                 let next = words::after_end(*reason, key.as_str());
                 let text = format!("{}: {}; {next}", words::end(*reason), one_line(detail, DETAIL));
@@ -117,11 +175,17 @@ impl WorkerEvent {
             Self::Reclaimed { key, worker, times, ended: false } => {
                 with(Mark::Again, key, &format!("goes on: its worker {worker} was lost (time {times})"))
             }
-            Self::Reclaimed { key, worker, times, ended: true } => {
-                with(Mark::Bad, key, &format!("ended: it was lost {times} times, the last time with {worker}"))
-            }
+            Self::Reclaimed { key, worker, times, ended: true } => with(
+                Mark::Bad,
+                key,
+                &format!("ended: it was lost {times} times, the last time with {worker}"),
+            ),
             Self::Unreadable { what } => {
-                format!("{} set aside, this version cannot read it: {}", Mark::Note.show(), one_line(what, DETAIL))
+                format!(
+                    "{} set aside, this version cannot read it: {}",
+                    Mark::Note.show(),
+                    one_line(what, DETAIL)
+                )
             }
             Self::Status { to, why, .. } => status(*to, why.as_deref()),
             Self::Draining { running: 0 } => "takes no more jobs".to_owned(),
@@ -130,7 +194,11 @@ impl WorkerEvent {
             }
             Self::Reloaded { at_once, at_next_start } => reloaded(at_once, at_next_start),
             Self::ReloadFailed { why } => {
-                format!("{} the configuration cannot be used, the old one stays\n{}", Mark::Bad.show(), why.trim_end())
+                format!(
+                    "{} the configuration cannot be used, the old one stays\n{}",
+                    Mark::Bad.show(),
+                    why.trim_end()
+                )
             }
             Self::Stopped { jobs, forced } => {
                 let how = if *forced { "; what still ran was let go of and can go on anywhere" } else { "" };
@@ -163,16 +231,13 @@ fn status(to: WorkerStatus, why: Option<&str>) -> String {
 }
 
 fn reloaded(at_once: &[String], at_next_start: &[String]) -> String {
-    let mut text = "the configuration was read again".to_owned();
-    match at_once {
-        [] if at_next_start.is_empty() => text.push_str(": nothing changed"),
-        [] => {}
-        keys => text.push_str(&format!("; from now on: {}", keys.join(", "))),
-    }
-    if !at_next_start.is_empty() {
-        text.push_str(&format!("; from the next start on: {}", at_next_start.join(", ")));
-    }
-    text
+    let named = |when: &str, keys: &[String]| match keys {
+        [] => String::new(),
+        keys => format!("; {when} on: {}", keys.join(", ")),
+    };
+    let changes = named("from now", at_once) + &named("from the next start", at_next_start);
+    let changes = if changes.is_empty() { "; nothing changed" } else { &changes };
+    format!("the configuration was read again{changes}")
 }
 
 /// A worker in one line, as a service manager shows it.

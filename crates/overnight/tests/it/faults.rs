@@ -1,3 +1,11 @@
 //! Faults around workers on one queue: killed, stopped, cut off, too late; and what must be true afterwards.
 
+mod cancel;
+mod clock;
+mod database;
+mod disk;
+mod load;
+mod places;
+mod poison;
+mod stopped;
 mod sweep;

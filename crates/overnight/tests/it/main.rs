@@ -19,6 +19,7 @@ mod faults;
 mod harness;
 mod hostile;
 mod pull_request;
+mod queue;
 mod repositories;
 mod run;
 mod worker;

@@ -5,8 +5,8 @@ mod serving;
 mod stopping;
 mod trouble;
 
-use crate::harness::fleet::{FIX, hasten};
 use crate::harness::Place;
+use crate::harness::fleet::{FIX, hasten};
 
 /// A place with times at which nothing has to be waited for long.
 fn place() -> Place {
@@ -32,7 +32,11 @@ fn a_worker_takes_everything_that_is_ready_and_ends_when_nothing_is_left() {
     }
     assert_eq!(place.branches().len(), 2);
     let after = place.status();
-    assert_eq!((&after["healthy"], &after["queue"]["ended"][0]["jobs"]), (&true.into(), &4.into()), "{after:#}");
+    assert_eq!(
+        (&after["healthy"], &after["queue"]["ended"][0]["jobs"]),
+        (&true.into(), &4.into()),
+        "{after:#}"
+    );
     assert!(place.workers().is_empty());
     let shown = place.overnight(&["status", "--check"]).expect_code(0).expect_plain();
     assert!(shown.stdout.contains("all is well") && shown.stdout.contains("4 done"), "{}", shown.stdout);

@@ -24,7 +24,7 @@ async fn refused(places: &Places, path: &Path, said: &[&str]) {
     let mut text = error.to_string();
     let mut next = std::error::Error::source(&error);
     while let Some(source) = next {
-        text.push_str(&format!(": {source}"));
+        text = format!("{text}: {source}");
         next = source.source();
     }
     assert!(said.iter().any(|said| text.contains(said)), "{text}");
@@ -69,7 +69,7 @@ async fn a_flipped_bit_that_leaves_a_readable_file_is_found() {
         let mut bytes = whole.clone();
         bytes[place] ^= 1;
         match checked(&written(&places, "flipped.db", &bytes)).await {
-            Err(error) => said.push_str(&format!("{error}\n")),
+            Err(error) => said = format!("{said}{error}\n"),
             // What is left of a row that was moved belongs to nothing any more.
             Ok(still) => assert_eq!(still, report),
         }

@@ -110,7 +110,7 @@ pub(super) fn job_id(number: usize) -> String {
 }
 
 /// A row from pairs of column and value; what is not named is empty.
-fn row(table: &Table, named: Vec<(&str, Value)>) -> Vec<Value> {
+fn row(table: &Table, named: &[(&str, Value)]) -> Vec<Value> {
     let value = |(column, kind): &(&str, &str)| match (named.iter().find(|(name, _)| name == column), *kind) {
         (Some((_, value)), _) => value.clone(),
         (None, "TEXT") => Value::Text(None),
@@ -123,7 +123,7 @@ fn row(table: &Table, named: Vec<(&str, Value)>) -> Vec<Value> {
 fn job(table: &Table, number: usize, states: &[JobState]) -> Vec<Value> {
     let state = &states[number % states.len()];
     let mut named: Vec<(&str, Value)> =
-        COLUMNS.into_iter().zip(Placement::of(state, number % 2 == 0).unwrap().values()).collect();
+        COLUMNS.into_iter().zip(Placement::of(state, number.is_multiple_of(2)).unwrap().values()).collect();
     let at = Value::from(START + number as i64);
     let queueing = Queueing { group: Some(Label::parse("g").unwrap()), ..Queueing::default() };
     named.extend([
@@ -133,14 +133,14 @@ fn job(table: &Table, number: usize, states: &[JobState]) -> Vec<Value> {
         ("key", format!("app-{}", number + 1).into()),
         (
             "request",
-            if number % 3 == 0 {
+            if number.is_multiple_of(3) {
                 format!("{} {number}", WORDS[number % 4]).into()
             } else {
                 Value::Text(None)
             },
         ),
         ("fence", (number as i64 % 5).into()),
-        ("cancel", if number % 11 == 0 { "command".into() } else { Value::Text(None) }),
+        ("cancel", if number.is_multiple_of(11) { "command".into() } else { Value::Text(None) }),
         ("last_event", 2.into()),
         ("created_at", at.clone()),
         ("updated_at", at.clone()),
@@ -149,12 +149,12 @@ fn job(table: &Table, number: usize, states: &[JobState]) -> Vec<Value> {
         ("priority", (number as i64 % 7 - 3).into()),
         ("queueing", json(&queueing)),
         ("blocked_by", 1.into()),
-        ("dependents", (number % 10 == 0).into()),
+        ("dependents", number.is_multiple_of(10).into()),
         ("lost", 1.into()),
-        ("place", if number % 2 == 0 { "p".into() } else { "".into() }),
-        ("claimed_at", if number % 4 == 0 { at } else { Value::Number(None) }),
+        ("place", if number.is_multiple_of(2) { "p".into() } else { "".into() }),
+        ("claimed_at", if number.is_multiple_of(4) { at } else { Value::Number(None) }),
     ]);
-    row(table, named)
+    row(table, &named)
 }
 
 fn events(number: usize) -> [Vec<Value>; 2] {
@@ -209,8 +209,8 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
         "events" => (0..jobs).flat_map(events).collect(),
         "effects" => every(3)
             .map(|n| {
-                let result = if n % 2 == 0 { text(WORDS[1]) } else { Value::Text(None) };
-                let status = text(if n % 2 == 0 { "done" } else { "reserved" });
+                let result = if n.is_multiple_of(2) { text(WORDS[1]) } else { Value::Text(None) };
+                let status = text(if n.is_multiple_of(2) { "done" } else { "reserved" });
                 vec![job_id(n).into(), text("push"), text(WORDS[2]), status, result, 1.into(), START.into()]
             })
             .collect(),

@@ -153,9 +153,10 @@ async fn failures(store: &Store) -> Result<Vec<FailedJob>, AppError> {
     let jobs = jobs(store, &[], true, LOOKED_AT).await?;
     let failed = jobs.into_iter().filter_map(|job| {
         let reason = job.state.end()?.reason;
-        let counts = !matches!(reason.exit_code(), ExitCode::Done | ExitCode::Cancelled | ExitCode::Interrupted);
+        let counts =
+            !matches!(reason.exit_code(), ExitCode::Done | ExitCode::Cancelled | ExitCode::Interrupted);
         let next = words::after_end(reason, job.key.as_str());
-        counts.then(|| FailedJob { key: job.key, title: job.spec.title, reason, next })
+        counts.then_some(FailedJob { key: job.key, title: job.spec.title, reason, next })
     });
     Ok(failed.take(SHOWN).collect())
 }
@@ -170,7 +171,8 @@ fn problems(queue: &QueueStats, workers: &[WorkerView]) -> Vec<String> {
         problems.push(format!("worker {} is {}: {advice}", worker.id, verdict.reason.code()));
     }
     let taken = workers.iter().any(WorkerView::takes_jobs);
-    let helps_itself = workers.iter().any(|worker| worker.health.is_some_and(|verdict| verdict.healthy) && !worker.drain);
+    let helps_itself =
+        workers.iter().any(|worker| worker.health.is_some_and(|verdict| verdict.healthy) && !worker.drain);
     if queue.ready > 0 && !taken && !helps_itself {
         let jobs = words::plural(queue.ready, "job");
         problems.push(format!("{jobs} could run and no worker takes them: overnight work"));

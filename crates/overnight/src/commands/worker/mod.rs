@@ -45,7 +45,8 @@ async fn ls(app: &App, all: bool, json: bool) -> Outcome {
 #[must_use]
 pub fn table(workers: &[WorkerView], now: Timestamp) -> String {
     let ids = workers.iter().map(|worker| worker.id.as_str().len()).max().unwrap_or(0).max(6);
-    let head = format!("{:<ids$}  {:<13}  {:>7}  {:>8}  {:<9} PLACE", "WORKER", "STATUS", "BUSY", "SEEN", "VERSION");
+    let head =
+        format!("{:<ids$}  {:<13}  {:>7}  {:>8}  {:<9} PLACE", "WORKER", "STATUS", "BUSY", "SEEN", "VERSION");
     let mut text = format!("{}\n", styled(DIM, &head));
     for worker in workers {
         let slots = worker.report.as_ref().map_or_else(|| "1".to_owned(), |report| report.slots.to_string());
@@ -107,7 +108,9 @@ async fn tell(app: &App, store: &Store, worker: &WorkerView, drain: bool) -> Res
             let jobs = words::plural(worker.held, "job");
             format!("{id} takes no more jobs and ends when it has finished what it has ({jobs} now)")
         }
-        (true, false) => format!("{id} goes on, unless it has heard of it already: then it ends, and a new one is needed"),
+        (true, false) => {
+            format!("{id} goes on, unless it has heard of it already: then it ends, and a new one is needed")
+        }
     });
     Ok(())
 }
@@ -118,7 +121,8 @@ fn nobody() -> AppError {
 
 /// The one worker whose id or host begins so.
 fn find(workers: Vec<WorkerView>, wanted: &str) -> Result<WorkerView, AppError> {
-    let begins = |worker: &WorkerView| worker.id.as_str().starts_with(wanted) || worker.host.starts_with(wanted);
+    let begins =
+        |worker: &WorkerView| worker.id.as_str().starts_with(wanted) || worker.host.starts_with(wanted);
     let is = |worker: &WorkerView| worker.id.as_str() == wanted;
     let exact = workers.iter().position(is);
     let mut found: Vec<WorkerView> = match exact {
@@ -129,8 +133,11 @@ fn find(workers: Vec<WorkerView>, wanted: &str) -> Result<WorkerView, AppError> 
         (Some(one), []) => Ok(one),
         (Some(last), others) => {
             let ids: Vec<&str> = others.iter().chain([&last]).map(|worker| worker.id.as_str()).collect();
-            Err(AppError::usage(format!("{:?} is the beginning of more than one worker", for_terminal(wanted)))
-                .help(format!("name one of these, or use --all:\n{}", ids.join("\n"))))
+            Err(AppError::usage(format!(
+                "{:?} is the beginning of more than one worker",
+                for_terminal(wanted)
+            ))
+            .help(format!("name one of these, or use --all:\n{}", ids.join("\n"))))
         }
         (None, _) => Err(AppError::usage(format!("there is no worker {:?}", for_terminal(wanted)))
             .help("overnight worker ls lists them")),
@@ -149,7 +156,8 @@ mod tests {
         let mut far = seen("morning:9:1", idle());
         far.worker.host = "morning".to_owned();
         let of = |seen| WorkerView::of(seen, Timestamp(1_005_000), false);
-        let command = of(overnight_store::WorkerSeen { report: Some("null".into()), ..seen("night:9:3", None) });
+        let command =
+            of(overnight_store::WorkerSeen { report: Some("null".into()), ..seen("night:9:3", None) });
         vec![of(far), of(seen("night:9:1", Some(report(WorkerStatus::LoginExpired)))), command]
     }
 

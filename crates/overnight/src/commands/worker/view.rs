@@ -58,7 +58,8 @@ impl WorkerView {
     #[must_use]
     pub fn of(seen: WorkerSeen, now: Timestamp, gone: bool) -> Self {
         // A report of another version may be unreadable here; a foreground command makes none.
-        let report: Option<WorkerReport> = seen.report.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let report: Option<WorkerReport> =
+            seen.report.as_deref().and_then(|text| serde_json::from_str(text).ok());
         let presence = match now.since(seen.last_seen) {
             _ if gone => Presence::Gone,
             age if age > SILENT => Presence::Silent,

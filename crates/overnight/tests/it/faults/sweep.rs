@@ -101,7 +101,8 @@ fn sweep(engine: Engine, order: &Order) {
 impl Sweep<'_> {
     /// One case after another until there were enough kills, or something did not hold.
     fn work(&self) {
-        while !self.failed.load(Ordering::Relaxed) && self.figures.lock().unwrap().kills() < self.order.kills {
+        while !self.failed.load(Ordering::Relaxed) && self.figures.lock().unwrap().kills() < self.order.kills
+        {
             let case = self.plan.case(self.next.fetch_add(1, Ordering::Relaxed));
             match catch_unwind(AssertUnwindSafe(|| case.run(self.engine))) {
                 Ok(told) => {

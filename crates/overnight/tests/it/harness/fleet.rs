@@ -5,6 +5,8 @@ mod invariants;
 mod tables;
 mod worker;
 
+use std::path::PathBuf;
+
 use overnight_testkit::postgres::{Durability, Postgres};
 use serde_json::Value;
 
@@ -133,16 +135,35 @@ impl Place {
         eventually(&format!("the end of {key}"), || tables.job(key).end_reason)
     }
 
+    /// The scripted agents that run.
+    pub(crate) fn agents(&self) -> Vec<u32> {
+        let ours = |pid: &u32| {
+            let proc = PathBuf::from(format!("/proc/{pid}"));
+            std::fs::read_link(proc.join("cwd")).is_ok_and(|cwd| cwd.starts_with(self.path("")))
+                && std::fs::read(proc.join("cmdline")).is_ok_and(|line| contains(&line, b"__rehearse"))
+        };
+        let pids = std::fs::read_dir("/proc").unwrap().flatten();
+        let mut agents: Vec<u32> =
+            pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(ours).collect();
+        agents.sort_unstable();
+        agents
+    }
+
+    /// Whether a job's agent has said this.
+    pub(crate) fn agent_said(&self, key: &str, text: &str) -> bool {
+        let id = self.tables().job(key).id;
+        let log = self.data().join("jobs").join(id).join("log/turn-1.out.jsonl");
+        std::fs::read(log).is_ok_and(|said| contains(&said, text.as_bytes()))
+    }
+
     /// What must hold whatever happened to the workers, when none is alive any more.
     #[track_caller]
     pub(crate) fn check_fleet(&self) {
         invariants::nothing_runs(self);
         invariants::check(self);
     }
+}
 
-    /// The part of it that holds at every moment.
-    #[track_caller]
-    pub(crate) fn check_queue(&self) {
-        invariants::check(self);
-    }
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
 }

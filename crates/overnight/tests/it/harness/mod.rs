@@ -1,8 +1,8 @@
 //! A place for one test: its own home, data directory and repository, the real binary, real git. Every test ends with
 //! [`Place::finish`], which checks what must hold whatever happened.
 
-pub(crate) mod forge;
 pub(crate) mod fleet;
+pub(crate) mod forge;
 mod invariants;
 pub(crate) mod job;
 pub(crate) mod model;

@@ -45,7 +45,9 @@ impl Place {
 
     #[track_caller]
     pub(crate) fn status(&self) -> Value {
-        self.overnight_in(&self.home(), &["status", "--json"]).expect_code(0).json()["data"].clone()
+        // Also where a test has broken the configuration.
+        let args = ["status", "--json", "--no-config"];
+        self.overnight_in(&self.home(), &args).expect_code(0).json()["data"].clone()
     }
 
     /// The workers that are there, as `worker ls` tells of them.

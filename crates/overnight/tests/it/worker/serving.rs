@@ -12,13 +12,21 @@ fn health_and_metrics_are_answered_while_a_job_runs_and_runs() {
     place.until_event(&key, "turn_started");
 
     let health = served.until_health(200, "running");
-    assert_eq!((&health["healthy"], &health["busy"][0]["key"]), (&true.into(), &key.as_str().into()), "{health:#}");
+    assert_eq!(
+        (&health["healthy"], &health["busy"][0]["key"]),
+        (&true.into(), &key.as_str().into()),
+        "{health:#}"
+    );
     assert_eq!((&health["slots"], &health["intake"]["state"]), (&2.into(), &"open".into()), "{health:#}");
     assert!(health["heartbeat_age_ms"].as_u64().unwrap() < 10_000, "{health:#}");
     assert_eq!((served.get("/healthz").code, served.get("/readyz").code), (200, 200));
     let metrics = served.get("/metrics");
     assert_eq!(metrics.code, 200);
-    for line in ["overnight_worker_busy 1", "overnight_leases{condition=\"held\"} 1", "overnight_worker_claims_total 1"] {
+    for line in [
+        "overnight_worker_busy 1",
+        "overnight_leases{condition=\"held\"} 1",
+        "overnight_worker_claims_total 1",
+    ] {
         assert!(metrics.body.contains(line), "{line}: {}", metrics.body);
     }
     let status = place.status();
@@ -41,10 +49,12 @@ fn health_and_metrics_are_answered_while_a_job_runs_and_runs() {
 fn an_address_that_is_taken_is_named() {
     let place = place();
     let served = place.serve(&["--slots", "0"]);
-    place
-        .overnight(&["serve", "--listen", served.address()])
-        .expect_code(2)
-        .expect_said(&[served.address(), "another program answers there", "--listen"]);
+    served.until_health(200, "idle");
+    place.overnight(&["serve", "--listen", served.address()]).expect_code(2).expect_said(&[
+        served.address(),
+        "another program answers there",
+        "--listen",
+    ]);
     assert_eq!(place.workers().len(), 1, "a worker that could not begin is none");
     served.worker.stop().expect_code(0);
 }

@@ -3,8 +3,8 @@
 use sqlx::{Connection, SqliteConnection};
 
 use super::place;
-use crate::harness::fleet::{FIX, held_until};
 use crate::harness::Place;
+use crate::harness::fleet::{FIX, held_until};
 
 /// A job whose first turn finds no login, and whose second waits for the file and then does its work.
 fn logged_out_first(place: &Place, go: &str) -> String {
@@ -25,7 +25,11 @@ fn an_expired_login_keeps_back_its_jobs_and_is_found_again_without_a_restart() {
     let first = logged_out_first(&place, go.to_str().unwrap());
     let served = place.serve(&[]);
     let health = served.until_health(503, "login-expired");
-    assert_eq!((&health["healthy"], &health["reason"]), (&false.into(), &"login-expired".into()), "{health:#}");
+    assert_eq!(
+        (&health["healthy"], &health["reason"]),
+        (&false.into(), &"login-expired".into()),
+        "{health:#}"
+    );
     assert_eq!(health["credentials"].as_array().unwrap().last().unwrap()["status"], "expired", "{health:#}");
     assert!(health["advice"].as_str().unwrap().contains("login of rehearsal has expired"), "{health:#}");
     served.worker.until_said("a login has expired");

@@ -72,7 +72,8 @@ impl Figures {
         writeln!(text, "  no process left:      after {} ms at the latest", self.gone.as_millis()).unwrap();
         write!(text, "  longest last worker:  {} ms", self.recovery.as_millis()).unwrap();
         if !plan.has_calls() {
-            write!(text, "\n  no system calls were struck at: strace is not installed or not permitted").unwrap();
+            write!(text, "\n  no system calls were struck at: strace is not installed or not permitted")
+                .unwrap();
         }
         text
     }

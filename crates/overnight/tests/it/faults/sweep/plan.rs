@@ -63,7 +63,8 @@ impl Plan {
     }
 
     fn call_or_time(&self, shape: Shape, random: &mut Random) -> Kill {
-        let (_, probe) = self.probes.iter().find(|(probed, _)| *probed == shape).expect("every shape is probed");
+        let (_, probe) =
+            self.probes.iter().find(|(probed, _)| *probed == shape).expect("every shape is probed");
         if probe.calls.is_empty() || random.below(4) == 0 {
             return Kill::After(1 + random.below(probe.millis));
         }

@@ -58,7 +58,8 @@ impl Probe {
 }
 
 pub(super) fn strace_works() -> bool {
-    let tried = Command::new("strace").args(["-f", "-qq", "-o", "/dev/null", "-b", "execve", "--", "true"]).output();
+    let tried =
+        Command::new("strace").args(["-f", "-qq", "-o", "/dev/null", "-b", "execve", "--", "true"]).output();
     tried.is_ok_and(|output| output.status.success())
 }
 
@@ -77,7 +78,8 @@ fn count(place: &Place) -> Vec<(String, u32, u32)> {
             *counts.entry((name.to_owned(), thread.to_owned())).or_default() += 1;
         }
     }
-    let most = |name: &str| counts.iter().filter(|((call, _), _)| call == name).map(|(_, count)| *count).max();
+    let most =
+        |name: &str| counts.iter().filter(|((call, _), _)| call == name).map(|(_, count)| *count).max();
     let worth = CALLS.iter().filter_map(|(name, first)| {
         let last = most(name).filter(|last| last >= first)?;
         Some(((*name).to_owned(), *first, last))

@@ -87,7 +87,11 @@ impl Scene {
         let mut failed = 0;
         let mut pushed = BTreeSet::new();
         for job in &jobs {
-            assert_eq!((job.state.as_str(), job.end_reason.as_deref()), ("ended", Some(shape.end())), "{job:?}");
+            assert_eq!(
+                (job.state.as_str(), job.end_reason.as_deref()),
+                ("ended", Some(shape.end())),
+                "{job:?}"
+            );
             for event in tables.events(&job.key) {
                 match event["type"].as_str().unwrap() {
                     "attempt_failed" => failed += 1,

@@ -114,7 +114,8 @@ fn once(job: &JobRow, events: &[Value]) {
 /// A job that is published has no reservation left open.
 fn effects(tables: &mut Tables, job: &JobRow) {
     if job.end_reason.as_deref() == Some("published") {
-        let sql = format!("SELECT name, status FROM effects WHERE job_id = '{}' AND status <> 'done'", job.id);
+        let sql =
+            format!("SELECT name, status FROM effects WHERE job_id = '{}' AND status <> 'done'", job.id);
         let open = tables.rows(&sql);
         assert!(open.is_empty(), "{}: {open:?}", job.key);
     }

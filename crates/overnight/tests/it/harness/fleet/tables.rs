@@ -113,7 +113,7 @@ impl Tables {
     #[track_caller]
     pub(crate) fn numbered_events(&mut self, key: &str) -> Vec<(i64, Value)> {
         let sql = format!(
-            "SELECT CAST(number AS TEXT), event FROM events JOIN jobs ON jobs.id = job_id WHERE key = '{key}' ORDER BY number"
+            "SELECT CAST(events.number AS TEXT), event FROM events JOIN jobs ON jobs.id = job_id WHERE key = '{key}' ORDER BY events.number"
         );
         let event = |row: Vec<Option<String>>| {
             let text = row[1].as_deref().unwrap();
@@ -139,10 +139,7 @@ async fn connect(at: &At) -> Result<Connected, sqlx::Error> {
     }
 }
 
-async fn ask(
-    connected: Connected,
-    sql: &str,
-) -> Result<(Connected, Vec<Vec<Option<String>>>), sqlx::Error> {
+async fn ask(connected: Connected, sql: &str) -> Result<(Connected, Vec<Vec<Option<String>>>), sqlx::Error> {
     let query = AssertSqlSafe(sql.to_owned());
     match connected {
         Connected::Sqlite(mut connection) => {
