@@ -39,7 +39,7 @@ pub struct FeedItem {
 
 impl Store {
     /// Up to `limit` events after a place. A job's events come in the order of their numbers and without gaps. An event may be
-    /// held back for as long as an older transaction is open, and is never left out.
+    /// held back for as long as an older transaction is open, of any database of the server, and is never left out.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Row`].

@@ -156,6 +156,14 @@ impl LaneCache {
         self.lock().get(id).cloned()
     }
 
+    /// The name of a repository of which some lane is known.
+    pub(crate) fn name_of(&self, repository: &RepositoryId) -> Option<String> {
+        let all = self.lock();
+        let lane = all.values().find(|lane| lane.repository == repository.as_str())?;
+        let name = lane.limit_keys.iter().find_map(|key| key.strip_prefix("repository:"))?;
+        Some(name.to_owned())
+    }
+
     pub(crate) fn put(&self, lane: Lane) {
         self.lock().insert(lane.id.clone(), Arc::new(lane));
     }

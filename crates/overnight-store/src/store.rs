@@ -54,6 +54,11 @@ impl Store {
         self.woken.subscribe()
     }
 
+    /// Tells those of this process who wait that there may be work.
+    pub(crate) fn wake(&self) {
+        self.woken.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
     pub(crate) fn waker(&self) -> watch::Sender<u64> {
         self.woken.clone()
     }

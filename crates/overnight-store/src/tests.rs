@@ -32,6 +32,7 @@ mod files;
 mod leases;
 mod limits;
 mod lost;
+mod migrate;
 mod park;
 mod places;
 mod processes;

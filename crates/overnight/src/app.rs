@@ -196,7 +196,7 @@ impl App {
             settings: self.engine_settings(),
         };
         let engine = Engine::start(parts)
-            .map_err(|error| AppError::unexpected("no thread can be started").because(&error))?;
+            .map_err(|error| AppError::unexpected("this worker cannot be started").because(&error))?;
         Ok(Working { engine: Arc::new(engine), worker })
     }
 

@@ -141,12 +141,15 @@ impl Batch {
         let Entry { line, order } = entry;
         let verify = VerifyArgs { verify: order.verify.clone(), ..VerifyArgs::default() };
         let sound = order::check_prompt(&order.prompt).and_then(|()| order::check_verify(&verify));
-        sound.map_err(|error| self.of_line(*line, error).help("write \"prompt\" and \"verify\" as on the command line"))?;
+        sound.map_err(|error| {
+            self.of_line(*line, error).help("write \"prompt\" and \"verify\" as on the command line")
+        })?;
         for wanted in order.after.iter().chain(&order.after_any) {
             let Some(number) = wanted.strip_prefix('#') else { continue };
             if !number.parse().is_ok_and(|number| known.lines.contains(&number)) {
                 let why = format!("{wanted:?} is not an earlier line with a job");
-                let help = "\"#3\" means the job on line 3; a job that was added before goes by its key or id";
+                let help =
+                    "\"#3\" means the job on line 3; a job that was added before goes by its key or id";
                 return Err(self.at_text(*line, wanted, &why).help(help));
             }
         }
@@ -202,7 +205,14 @@ impl Batch {
             return AppError::usage(what);
         }
         let file = self.name.clone();
-        AppError::usage(what).at(Place { file, line: number, column, text, length: 1, label: "here".to_owned() })
+        AppError::usage(what).at(Place {
+            file,
+            line: number,
+            column,
+            text,
+            length: 1,
+            label: "here".to_owned(),
+        })
     }
 
     fn line(&self, number: usize) -> &str {

@@ -18,8 +18,14 @@ fn a_line_says_what_the_command_line_says() {
     assert_eq!(batch.entries.iter().map(|entry| entry.line).collect::<Vec<_>>(), [1, 3]);
     let wish = batch.entries[0].order.wish(&WishArgs { base: Some("main".into()), ..WishArgs::default() });
     assert_eq!(wish.base.as_deref(), Some("main"));
-    assert_eq!((wish.order.limits.max_cost, wish.order.limits.attempts), (Some(MicroDollars(2_500_000)), Some(4)));
-    assert_eq!((wish.order.verify.verify, wish.order.agent.model.as_deref()), (vec!["make".to_owned()], Some("m")));
+    assert_eq!(
+        (wish.order.limits.max_cost, wish.order.limits.attempts),
+        (Some(MicroDollars(2_500_000)), Some(4))
+    );
+    assert_eq!(
+        (wish.order.verify.verify, wish.order.agent.model.as_deref()),
+        (vec!["make".to_owned()], Some("m"))
+    );
     let label = |text| Label::parse(text).unwrap();
     let common = QueueArgs { label: vec![label("a")], group: Some(label("g")), ..QueueArgs::default() };
     let queue = batch.entries[1].order.queue(&common);

@@ -17,7 +17,6 @@ pub mod moment;
 pub mod order;
 pub mod output;
 pub mod place;
-pub mod presence;
 pub mod rehearse;
 pub mod render;
 pub mod repository;
@@ -26,6 +25,7 @@ pub mod view;
 pub mod wish;
 pub mod work;
 pub mod worker;
+pub mod workforce;
 
 use std::ffi::OsString;
 use std::process::ExitCode as Status;
@@ -158,6 +158,7 @@ async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
         | Command::Resume(_)
         | Command::Doctor(_)
         | Command::Db(_)
+        | Command::Gc(_)
         | Command::Config(_) => {}
     }
     let app = App::new(&cli.global, env)?;
@@ -188,6 +189,7 @@ async fn on_app(app: &App, global: &Global, command: &Command) -> Outcome {
         Command::Resume(args) => Box::pin(commands::resume::run(app, args)).await,
         Command::Doctor(args) => Box::pin(commands::doctor::run(app, args)).await,
         Command::Db(args) => Box::pin(commands::db::run(app, args)).await,
+        Command::Gc(args) => Box::pin(commands::gc::run(app, args)).await,
         Command::Config(args) => commands::config::run(app, args),
         Command::Completions(_) | Command::Help(_) | Command::Demo(_) | Command::Work(_) => Ok(ExitCode::Done),
     }

@@ -108,7 +108,19 @@ mod tests {
 
     #[test]
     fn what_is_no_moment_says_what_one_looks_like() {
-        for bad in ["", "tomorrow", "+", "+2", "2h", "25:00", "2026-11-22", "2026-13-01 03:00", "3", "03:00 CET", "-2h"] {
+        for bad in [
+            "",
+            "tomorrow",
+            "+",
+            "+2",
+            "2h",
+            "25:00",
+            "2026-11-22",
+            "2026-13-01 03:00",
+            "3",
+            "03:00 CET",
+            "-2h",
+        ] {
             let said = bad.parse::<Moment>().unwrap_err();
             assert!(said.contains("+2h"), "{bad:?}: {said}");
         }

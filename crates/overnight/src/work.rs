@@ -115,10 +115,11 @@ pub fn work_error(job: &Job, error: &WorkError) -> AppError {
         .help(format!("watch it: overnight logs -f {key}; cancel it: overnight cancel {key}")),
         WorkError::Blocked(_) => AppError::new(ExitCode::Pending, format!("{key} waits for other jobs"))
             .help(format!("see which: overnight show {key}")),
-        WorkError::Full { limit, .. } => {
-            AppError::new(ExitCode::Pending, format!("as many jobs of {limit} are running as its limit allows"))
-                .help(format!("try again later: overnight resume {key}; or change the limit: overnight limit ls"))
-        }
+        WorkError::Full { limit, .. } => AppError::new(
+            ExitCode::Pending,
+            format!("as many jobs of {limit} are running as its limit allows"),
+        )
+        .help(format!("try again later: overnight resume {key}; or change the limit: overnight limit ls")),
         WorkError::Ended(_) => AppError::usage(format!("{key} has ended already"))
             .help(format!("see what came of it: overnight show {key}; run it again: overnight retry {key}")),
         WorkError::LeaseLost => AppError::new(ExitCode::Pending, format!("another process took {key} over"))

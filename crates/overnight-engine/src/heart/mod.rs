@@ -26,6 +26,8 @@ const PEEK: Duration = Duration::from_millis(500);
 const MARGIN: Duration = Duration::from_secs(12);
 /// Longest wait for one answer: a database that hangs must not stop the watch over the deadlines.
 const ANSWER: Duration = Duration::from_secs(5);
+/// What a worker says of itself before it has anything to say, as JSON.
+const NOTHING: &str = "null";
 
 /// Lease times, both settings.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +72,7 @@ impl Heart {
     /// When no thread can be started.
     pub fn start(store: &Store, worker: &WorkerId, rhythm: Rhythm) -> io::Result<Self> {
         let holds = Arc::new(Holds::default());
-        let (report, reports) = watch::channel("null".to_owned());
+        let (report, reports) = watch::channel(NOTHING.to_owned());
         let (pulses, pulse) = watch::channel(Pulse::default());
         let end = CancellationToken::new();
         let beating = Beating {
@@ -127,12 +129,16 @@ impl Beating {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut next = Duration::ZERO;
         let mut unknown = Vec::new();
+        let mut introduced = false;
         loop {
             ticks.tick().await;
             let now = boot_clock();
             // First of all, and without asking anybody: after a stop or a sleep of this machine the leases may be over.
             self.holds.expire(now);
-            if now >= next {
+            // A worker that has something to say of itself for the first time is not kept waiting: others look for it.
+            let introduces = !introduced && *self.reports.borrow() != NOTHING;
+            introduced |= introduces;
+            if now >= next || introduces {
                 if self.beat(now, &mut unknown).await {
                     next = now + self.rhythm.heartbeat;
                 } else {

@@ -34,6 +34,7 @@ use crate::dirs::Dirs;
 use crate::engine::Engine;
 use crate::host::Host;
 use crate::masks::Masks;
+use crate::trouble::chain;
 
 pub use carry::{Failure, Report};
 pub use log::{log_name, open_log};
@@ -186,6 +187,24 @@ impl Sweeper {
             return Ok(Report::default());
         }
         self.carry_out(plan, &|_, _| {}).await
+    }
+
+    /// Clears up now and then every so often, until it is dropped.
+    pub async fn keep(self, every: Duration) {
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match Box::pin(self.round()).await {
+                Ok(report) => {
+                    let (done, failed, left) = (report.done.len(), report.failed.len(), report.left.len());
+                    tracing::debug!(done, failed, left, "a round of clearing up is over");
+                }
+                // Another worker of the same data directory does it.
+                Err(SweepError::Busy) => {}
+                Err(error) => tracing::warn!(error = chain(&error), "nothing could be cleared up"),
+            }
+        }
     }
 }
 

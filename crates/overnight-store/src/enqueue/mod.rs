@@ -1,6 +1,7 @@
 //! Accepting jobs: numbers, keys, orders, dependencies and first events in one transaction. Once that is committed no job
 //! is lost; before, none is there.
 
+mod at_once;
 mod parents;
 mod write;
 
@@ -56,6 +57,9 @@ impl Store {
     /// which it is not to start does not count); [`StoreError::ParentFailed`]; [`StoreError::UnknownJob`] for a job to wait
     /// for; [`StoreError::Database`], also when the repository is not registered.
     pub async fn job_enqueue(&self, new: &NewJob) -> Result<Job, StoreError> {
+        if let Some(job) = self.enqueue_at_once(new).await? {
+            return Ok(job);
+        }
         let mut jobs = self.jobs_enqueue(std::slice::from_ref(new)).await?;
         jobs.pop().ok_or(StoreError::Internal { what: "a job was enqueued without an answer" })
     }

@@ -62,10 +62,10 @@ const DEPENDENCIES: Into = Into {
 };
 
 /// A repository's name and the number of its next job.
-struct Counter {
-    name: String,
-    next: i64,
-    now: Timestamp,
+pub(super) struct Counter {
+    pub(super) name: String,
+    pub(super) next: i64,
+    pub(super) now: Timestamp,
 }
 
 /// What came of a batch.
@@ -153,7 +153,7 @@ async fn counters(
 }
 
 /// A job to wait for: its id, key and rule.
-type Wait = (JobId, TaskKey, AfterRule);
+pub(super) type Wait = (JobId, TaskKey, AfterRule);
 
 fn waits_for(
     new: &NewJob,
@@ -218,7 +218,7 @@ impl Rows {
         lane: &str,
         waits: &[Wait],
     ) -> Result<(Job, Phase), StoreError> {
-        let job = made(new, counter, waits)?;
+        let job = made(new_id()?, new, counter, waits)?;
         let mut place = Placement::of(&job.state, false)?;
         if let (Phase::Ready, Some(at)) = (place.phase, job.queueing.not_before.filter(|at| *at > counter.now)) {
             (place.phase, place.wake) = (Phase::Due, Some(at));
@@ -265,8 +265,16 @@ impl Rows {
     }
 }
 
-fn made(new: &NewJob, counter: &Counter, waits: &[Wait]) -> Result<Job, StoreError> {
-    let bad = |_| StoreError::Internal { what: "a new job could not be named" };
+fn unnamed(_: overnight_core::id::InvalidId) -> StoreError {
+    StoreError::Internal { what: "a new job could not be named" }
+}
+
+pub(super) fn new_id() -> Result<JobId, StoreError> {
+    JobId::parse(&uuid::Uuid::now_v7().to_string()).map_err(unnamed)
+}
+
+/// The job as it is after it was written.
+pub(super) fn made(id: JobId, new: &NewJob, counter: &Counter, waits: &[Wait]) -> Result<Job, StoreError> {
     let keys: Vec<&str> = waits.iter().map(|(_, key, _)| key.as_str()).collect();
     let state = if waits.is_empty() {
         JobState::Queued
@@ -275,8 +283,8 @@ fn made(new: &NewJob, counter: &Counter, waits: &[Wait]) -> Result<Job, StoreErr
         JobState::Parked { reason: ParkReason::Dependency, detail, wake: None, then: Box::new(JobState::Queued) }
     };
     Ok(Job {
-        id: JobId::parse(&uuid::Uuid::now_v7().to_string()).map_err(bad)?,
-        key: TaskKey::parse(&format!("{}-{}", counter.name, counter.next)).map_err(bad)?,
+        id,
+        key: TaskKey::parse(&format!("{}-{}", counter.name, counter.next)).map_err(unnamed)?,
         repository: new.repository.clone(),
         repository_name: counter.name.clone(),
         spec: new.spec.clone(),

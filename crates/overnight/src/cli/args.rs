@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::db_args::DbArgs;
+use super::gc_args::GcArgs;
 use super::queue_args::{AddArgs, CancelArgs, LimitCommandArgs, LsArgs, ResumeArgs};
 use super::run_args::{RetryArgs, RunArgs};
 use super::work_args::{ServeArgs, StatusArgs, WorkArgs, WorkerArgs};
@@ -99,6 +100,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Look after the database: status, copy, backup, restore
     Db(DbArgs),
+    /// Clear up what no job needs any more: leftovers, old logs, old records
+    Gc(GcArgs),
     /// Show the configuration
     Config(ConfigArgs),
     /// Print a completion script

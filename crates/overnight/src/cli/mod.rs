@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod db_args;
+pub mod gc_args;
 pub mod queue_args;
 pub mod run_args;
 pub mod topics;

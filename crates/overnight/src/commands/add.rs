@@ -18,11 +18,11 @@ use crate::commands::{run, views};
 use crate::error::{AppError, Outcome};
 use crate::order;
 use crate::output::{BOLD, styled};
-use crate::presence::Presence;
 use crate::render::stage::{Mark, line};
 use crate::render::words;
 use crate::view::JobView;
 use crate::wish::{self, Ground, Site};
+use crate::workforce::Workforce;
 
 #[derive(Debug, Serialize)]
 struct Added {
@@ -171,7 +171,13 @@ fn announce(app: &App, job: &Job, ground: &Ground, missing: Option<&AppError>) {
 }
 
 /// The keys on standard output, and on standard error what to know about them.
-async fn show(app: &App, store: &Store, jobs: &[Job], asked: Timestamp, args: &AddArgs) -> Result<(), AppError> {
+async fn show(
+    app: &App,
+    store: &Store,
+    jobs: &[Job],
+    asked: Timestamp,
+    args: &AddArgs,
+) -> Result<(), AppError> {
     // Made before this command asked what time it is.
     let old = |job: &Job| job.created_at < asked;
     if args.json {
@@ -186,9 +192,9 @@ async fn show(app: &App, store: &Store, jobs: &[Job], asked: Timestamp, args: &A
     if !again.is_empty() {
         app.out.say(&format!("added before, and not again: {}", one_line(&again.join(", "), 300)));
     }
-    let presence = Presence::of(store).await?;
+    let workforce = Workforce::of(store).await?;
     let places: BTreeSet<_> = jobs.iter().map(|job| &job.queueing.place).collect();
-    if !places.into_iter().all(|place| presence.serves(place.as_ref())) {
+    if !places.into_iter().all(|place| workforce.serves(place.as_ref())) {
         let here = jobs.first().map(|job| format!("; overnight resume {} works on it now", job.key));
         let here = here.filter(|_| jobs.len() == 1).unwrap_or_default();
         app.out.say(&format!("no worker is there to take it: overnight work starts one{here}"));

@@ -13,11 +13,11 @@ use crate::cli::queue_args::CancelArgs;
 use crate::commands::resume::{home, is_free};
 use crate::commands::view;
 use crate::error::{AppError, Outcome};
-use crate::presence::Presence;
 use crate::render::screen::Mode;
 use crate::render::words;
 use crate::view::JobView;
 use crate::work;
+use crate::workforce::Workforce;
 
 /// How often it is looked whether a job has ended.
 const LOOK: Duration = Duration::from_millis(200);
@@ -118,10 +118,10 @@ impl Cancel<'_> {
             if job.state.is_ended() {
                 return Ok(());
             }
-            let presence = Presence::of(&self.store).await?;
-            if is_free(&job, &presence.dead, presence.now) {
+            let workforce = Workforce::of(&self.store).await?;
+            if is_free(&job, &workforce.dead, workforce.now) {
                 let left_to_others = free_since.get_or_insert_with(Instant::now).elapsed() < TAKE_UP;
-                if self.nobody_but_us(&job, &presence, left_to_others).await? {
+                if self.nobody_but_us(&job, &workforce, left_to_others).await? {
                     self.end_here(&job).await?;
                 }
             } else if said == began {
@@ -130,7 +130,11 @@ impl Cancel<'_> {
             }
             if said.elapsed() >= STILL {
                 let waited = words::age(began.elapsed());
-                self.app.out.say(&format!("{} has not ended yet: {}, asked {waited} ago", job.key, job.state.name()));
+                self.app.out.say(&format!(
+                    "{} has not ended yet: {}, asked {waited} ago",
+                    job.key,
+                    job.state.name()
+                ));
                 said = Instant::now();
             }
             sleep(LOOK).await;
@@ -138,17 +142,18 @@ impl Cancel<'_> {
     }
 
     /// Whether a job that nobody holds is to be ended here: what is to be cleared up is here, or nowhere in particular.
-    async fn nobody_but_us(&self, job: &Job, presence: &Presence, wait: bool) -> Result<bool, AppError> {
+    async fn nobody_but_us(&self, job: &Job, workforce: &Workforce, wait: bool) -> Result<bool, AppError> {
         let standing = self.store.standing(&job.id).await.map_err(|error| store_error(&error))?;
         let home = home(job, &standing);
-        let served = presence.serves(home);
+        let served = workforce.serves(home);
         let here = self.app.place()?;
         match home.filter(|home| **home != here) {
             None => Ok(!(served && wait)),
             Some(_) if served => Ok(false),
             Some(home) => {
                 let what = format!("{} is to be cancelled, but no worker is there to clear it up", job.key);
-                let help = format!("it ends as soon as one runs where it was worked on: data directory {home}");
+                let help =
+                    format!("it ends as soon as one runs where it was worked on: data directory {home}");
                 Err(AppError::new(ExitCode::Pending, what).help(help))
             }
         }
@@ -177,13 +182,21 @@ impl Cancel<'_> {
 /// What had reached the outside before the cancel did anything.
 fn left_outside(job: &Job) -> Option<String> {
     let published = job.state.end()?.published.as_ref()?;
-    let pull = published.pull_request.as_ref().map(|pull| format!(", and its pull request {}", for_terminal(&pull.url)));
-    Some(format!("its branch {}{} had been pushed already and stays", published.branch, pull.unwrap_or_default()))
+    let pull = published
+        .pull_request
+        .as_ref()
+        .map(|pull| format!(", and its pull request {}", for_terminal(&pull.url)));
+    Some(format!(
+        "its branch {}{} had been pushed already and stays",
+        published.branch,
+        pull.unwrap_or_default()
+    ))
 }
 
 fn already_ended(job: &Job) -> AppError {
     let key = &job.key;
     let how = job.state.end().map(|end| format!(": {}", words::end(end.reason))).unwrap_or_default();
     let left = left_outside(job).map(|left| format!("\n{left}")).unwrap_or_default();
-    AppError::usage(format!("{key} has ended already{how}")).help(format!("see what came of it: overnight show {key}{left}"))
+    AppError::usage(format!("{key} has ended already{how}"))
+        .help(format!("see what came of it: overnight show {key}{left}"))
 }

@@ -41,15 +41,19 @@ async fn ls(app: &App, json: bool) -> Outcome {
         None => Vec::new(),
     };
     if json {
-        let views = limits.iter().map(|Limit { key, slots, held }| {
-            LimitView { key: key.as_str(), slots: *slots, held: *held }
+        let views = limits.iter().map(|Limit { key, slots, held }| LimitView {
+            key: key.as_str(),
+            slots: *slots,
+            held: *held,
         });
         app.out.json("limits", &views.collect::<Vec<_>>())?;
     } else if !limits.is_empty() {
         app.out.data(&table(&limits))?;
     }
     if limits.is_empty() {
-        app.out.say("no limits are set: groups run one job at a time, everything else as many as there are slots");
+        app.out.say(
+            "no limits are set: groups run one job at a time, everything else as many as there are slots",
+        );
     }
     Ok(ExitCode::Done)
 }
@@ -79,7 +83,8 @@ async fn set(app: &App, key: &LimitKey, number: u32) -> Outcome {
 async fn rm(app: &App, key: &LimitKey) -> Outcome {
     let store = app.store().await?;
     if !all(&store).await?.iter().any(|limit| limit.key == *key) {
-        return Err(AppError::usage(format!("there is no limit {key}")).help("overnight limit ls shows those there are"));
+        return Err(AppError::usage(format!("there is no limit {key}"))
+            .help("overnight limit ls shows those there are"));
     }
     store.limit_set(key, None).await.map_err(|error| store_error(&error))?;
     app.out.say(&format!("the limit {key} is gone"));

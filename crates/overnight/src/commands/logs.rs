@@ -3,7 +3,7 @@
 //! Agent output is read again through its backend's driver, so that every vendor's log reads the same.
 
 use std::fmt::Write;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use overnight_core::id::SessionId;
 use overnight_core::job::{ExitCode, Job, JobState};
 use overnight_core::text::{for_terminal, one_line};
 use overnight_engine::dirs::JobDirs;
+use overnight_engine::sweep::{log_name, open_log};
 use overnight_store::Store;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -48,6 +49,8 @@ pub async fn run(app: &App, args: &LogsArgs) -> Outcome {
     }
     if turns == 0 {
         app.out.say(&format!("{} has not started an agent yet", job.key));
+    } else if job.state.is_ended() && !dirs.log().exists() {
+        app.out.say(&format!("the logs of {} are not kept any more, or are on another machine", job.key));
     }
     let mut log = TurnLog::new(&job.spec.agent, args.raw);
     for turn in 1..=turns {
@@ -225,10 +228,11 @@ fn errors(path: &Path) -> Result<String, AppError> {
 /// Every check's output, in the order of attempts.
 fn checks(app: &App, dirs: &JobDirs) -> Result<(), AppError> {
     let Ok(entries) = std::fs::read_dir(dirs.log()) else { return Ok(()) };
-    let mut names: Vec<String> =
-        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let files = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = files.map(|file| log_name(&file).to_owned()).collect();
     names.retain(|name| name.starts_with("check-") && name.ends_with(".log"));
     names.sort();
+    names.dedup();
     for name in names {
         let what = name.trim_start_matches("check-").trim_end_matches(".log").to_owned();
         let mut parts = what.split('-');
@@ -250,13 +254,13 @@ fn whole(path: &Path) -> Result<String, AppError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn open(path: &Path, at: u64) -> Result<Option<std::fs::File>, AppError> {
-    let opened = std::fs::File::open(path).and_then(|mut file| file.seek(SeekFrom::Start(at)).map(|_| file));
-    match opened {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(path, &error)),
-    }
+/// A log from this byte on, whether it was compressed meanwhile or not.
+fn open(path: &Path, at: u64) -> Result<Option<Box<dyn Read + Send>>, AppError> {
+    let skip = |mut log: Box<dyn Read + Send>| {
+        std::io::copy(&mut log.by_ref().take(at), &mut std::io::sink()).map(|_| log)
+    };
+    let opened = open_log(path).and_then(|log| log.map(skip).transpose());
+    opened.map_err(|error| unreadable(path, &error))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> AppError {

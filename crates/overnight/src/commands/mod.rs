@@ -8,6 +8,7 @@ pub mod config;
 pub mod db;
 pub mod diff;
 pub mod doctor;
+pub mod gc;
 pub mod help;
 pub mod logs;
 pub mod limit;

@@ -14,9 +14,9 @@ use crate::commands::run::HEAD_START;
 use crate::commands::view;
 use crate::error::{AppError, Outcome};
 use crate::output::{BOLD, styled};
-use crate::presence::Presence;
 use crate::render::queue;
 use crate::work;
+use crate::workforce::Workforce;
 
 /// # Errors
 /// When there is no such job, somebody else works on it, it waits for other jobs, or the store fails. With `--all` one job's
@@ -25,12 +25,12 @@ pub async fn run(app: &App, args: &ResumeArgs) -> Outcome {
     if let Some(wanted) = &args.job {
         let store = app.store_for(wanted).await?;
         let job = store.job_find(wanted).await.map_err(|error| find_error(&error))?;
-        let presence = Presence::of(&store).await?;
-        return Resume { app, args, store, presence }.named(&job).await;
+        let workforce = Workforce::of(&store).await?;
+        return Resume { app, args, store, workforce }.named(&job).await;
     }
     let Some(store) = app.store_if_any().await? else { return nothing(app) };
-    let presence = Presence::of(&store).await?;
-    let resume = Resume { app, args, store, presence };
+    let workforce = Workforce::of(&store).await?;
+    let resume = Resume { app, args, store, workforce };
     let mut jobs = resume.waiting().await?;
     if !args.all {
         jobs.truncate(1);
@@ -67,7 +67,7 @@ struct Resume<'a> {
     app: &'a App,
     args: &'a ResumeArgs,
     store: Store,
-    presence: Presence,
+    workforce: Workforce,
 }
 
 impl Resume<'_> {
@@ -97,7 +97,7 @@ impl Resume<'_> {
             return Err(work::work_error(job, &WorkError::Ended(job.id.clone())));
         }
         if let Some(holder) = &job.holder
-            && !is_free(job, &self.presence.dead, self.presence.now)
+            && !is_free(job, &self.workforce.dead, self.workforce.now)
         {
             let (worker, until) = (holder.worker.clone(), holder.lease_until);
             return Err(work::work_error(job, &WorkError::Held { job: job.id.clone(), worker, until }));
@@ -121,12 +121,16 @@ impl Resume<'_> {
 
     /// Whether it is left to a worker.
     fn is_served(&self, job: &Job, standing: &QueueStanding) -> bool {
-        !self.args.here && self.presence.serves(home(job, standing))
+        !self.args.here && self.workforce.serves(home(job, standing))
     }
 
     async fn wake(&self, job: &Job) -> Outcome {
         let woken = self.store.job_wake(&job.id).await.map_err(|error| store_error(&error))?;
-        let how = if woken { "is woken: a worker goes on with it" } else { "is in the queue: a worker takes it in its turn" };
+        let how = if woken {
+            "is woken: a worker goes on with it"
+        } else {
+            "is in the queue: a worker takes it in its turn"
+        };
         self.app.out.say(&format!("{} {how}; watch it: overnight logs -f {0}", job.key));
         if self.args.output.json {
             let job = self.store.job(&job.id).await.map_err(|error| store_error(&error))?;
@@ -141,15 +145,18 @@ impl Resume<'_> {
         let key = &job.key;
         if job.queueing.place.is_some() {
             let what = format!("{key} can only be done where {} is", one_line(&job.spec.source, 200));
-            let help = format!("start a worker there, or resume it there: its data directory is {home}, this one is {here}");
+            let help = format!(
+                "start a worker there, or resume it there: its data directory is {home}, this one is {here}"
+            );
             return Err(AppError::new(ExitCode::Pending, what).help(help));
         }
         if self.args.here {
             return Ok(());
         }
         let what = format!("what {key} has done so far is on another machine, and no worker is there");
-        Err(AppError::new(ExitCode::Pending, what)
-            .help(format!("start a worker there (data directory {home}); to begin again here: overnight resume {key} --here")))
+        Err(AppError::new(ExitCode::Pending, what).help(format!(
+            "start a worker there (data directory {home}); to begin again here: overnight resume {key} --here"
+        )))
     }
 
     /// Unfinished jobs that wait for a word, newest first. Those that wait for a time or for other jobs are named and left
@@ -172,11 +179,11 @@ impl Resume<'_> {
     }
 
     fn waits_for_a_word(&self, job: &Job, standing: &QueueStanding, served: bool) -> bool {
-        let now = self.presence.now;
+        let now = self.workforce.now;
         match standing.phase {
             Phase::Asleep => true,
             Phase::Ready => !served,
-            Phase::Held => !served && is_free(job, &self.presence.dead, now),
+            Phase::Held => !served && is_free(job, &self.workforce.dead, now),
             Phase::Blocked => {
                 self.app.out.say(&format!("{} waits for {}", job.key, queue::named(&standing.waits_for)));
                 false
@@ -184,7 +191,9 @@ impl Resume<'_> {
             Phase::Due => match standing.wake.filter(|at| *at > now.plus(head_start(job))) {
                 Some(at) => {
                     let at = queue::when(at, now);
-                    self.app.out.say(&format!("{0} waits until {at}; to try it now: overnight resume {0}", job.key));
+                    self.app
+                        .out
+                        .say(&format!("{0} waits until {at}; to try it now: overnight resume {0}", job.key));
                     false
                 }
                 None => !served,
@@ -202,6 +211,7 @@ fn head_start(job: &Job) -> std::time::Duration {
 fn blocked(job: &Job, standing: &QueueStanding) -> AppError {
     let key = &job.key;
     let what = format!("{key} waits for {}", queue::named(&standing.waits_for));
-    AppError::new(ExitCode::Pending, what)
-        .help(format!("see how they are: overnight show {key}; a job that is not wanted any more: overnight cancel {key}"))
+    AppError::new(ExitCode::Pending, what).help(format!(
+        "see how they are: overnight show {key}; a job that is not wanted any more: overnight cancel {key}"
+    ))
 }

@@ -128,8 +128,7 @@ fn input(value: &Spanned<DeValue<'_>>) -> Result<Input, Mistake> {
 }
 
 fn known_keys() -> impl Iterator<Item = &'static str> {
-    let sections =
-        ["agent", "database", "forge", "git", "limits", "serve", "ui", "verify", "worker", "forge.hosts"];
+    let sections = "agent database forge gc git limits retention serve ui verify worker forge.hosts".split(' ');
     SETTINGS.iter().map(|setting| setting.key).chain(sections)
 }
 

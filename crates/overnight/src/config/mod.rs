@@ -19,6 +19,7 @@ use std::time::Duration;
 use overnight_core::agent::{BackendId, Billing, Effort};
 use overnight_core::job::{JobLimits, Label};
 use overnight_core::worker::HealthPolicy;
+use overnight_engine::sweep::Retention;
 use overnight_forge::ForgeKind;
 use overnight_store::Database;
 
@@ -40,6 +41,10 @@ pub struct Config {
     pub author: Option<String>,
     pub worker: WorkerConfig,
     pub serve: ServeConfig,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// How often a worker clears up.
+    pub gc_interval: Duration,
     /// `None`: a SQLite file in the data directory.
     pub database: Option<Database>,
     pub color: ColorChoice,
@@ -147,6 +152,8 @@ impl Default for Config {
                 listen: SocketAddr::from(([127, 0, 0, 1], 7377)),
                 allowed_hosts: Vec::new(),
             },
+            retention: Retention::default(),
+            gc_interval: Duration::from_secs(60 * 60),
             database: None,
             color: ColorChoice::Auto,
         }

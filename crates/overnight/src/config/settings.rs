@@ -1,6 +1,7 @@
 //! The table of settings: the one place where a key, its meaning and its effect stand together. Files, environment, help,
 //! `config show` and the documentation are all made from it.
 
+mod retention;
 mod worker;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use overnight_forge::ForgeKind;
 use super::{Config, HostConfig};
 use crate::cli::args::ColorChoice;
 use crate::cli::values;
+use retention::RETENTION;
 use worker::WORKER;
 
 /// A value as it was written.
@@ -95,19 +97,25 @@ impl Input {
 }
 
 /// Every setting outside `forge.hosts`, in the order of the documentation.
-pub const SETTINGS: &[Setting] = &together::<{ GENERAL.len() + WORKER.len() }>();
+pub const SETTINGS: &[Setting] = &together::<{ GENERAL.len() + WORKER.len() + RETENTION.len() }>();
 
 const fn together<const ALL: usize>() -> [Setting; ALL] {
+    let parts = [GENERAL, WORKER, RETENTION];
     let mut all = [GENERAL[0]; ALL];
-    let mut at = 1;
-    while at < ALL {
-        all[at] = if at < GENERAL.len() { GENERAL[at] } else { WORKER[at - GENERAL.len()] };
-        at += 1;
+    let (mut part, mut at) = (0, 0);
+    while part < parts.len() {
+        let mut within = 0;
+        while within < parts[part].len() {
+            all[at] = parts[part][within];
+            at += 1;
+            within += 1;
+        }
+        part += 1;
     }
     all
 }
 
-/// What does not belong to a worker.
+/// What belongs neither to a worker nor to clearing up.
 const GENERAL: &[Setting] = &[
     Setting {
         key: "agent.default",

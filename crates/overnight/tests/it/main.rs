@@ -16,6 +16,7 @@ mod control;
 mod crash;
 mod db;
 mod faults;
+mod gc;
 mod harness;
 mod hostile;
 mod pull_request;

@@ -4,10 +4,13 @@
 mod adding;
 mod moving;
 
+use std::io::{Read, Write};
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::harness::fleet::{FIX, hasten, held_until};
-use crate::harness::{Outcome, Place, eventually};
+use crate::harness::{Outcome, Place, eventually, with_prompt};
 
 /// A place with times at which nothing has to be waited for long.
 fn place() -> Place {
@@ -85,7 +88,8 @@ fn jobs_wait_for_other_jobs_and_follow_those_that_fail() {
     let ends = [&first, &second, &third, &any].map(|key| place.until_ended(key));
     assert_eq!(ends, ["no_changes", "dependency_failed", "dependency_failed", "published"]);
     let shown = place.overnight(&["show", &any, "--json"]).expect_code(0).json();
-    let after: Vec<_> = shown["data"]["after"].as_array().unwrap().iter().map(|parent| &parent["reason"]).collect();
+    let after: Vec<_> =
+        shown["data"]["after"].as_array().unwrap().iter().map(|parent| &parent["reason"]).collect();
     assert_eq!(after, ["no_changes", "dependency_failed"]);
     let page = place.overnight(&["show", &second]).expect_code(0).stdout;
     assert!(page.contains("was not done") && page.contains(&format!("{first} (no_changes)")), "{page}");
@@ -127,7 +131,10 @@ fn limits_are_set_listed_and_taken_away() {
     place.overnight(&["limit", "ls"]).expect_code(0).expect_said(&["no limits are set"]);
     place.overnight(&["limit", "rm", "label:slow"]).expect_code(2).expect_said(&["no limit label:slow"]);
     place.overnight(&["limit", "set", "host:x", "1"]).expect_code(2).expect_said(&["repository:NAME"]);
-    place.overnight(&["limit", "set", "label:slow", "0"]).expect_code(0).expect_said(&["no job of label:slow"]);
+    place
+        .overnight(&["limit", "set", "label:slow", "0"])
+        .expect_code(0)
+        .expect_said(&["no job of label:slow"]);
     let slow = place.add("repo", &[FIX], &["--label", "slow"]);
     let quick = place.add("repo", &[FIX], &[]);
     place.work_off().expect_code(0);
@@ -191,18 +198,26 @@ fn a_job_of_a_local_repository_is_done_where_the_repository_is() {
     place.finish();
 }
 
-/// A command that works in the foreground is not robbed of its own job by a worker that has nothing to do.
+/// Bytes that a pipe holds before who writes has to wait.
+const PIPE: usize = 64 << 10;
+
+/// A command that works in the foreground is not robbed of its own job by a worker that has nothing to do: held up between
+/// the moment at which the job is there and the one at which it is claimed, it finds it where it was.
 #[test]
 fn a_run_keeps_its_job_although_a_worker_is_idle() {
     let place = place();
     let worker = place.worker(&[]);
-    eventually("a worker that takes jobs", || {
-        let said = place.adds(&["--not-before", "+1h", "--key", "probe", "Probe"]).expect_code(0).stderr;
-        (!said.contains("no worker is there")).then_some(())
-    });
-    for _ in 0..3 {
-        place.rehearse(&[FIX], &[]).expect_code(0);
-    }
+    let script = place.script(&[FIX]);
+    let (mut reader, mut full) = std::io::pipe().unwrap();
+    full.write_all(&vec![b'\n'; PIPE]).unwrap();
+    let mut run = place.command(&place.repo(), &with_prompt(&script, &["--events"]));
+    let mut run = run.stdin(Stdio::null()).stdout(full).stderr(Stdio::null()).spawn().unwrap();
+    let job = eventually("the job", || place.tables().try_jobs().ok()?.pop());
+    assert_eq!((job.phase.as_str(), job.holder), ("due", None));
+    let mut streamed = String::new();
+    reader.read_to_string(&mut streamed).unwrap();
+    assert!(run.wait().unwrap().success(), "{streamed}");
+    assert!(streamed.contains("branch_pushed"), "{streamed}");
     worker.stop().expect_code(0).expect_said(&["ended after 0 jobs"]);
     place.check_fleet();
     place.finish();

@@ -170,14 +170,11 @@ fn problems(queue: &QueueStats, workers: &[WorkerView]) -> Vec<String> {
         let advice = advice.unwrap_or_else(|| "it was not heard of for more than five minutes".to_owned());
         problems.push(format!("worker {} is {}: {advice}", worker.id, verdict.reason.code()));
     }
-    let taken = workers.iter().any(WorkerView::takes_jobs);
-    let helps_itself =
-        workers.iter().any(|worker| worker.health.is_some_and(|verdict| verdict.healthy) && !worker.drain);
-    if queue.ready > 0 && !taken && !helps_itself {
+    if queue.ready > 0 && !workers.iter().any(WorkerView::will_take_jobs) {
         let jobs = words::plural(queue.ready, "job");
         problems.push(format!("{jobs} could run and no worker takes them: overnight work"));
     }
-    if queue.leases_expired > 0 && !taken && !helps_itself {
+    if queue.leases_expired > 0 && !workers.iter().any(WorkerView::looks_after_the_queue) {
         let jobs = words::plural(queue.leases_expired, "job");
         problems.push(format!("{jobs} of lost workers wait to be taken back: overnight work"));
     }
@@ -201,9 +198,14 @@ mod tests {
         assert_eq!(problems(&ready, &[]).len(), 1);
         assert!(problems(&ready, &[worker(WorkerStatus::Idle)]).is_empty());
         assert!(problems(&ready, &[worker(WorkerStatus::Backoff)]).is_empty());
+        let mut slotless = report(WorkerStatus::Idle);
+        slotless.slots = 0;
+        let slotless = WorkerView::of(seen("night:1", Some(slotless)), Timestamp(1_000_000), false);
+        assert_eq!(problems(&ready, std::slice::from_ref(&slotless)).len(), 1);
         assert!(problems(&QueueStats::default(), &[]).is_empty());
         let lost = QueueStats { leases_expired: 1, ..QueueStats::default() };
         assert_eq!(problems(&lost, &[]).len(), 1);
+        assert!(problems(&lost, &[slotless]).is_empty());
     }
 
     #[test]

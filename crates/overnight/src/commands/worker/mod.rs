@@ -84,7 +84,7 @@ async fn drain(app: &App, args: &DrainArgs) -> Outcome {
     let there = workers.into_iter().filter(|worker| worker.presence != Presence::Gone);
     let meant = match &args.worker {
         Some(wanted) => vec![find(there.collect(), wanted)?],
-        None => there.filter(|worker| worker.status != "foreground").collect(),
+        None => there.collect(),
     };
     if meant.is_empty() {
         return Err(nobody());
@@ -97,10 +97,6 @@ async fn drain(app: &App, args: &DrainArgs) -> Outcome {
 
 async fn tell(app: &App, store: &Store, worker: &WorkerView, drain: bool) -> Result<(), AppError> {
     let id = &worker.id;
-    if worker.status == "foreground" {
-        return Err(AppError::usage(format!("{id} works on one job at a terminal and takes no others"))
-            .help("end its job: overnight cancel JOB; see which: overnight ls"));
-    }
     let known = store.worker_drain(id, drain).await.map_err(|error| store_error(&error))?;
     app.out.say(&match (known, drain) {
         (false, _) => format!("{id} has ended meanwhile"),

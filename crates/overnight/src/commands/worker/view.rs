@@ -5,7 +5,7 @@ use std::time::Duration;
 use overnight_core::id::WorkerId;
 use overnight_core::job::Label;
 use overnight_core::units::Timestamp;
-use overnight_core::worker::{Intake, Verdict, WorkerReport};
+use overnight_core::worker::{Intake, Verdict, WorkerReport, WorkerStatus};
 use overnight_store::{Store, WorkerSeen};
 use serde::Serialize;
 
@@ -93,11 +93,25 @@ impl WorkerView {
         }
     }
 
-    /// It is there and claims jobs.
+    /// It is there and claims jobs now.
     #[must_use]
     pub fn takes_jobs(&self) -> bool {
         let open = |report: &WorkerReport| report.slots > 0 && matches!(report.intake, Intake::Open { .. });
         self.presence == Presence::There && !self.drain && self.report.as_ref().is_some_and(open)
+    }
+
+    /// It takes jobs back from lost workers, whether it takes any itself or not.
+    #[must_use]
+    pub fn looks_after_the_queue(&self) -> bool {
+        self.presence == Presence::There && self.report.is_some()
+    }
+
+    /// It claims jobs, or will again without anybody's help.
+    #[must_use]
+    pub fn will_take_jobs(&self) -> bool {
+        let waits = |report: &WorkerReport| report.slots > 0 && report.status == WorkerStatus::Backoff;
+        let there = self.presence == Presence::There && !self.drain;
+        self.takes_jobs() || there && self.report.as_ref().is_some_and(waits)
     }
 
     /// Nobody needs to know of it any more.
@@ -124,7 +138,7 @@ pub async fn all(store: &Store) -> Result<(Vec<WorkerView>, Timestamp), AppError
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use overnight_core::worker::{Histogram, VerdictReason, WorkerStatus};
+    use overnight_core::worker::{Histogram, VerdictReason};
     use overnight_store::WorkerRow;
 
     use super::*;
@@ -175,23 +189,23 @@ pub(crate) mod tests {
     fn a_worker_is_there_silent_or_gone() {
         let idle = || seen("night:1", Some(report(WorkerStatus::Idle)));
         let there = WorkerView::of(idle(), Timestamp(1_010_000), false);
-        assert_eq!((there.presence, there.status, there.takes_jobs()), (Presence::There, "idle", true));
+        assert_eq!((there.presence, there.status, there.will_take_jobs()), (Presence::There, "idle", true));
         assert!(there.health.unwrap().healthy);
         let silent = WorkerView::of(idle(), Timestamp(1_100_000), false);
-        assert_eq!((silent.status, silent.takes_jobs(), silent.is_history()), ("silent", false, true));
+        assert_eq!((silent.status, silent.will_take_jobs(), silent.is_history()), ("silent", false, true));
         assert!(silent.health.unwrap().healthy);
         let stale = WorkerView::of(idle(), Timestamp(1_400_000), false).health.unwrap();
         assert_eq!((stale.healthy, stale.reason), (false, VerdictReason::HeartbeatStale));
         let gone = WorkerView::of(idle(), Timestamp(1_010_000), true);
         assert_eq!((gone.status, gone.health), ("gone", None));
         let drained = WorkerView::of(WorkerSeen { drain: true, ..idle() }, Timestamp(1_010_000), false);
-        assert!(!drained.takes_jobs());
+        assert!(!drained.will_take_jobs());
     }
 
     #[test]
     fn a_command_at_a_terminal_makes_no_report() {
         let one = WorkerSeen { report: Some("null".to_owned()), ..seen("night:2", None) };
         let view = WorkerView::of(one, Timestamp(1_000_000), false);
-        assert_eq!((view.status, view.health, view.takes_jobs()), ("foreground", None, false));
+        assert_eq!((view.status, view.health, view.will_take_jobs()), ("foreground", None, false));
     }
 }

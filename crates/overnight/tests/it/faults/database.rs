@@ -15,8 +15,8 @@ fn place_on(server: &Postgres) -> (Place, String) {
     hasten(&mut place);
     let url = server.database();
     place.env("OVERNIGHT_DATABASE_URL", &url).env("OVERNIGHT_WORKER_LEASE", "18s");
-    place.env("OVERNIGHT_WORKER_BACKOFF_START", "100ms").env("OVERNIGHT_WORKER_BACKOFF_MAX", "400ms");
-    place.env("OVERNIGHT_WORKER_UNHEALTHY_AFTER", "3").env("OVERNIGHT_WORKER_PROBE", "500ms");
+    place.env("OVERNIGHT_WORKER_BACKOFF_START", "1s").env("OVERNIGHT_WORKER_BACKOFF_MAX", "1s");
+    place.env("OVERNIGHT_WORKER_UNHEALTHY_AFTER", "3").env("OVERNIGHT_WORKER_PROBE", "1s");
     (place, url)
 }
 

@@ -17,7 +17,7 @@ fn a_full_disk_pauses_intake_until_there_is_room() {
     // The queue is elsewhere: commands outside of the worker's mounts use it.
     let queue = place.path("queue.db");
     place.env("OVERNIGHT_DATABASE_URL", &queue).env("OVERNIGHT_WORKER_DISK_FLOOR", "32MiB");
-    place.env("OVERNIGHT_WORKER_PROBE", "500ms");
+    place.env("OVERNIGHT_WORKER_PROBE", "1s");
     let first = place.add("repo", &[FIX], &[]);
     let Some(unshare) = unshare() else {
         return skipped(TEST, "mounts of its own are not permitted here");
@@ -32,7 +32,7 @@ fn a_full_disk_pauses_intake_until_there_is_room() {
     worker.until_said("takes no jobs");
     let second = place.add("repo", &[FIX], &[]);
     // It looks again several times.
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    std::thread::sleep(std::time::Duration::from_secs(3));
     let job = place.tables().job(&second);
     assert_eq!((job.phase.as_str(), job.fence), ("ready", 0), "{job:?}\n{}", worker.said());
 

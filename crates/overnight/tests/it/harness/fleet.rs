@@ -135,18 +135,19 @@ impl Place {
         eventually(&format!("the end of {key}"), || tables.job(key).end_reason)
     }
 
-    /// The scripted agents that run.
+    /// The scripted agents that run, without what they have started themselves.
     pub(crate) fn agents(&self) -> Vec<u32> {
+        let dir = self.path("");
         let ours = |pid: &u32| {
             let proc = PathBuf::from(format!("/proc/{pid}"));
-            std::fs::read_link(proc.join("cwd")).is_ok_and(|cwd| cwd.starts_with(self.path("")))
+            std::fs::read_link(proc.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&dir))
                 && std::fs::read(proc.join("cmdline")).is_ok_and(|line| contains(&line, b"__rehearse"))
         };
         let pids = std::fs::read_dir("/proc").unwrap().flatten();
-        let mut agents: Vec<u32> =
+        let players: Vec<u32> =
             pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(ours).collect();
-        agents.sort_unstable();
-        agents
+        let is_copy = |pid: &u32| parent(*pid).is_some_and(|parent| players.contains(&parent));
+        players.iter().copied().filter(|pid| !is_copy(pid)).collect()
     }
 
     /// Whether a job's agent has said this.
@@ -162,6 +163,11 @@ impl Place {
         invariants::nothing_runs(self);
         invariants::check(self);
     }
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

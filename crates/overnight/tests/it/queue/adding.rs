@@ -42,7 +42,10 @@ fn the_same_key_is_the_same_job_and_another_order_is_an_error() {
     assert_eq!((&document["kind"], &document["data"][0]["new"]), (&"added".into(), &true.into()));
     assert_eq!(add(&["Once"]).expect_code(0).expect_said(&["added before"]).stdout, "repo-1\n");
     let document = add(&["--json", "--not-before", "+3h", "Once"]).expect_code(0).json();
-    assert_eq!((&document["data"][0]["new"], &document["data"][0]["job"]["key"]), (&false.into(), &"repo-1".into()));
+    assert_eq!(
+        (&document["data"][0]["new"], &document["data"][0]["job"]["key"]),
+        (&false.into(), &"repo-1".into())
+    );
     for other in [&["Twice"][..], &["--priority", "3", "Once"], &["--max-time", "2h", "Once"]] {
         add(other).expect_code(2).expect_said(&["ticket 12", "repo-1", "a key of its own"]);
     }
@@ -66,7 +69,10 @@ fn a_batch_is_added_whole_and_runs_in_its_order() {
     assert_eq!(outcome.stdout, "repo-2\nrepo-3\nrepo-4\n");
     let (first, second, third) = (place.listed("repo-2"), place.listed("repo-3"), place.listed("repo-4"));
     assert_eq!(first["labels"], serde_json::json!(["a", "b"]));
-    assert_eq!((&second["title"], &second["priority"], &second["attempts"]), (&"The second".into(), &9.into(), &1.into()));
+    assert_eq!(
+        (&second["title"], &second["priority"], &second["attempts"]),
+        (&"The second".into(), &9.into(), &1.into())
+    );
     assert_eq!(second["queue"]["waits_for"], serde_json::json!(["repo-2"]));
     assert_eq!(third["queue"]["waits_for"], serde_json::json!(["repo-1", "repo-3"]));
     assert_eq!(place.taken_in_turn().last().map(String::as_str), Some("repo-4"));
@@ -79,7 +85,8 @@ fn a_batch_is_added_whole_and_runs_in_its_order() {
 fn a_batch_may_come_from_a_pipe_and_again() {
     let place = place();
     let script = place.script(&[FIX]);
-    let lines = "{\"prompt\": \"One\", \"key\": \"a\"}\n{\"prompt\": \"Two\", \"key\": \"b\", \"after\": [\"#1\"]}\n";
+    let lines =
+        "{\"prompt\": \"One\", \"key\": \"a\"}\n{\"prompt\": \"Two\", \"key\": \"b\", \"after\": [\"#1\"]}\n";
     let add = || {
         let command = place.command(&place.repo(), &super::adding(&script, &["--batch", "-"]));
         Outcome::with_stdin(command, lines.as_bytes()).expect_code(0)
@@ -100,7 +107,7 @@ fn a_batch_with_a_bad_line_is_not_there_at_all() {
         ("{\"prompt\": \"Two\"", &["line 2, column", "EOF"]),
         ("{\"prompt\": \"Two\", \"after\": [\"#2\"]}", &["line 2, column 29", "#2"]),
         ("{\"prompt\": \"Two\", \"after\": [\"repo-7\"]}", &["line 2", "repo-7"]),
-        ("{\"prompt\": \"Two\", \"max_cost\": 1}", &["line 2", "--max-cost"]),
+        ("{\"prompt\": \"Two\", \"model\": \"m\"}", &["line 2", "model"]),
         ("{\"prompt\": \"\"}", &["line 2", "the prompt is empty"]),
     ];
     for (line, said) in bad {
@@ -120,7 +127,9 @@ fn a_batch_with_a_bad_line_is_not_there_at_all() {
 fn a_missing_agent_is_an_error_only_where_the_job_has_to_be_done_here() {
     let place = place();
     place.git(&["remote", "add", "origin", "https://github.com/somebody/something.git"]);
-    let add = |more: &[&str]| place.overnight(&[&["add", "--command", "no-such-agent --now"], more, &["x"]].concat());
+    let add = |more: &[&str]| {
+        place.overnight(&[&["add", "--command", "no-such-agent --now"], more, &["x"]].concat())
+    };
     add(&[]).expect_code(2).expect_said(&["no-such-agent", "was not found"]);
     add(&["--pr"]).expect_code(0).expect_said(&["no-such-agent", "on this machine", "no token"]);
     let job = place.listed("repo-1");
@@ -135,7 +144,9 @@ fn a_missing_agent_is_an_error_only_where_the_job_has_to_be_done_here() {
 #[test]
 fn a_large_batch_is_added_in_one_go() {
     let place = place();
-    let line = |number: u32| format!("{{\"prompt\": \"Job {number}\", \"key\": \"k{number}\", \"labels\": [\"many\"]}}\n");
+    let line = |number: u32| {
+        format!("{{\"prompt\": \"Job {number}\", \"key\": \"k{number}\", \"labels\": [\"many\"]}}\n")
+    };
     let text: String = (0..2_000).map(line).collect();
     let file = place.write("batch.jsonl", &text).display().to_string();
     let outcome = place.adds(&["--batch", &file]).expect_code(0);

@@ -25,7 +25,10 @@ fn a_cancel_waits_until_the_worker_has_ended_the_job() {
     let waiting = place.add("repo", &[FIX], &["--after", &key]);
     let said = ["asked to end it", &format!("{key} is cancelled")];
     place.overnight(&["cancel", &key]).expect_code(0).expect_said(&said);
-    assert_eq!((reason(&place, &key), reason(&place, &waiting)), ("cancelled".into(), "dependency_failed".into()));
+    assert_eq!(
+        (reason(&place, &key), reason(&place, &waiting)),
+        ("cancelled".into(), "dependency_failed".into())
+    );
     assert!(place.branches().is_empty());
     worker.stop().expect_code(0);
     place.check_fleet();
@@ -41,7 +44,12 @@ fn several_are_cancelled_at_once_and_one_that_has_ended_stops_nothing() {
     let queued = place.add("repo", &[FIX], &["--not-before", "+1h"]);
     place.overnight(&["cancel", &held, "repo-99", &queued]).expect_code(2).expect_said(&["repo-99"]);
     assert_eq!(place.listed(&queued)["state"], "queued", "one is unknown, and none is cancelled");
-    let said = [&format!("{held} is cancelled"), &format!("{queued} is cancelled"), "has ended already: done", "pushed"];
+    let said = [
+        &format!("{held} is cancelled"),
+        &format!("{queued} is cancelled"),
+        "has ended already: done",
+        "pushed",
+    ];
     let outcome = place.overnight(&["cancel", &ended, &queued, &held, &held, "--json"]);
     let outcome = outcome.expect_code(2).expect_said(&said.map(|text| text as &str));
     let documents: Vec<serde_json::Value> =
@@ -80,6 +88,24 @@ fn a_cancel_outlives_the_worker_that_was_asked() {
     place.finish();
 }
 
+/// What is to be cleared up is on another machine, whose worker is gone.
+#[test]
+fn a_cancel_from_elsewhere_says_where_it_will_end() {
+    let mut place = place();
+    let database = place.path("shared.db");
+    place.env("OVERNIGHT_DATABASE_URL", &database);
+    let (mut worker, key) = in_hand(&place);
+    worker.kill();
+    super::elsewhere(&place, &["cancel", &key])
+        .expect_code(8)
+        .expect_said(&["no worker is there", "data directory"]);
+    assert_eq!(place.listed(&key)["cancel_asked"], "command");
+    place.work_off().expect_code(0);
+    assert_eq!(reason(&place, &key), "cancelled");
+    place.check_fleet();
+    place.finish();
+}
+
 /// A limit that lets nothing start does not keep a job from being cleared up.
 #[test]
 fn a_limit_does_not_stop_a_cancel() {
@@ -96,7 +122,8 @@ fn a_limit_does_not_stop_a_cancel() {
 /// Waits until a worker is taken for one that takes jobs.
 fn until_served(place: &Place) {
     eventually("a worker that takes jobs", || {
-        let status = place.overnight(&["add", "--key", "probe", "--not-before", "+9h", "--command", "true", "Probe"]);
+        let status =
+            place.overnight(&["add", "--key", "probe", "--not-before", "+9h", "--command", "true", "Probe"]);
         (!status.expect_code(0).stderr.contains("no worker is there")).then_some(())
     });
 }

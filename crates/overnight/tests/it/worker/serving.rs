@@ -29,6 +29,8 @@ fn health_and_metrics_are_answered_while_a_job_runs_and_runs() {
     ] {
         assert!(metrics.body.contains(line), "{line}: {}", metrics.body);
     }
+    let told = place.until_status("running");
+    assert_eq!((&told["held"], &told["health"]["healthy"]), (&1.into(), &true.into()), "{told:#}");
     let status = place.status();
     assert_eq!(status["running"][0]["key"], key.as_str(), "{status:#}");
     assert_eq!(status["workers"][0]["report"]["busy"][0]["key"], key.as_str(), "{status:#}");

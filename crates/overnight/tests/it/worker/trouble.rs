@@ -34,8 +34,10 @@ fn an_expired_login_keeps_back_its_jobs_and_is_found_again_without_a_restart() {
     assert!(health["advice"].as_str().unwrap().contains("login of rehearsal has expired"), "{health:#}");
     served.worker.until_said("a login has expired");
     let second = place.add("other", &[FIX], &[]);
-    let status = place.status();
-    assert_eq!(status["healthy"], false, "{status:#}");
+    let told = place.until_status("login-expired");
+    assert_eq!(told["health"]["healthy"], false, "{told:#}");
+    let shown = place.overnight(&["status", "--check"]).expect_code(1);
+    assert!(shown.stdout.contains("is login-expired: The login of rehearsal"), "{}", shown.stdout);
 
     std::fs::write(go, "").unwrap();
     for key in [&first, &second] {
