@@ -99,4 +99,23 @@ impl<'a> Seat<'a> {
             () = token.cancelled() => Err(StageError::Stopped),
         }
     }
+
+    /// Runs something that changes the other side. A cancel waits for it as long as an agent would get to end: what is
+    /// broken off may be done over there all the same, and then the job's last word would not say so.
+    pub(crate) async fn unless_stopped_for_long<T>(
+        &self,
+        work: impl Future<Output = Result<T, StageError>>,
+    ) -> Result<T, StageError> {
+        let signals = Arc::clone(&self.signals);
+        let patience = self.job.spec.agent.grace;
+        let too_long = async move {
+            signals.token().cancelled().await;
+            tokio::time::sleep(patience).await;
+        };
+        tokio::select! {
+            done = work => done,
+            () = self.signals.lost().cancelled() => Err(StageError::Stopped),
+            () = too_long => Err(StageError::Stopped),
+        }
+    }
 }

@@ -25,6 +25,7 @@ macro_rules! on_both {
 mod apply;
 mod cancel;
 mod claims;
+mod clock;
 mod depends;
 mod enqueue;
 mod feed;
@@ -33,6 +34,7 @@ mod leases;
 mod limits;
 mod lost;
 mod migrate;
+mod outage;
 mod park;
 mod places;
 mod processes;
@@ -47,7 +49,7 @@ use overnight_core::agent::{AgentSettings, BackendId, SessionStart, Usage};
 use overnight_core::git::CommitId;
 use overnight_core::id::{EventNumber, Fence, JobId, RepositoryId, SessionId, WorkerId};
 use overnight_core::job::{
-    Base, EndReason, Ground, Input, Job, JobLimits, JobSpec, JobState, Label, Order, ParkReason, Priority,
+    Base, EndReason, Ground, Input, Job, JobEvent, JobLimits, JobSpec, JobState, Label, Order, ParkReason, Priority,
     Publication, Queueing,
     StageOutput, Step, Trouble, VerifyRequest, transition,
 };

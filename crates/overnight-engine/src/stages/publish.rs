@@ -36,7 +36,7 @@ async fn push(
 ) -> Result<(), StageError> {
     let endpoint = endpoint(seat).await?;
     let pushing = Box::pin(mirror.push(&endpoint, branch, tip, &Expected::Absent));
-    let outcome = seat.unless_stopped(async { pushing.await.map_err(trouble::git) }).await?;
+    let outcome = seat.unless_stopped_for_long(async { pushing.await.map_err(trouble::git) }).await?;
     match outcome {
         PushOutcome::Pushed | PushOutcome::AlreadyThere => {
             let elapsed = seat.stage_began.elapsed();
@@ -86,7 +86,7 @@ async fn open_pull_request(
         draft,
     };
     let opening = forge.open_pull_request(&request);
-    let opened = seat.unless_stopped(async { opening.await.map_err(trouble::forge) }).await?;
+    let opened = seat.unless_stopped_for_long(async { opening.await.map_err(trouble::forge) }).await?;
     match opened.state {
         PullRequestState::Open | PullRequestState::Merged => {}
         PullRequestState::Closed => {

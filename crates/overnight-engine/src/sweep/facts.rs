@@ -16,7 +16,7 @@ use overnight_store::{JobFate, Store, StoreError};
 use crate::dirs::{Dirs, JobDirs};
 use crate::trouble::chain;
 
-use super::plan::{Facts, Inside, JobDir, MirrorFacts, Tree, before, timestamp};
+use super::plan::{Facts, Inside, JobDir, MirrorFacts, Tree, before, made_at, timestamp};
 use super::{SweepError, Sweeper, stores};
 
 /// Bytes below which compressing a log frees no block of the disk.
@@ -69,10 +69,9 @@ fn list_jobs(dirs: &Dirs) -> io::Result<Vec<JobId>> {
     let mut jobs = Vec::new();
     for entry in entries {
         let entry = entry?;
-        let id =
-            entry.file_name().to_str().filter(|name| uuid::Uuid::parse_str(name).is_ok()).map(JobId::parse);
-        if let (Some(Ok(id)), true) = (id, entry.file_type()?.is_dir()) {
-            jobs.push(id);
+        let job = entry.file_name().to_str().and_then(|name| JobId::parse(name).ok());
+        if let (Some(job), true) = (job.filter(|job| made_at(job).is_some()), entry.file_type()?.is_dir()) {
+            jobs.push(job);
         }
     }
     Ok(jobs)

@@ -182,9 +182,13 @@ pub(super) struct Inside {
     pub(super) load: Load,
 }
 
-/// When a job was made, as its id tells.
-fn made_at(job: &JobId) -> Option<Timestamp> {
-    let (seconds, nanos) = uuid::Uuid::parse_str(job.as_str()).ok()?.get_timestamp()?.to_unix();
+/// When a job was made, as its id tells. `None`: it is no id of a job that a store has made.
+pub(super) fn made_at(job: &JobId) -> Option<Timestamp> {
+    let id = uuid::Uuid::parse_str(job.as_str()).ok()?;
+    if id.get_version_num() != 7 || id.hyphenated().to_string() != job.as_str() {
+        return None;
+    }
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
     let millis = seconds.saturating_mul(1_000).saturating_add(u64::from(nanos / 1_000_000));
     i64::try_from(millis).ok().map(Timestamp)
 }

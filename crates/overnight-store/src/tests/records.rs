@@ -1,6 +1,5 @@
 //! What is kept and found again: lists, keys, events, effects, workers, and rows that cannot be read.
 
-use std::time::Duration;
 
 use overnight_core::job::{EffectChange, EffectName, JobEvent, Notice};
 
@@ -18,7 +17,6 @@ on_both!(
     a_row_of_a_newer_version_is_reported_and_hides_no_other,
     the_schema_itself_refuses_a_job_that_is_ended_and_held,
     workers_are_listed_and_one_that_holds_a_job_is_not_forgotten,
-    the_clock_is_that_of_this_machine_in_milliseconds,
 );
 
 async fn a_remote_has_one_row_and_names_are_unique(f: &Fixture) {
@@ -215,12 +213,4 @@ async fn workers_are_listed_and_one_that_holds_a_job_is_not_forgotten(f: &Fixtur
     f.store.lease_release(&held.lease, None).await.unwrap();
     f.store.worker_forget(&worker("w1")).await.unwrap();
     assert!(f.store.workers().await.unwrap().is_empty());
-}
-
-async fn the_clock_is_that_of_this_machine_in_milliseconds(f: &Fixture) {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let written = file.as_file().metadata().unwrap().modified().unwrap();
-    let written = written.duration_since(std::time::UNIX_EPOCH).unwrap();
-    let now = Duration::from_millis(u64::try_from(f.store.now().await.unwrap().0).unwrap());
-    assert!(now + Duration::from_secs(1) >= written && now < written + MINUTE, "{now:?} {written:?}");
 }

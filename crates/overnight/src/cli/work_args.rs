@@ -34,11 +34,14 @@ pub struct OfferArgs {
 /// What `overnight work --once` ends with. Not the general exit codes: a supervisor that starts it in a loop has to know
 /// whether starting it again helps.
 const ONCE: &str = "\
-Exit codes: 0 after SIGTERM, SIGINT or `overnight worker drain`, when the running jobs have ended; 8 when a second signal, or
-worker.drain_timeout, let go of them; other numbers as everywhere (overnight help exit-codes).
+Exit codes: 0 after SIGTERM, SIGINT or `overnight worker drain`, when the
+running jobs have ended; 8 when a second signal, or worker.drain_timeout,
+let go of them; other numbers as everywhere (overnight help exit-codes).
 
-With --once they say what to do next, and differ from those of every other command on purpose:
-  0  the job was published, or waits for somebody or something else, or there was none
+With --once they say what to do next, and so differ from those of every other
+command:
+  0  the job was published, or waits for somebody or something else, or there
+     was none
   3  a login has expired: log in before the next start
   4  the quota is used up or the vendor overloaded: start again later
   8  let go of by a second signal; the job is where it was

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use overnight_engine::dispatch::{self, Finished, Mode, Orders, Wires};
 use tokio::sync::{mpsc, watch};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::app::{App, Working};
 use crate::cli::Global;
@@ -77,6 +78,12 @@ pub async fn run(app: &App, global: &Global, order: &Order) -> Result<Finished, 
     let allowed = app.config().serve.allowed_hosts.clone();
     let store = working.engine.store().clone();
     let serving = listening.map(|on| on.serve(store, reports_seen.clone(), allowed));
+    let config = app.config();
+    // A worker for one job, or for what is there just now, leaves that to others.
+    let _clearing = (order.mode == Mode::Forever).then(|| {
+        let sweeper = working.engine.sweeper(config.retention);
+        AbortOnDropHandle::new(tokio::spawn(sweeper.keep(config.worker.clear_up)))
+    });
     let attendant = Attendant {
         teller,
         notifier: Notifier::from_environment(&app.env),

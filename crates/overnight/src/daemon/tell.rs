@@ -187,6 +187,8 @@ impl WorkerEvent {
                     one_line(what, DETAIL)
                 )
             }
+            // Said already, with what still runs.
+            Self::Status { to: WorkerStatus::Draining, .. } => return None,
             Self::Status { to, why, .. } => status(*to, why.as_deref()),
             Self::Draining { running: 0 } => "takes no more jobs".to_owned(),
             Self::Draining { running } => {

@@ -210,8 +210,11 @@ fn a_run_keeps_its_job_although_a_worker_is_idle() {
     let script = place.script(&[FIX]);
     let (mut reader, mut full) = std::io::pipe().unwrap();
     full.write_all(&vec![b'\n'; PIPE]).unwrap();
-    let mut run = place.command(&place.repo(), &with_prompt(&script, &["--events"]));
-    let mut run = run.stdin(Stdio::null()).stdout(full).stderr(Stdio::null()).spawn().unwrap();
+    let mut run = {
+        // Gone after the start, so that only the program has the end that is written to.
+        let mut command = place.command(&place.repo(), &with_prompt(&script, &["--events"]));
+        command.stdin(Stdio::null()).stdout(full).stderr(Stdio::null()).spawn().unwrap()
+    };
     let job = eventually("the job", || place.tables().try_jobs().ok()?.pop());
     assert_eq!((job.phase.as_str(), job.holder), ("due", None));
     let mut streamed = String::new();

@@ -87,3 +87,28 @@ async fn ten_thousand_jobs_are_claimed_once_each(f: &Fixture) {
     let stats = f.store.queue_stats().await.unwrap();
     assert_eq!((stats.held, stats.ready), (10_000, 0));
 }
+
+/// Eight processes make one database at the same time.
+fn make_at_once(database: &Database) {
+    let told = run_all(&mut Other::crew("open", database, &EIGHT)).concat();
+    assert_eq!(told, ["open"; 8]);
+}
+
+#[tokio::test]
+async fn processes_that_start_together_make_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = Database::Sqlite(dir.path().join("data/overnight.db"));
+    make_at_once(&database);
+    assert_eq!(enqueue(&Store::connect(&database).await.unwrap()).await.key.as_str(), "app-1");
+}
+
+#[tokio::test]
+async fn processes_that_start_together_make_one_schema() {
+    let server = match Postgres::shared() {
+        Ok(server) => server,
+        Err(reason) => return println!("skipped: processes_that_start_together_make_one_schema: {reason}"),
+    };
+    let database = Database::Postgres(server.database());
+    make_at_once(&database);
+    assert_eq!(enqueue(&Store::connect(&database).await.unwrap()).await.key.as_str(), "app-1");
+}

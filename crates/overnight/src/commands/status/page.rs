@@ -111,8 +111,13 @@ fn ended(facts: &Facts) -> Vec<String> {
     let counts: Vec<String> =
         ended.iter().map(|each| format!("{} {}", each.jobs, end_word(&each.reason))).collect();
     let cost = MicroDollars(ended.iter().map(|each| each.cost_micro_usd).fold(0, i64::saturating_add));
-    let unknown = if ended.iter().any(|each| each.cost_unknown_jobs > 0) { "+" } else { "" };
-    vec![format!("{} · {cost}{unknown}", counts.join(" · "))]
+    let unknown = ended.iter().any(|each| each.cost_unknown_jobs > 0);
+    let cost = match (cost.0, unknown) {
+        (0, true) => "cost unknown".to_owned(),
+        (_, true) => format!("{cost}+"),
+        (_, false) => cost.to_string(),
+    };
+    vec![format!("{} · {cost}", counts.join(" · "))]
 }
 
 /// A reason of another version is shown as its code.

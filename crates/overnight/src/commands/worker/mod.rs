@@ -79,16 +79,16 @@ fn coloured(worker: &WorkerView, text: &str) -> String {
 }
 
 async fn drain(app: &App, args: &DrainArgs) -> Outcome {
-    let store = app.store_if_any().await?.ok_or_else(nobody)?;
+    let Some(store) = app.store_if_any().await? else { return nobody(app, args) };
     let (workers, _) = view::all(&store).await?;
+    if workers.iter().all(|worker| worker.presence == Presence::Gone) {
+        return nobody(app, args);
+    }
     let there = workers.into_iter().filter(|worker| worker.presence != Presence::Gone);
     let meant = match &args.worker {
         Some(wanted) => vec![find(there.collect(), wanted)?],
         None => there.collect(),
     };
-    if meant.is_empty() {
-        return Err(nobody());
-    }
     for worker in &meant {
         tell(app, &store, worker, !args.undo).await?;
     }
@@ -111,8 +111,13 @@ async fn tell(app: &App, store: &Store, worker: &WorkerView, drain: bool) -> Res
     Ok(())
 }
 
-fn nobody() -> AppError {
-    AppError::usage("no worker is there").help("overnight worker ls --all lists those that were")
+/// To have drained all of none is no failure.
+fn nobody(app: &App, args: &DrainArgs) -> Outcome {
+    if args.all {
+        app.out.say("no worker is there");
+        return Ok(ExitCode::Done);
+    }
+    Err(AppError::usage("no worker is there").help("overnight worker ls --all lists those that were"))
 }
 
 /// The one worker whose id or host begins so.

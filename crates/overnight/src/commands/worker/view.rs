@@ -73,7 +73,7 @@ impl WorkerView {
         let status = match (presence, &report) {
             (Presence::Gone, _) => "gone",
             (Presence::Silent, _) => "silent",
-            (Presence::There, Some(report)) => report.status.code(),
+            (Presence::There, Some(report)) => status_now(report, seen.held).code(),
             (Presence::There, None) => "foreground",
         };
         Self {
@@ -118,6 +118,21 @@ impl WorkerView {
     #[must_use]
     pub fn is_history(&self) -> bool {
         self.presence != Presence::There && self.held == 0
+    }
+}
+
+/// What it holds is known at once, and what it says of itself is as old as its last heartbeat.
+fn status_now(report: &WorkerReport, held: u64) -> WorkerStatus {
+    match (report.status, held) {
+        (WorkerStatus::Running | WorkerStatus::Idle, 0) => WorkerStatus::Idle,
+        (WorkerStatus::Running | WorkerStatus::Idle, 1..) => WorkerStatus::Running,
+        (
+            status @ (WorkerStatus::Backoff
+            | WorkerStatus::Unhealthy
+            | WorkerStatus::LoginExpired
+            | WorkerStatus::Draining),
+            _,
+        ) => status,
     }
 }
 
@@ -191,6 +206,8 @@ pub(crate) mod tests {
         let there = WorkerView::of(idle(), Timestamp(1_010_000), false);
         assert_eq!((there.presence, there.status, there.will_take_jobs()), (Presence::There, "idle", true));
         assert!(there.health.unwrap().healthy);
+        let busy = WorkerSeen { held: 1, ..idle() };
+        assert_eq!(WorkerView::of(busy, Timestamp(1_010_000), false).status, "running");
         let silent = WorkerView::of(idle(), Timestamp(1_100_000), false);
         assert_eq!((silent.status, silent.will_take_jobs(), silent.is_history()), ("silent", false, true));
         assert!(silent.health.unwrap().healthy);
