@@ -71,8 +71,7 @@ pub use clock::{boot_clock, monotonic_clock};
 pub use drive::{Line, LineHandler, Reply, Running};
 pub use error::SpawnError;
 pub use identity::{
-    KillOutcome, SelfIdentity, harden_self, is_alive, kill_tree, process_alive, self_identity,
-    tree_is_there,
+    KillOutcome, SelfIdentity, harden_self, is_alive, kill_tree, process_alive, self_identity, tree_is_there,
 };
 pub use log::{NoRedaction, Redact};
 pub use output::{DEFAULT_OUTPUT_BYTES, Output, output};

@@ -182,7 +182,10 @@ fn update_text(count: usize) -> String {
     let named: Vec<String> = COLUMNS.iter().map(|column| format!("v_{column}")).collect();
     // A job that waits would not hear of its cancel: somebody has to take it up.
     let value = |column: &str| match column {
-        "phase" => "CASE WHEN cancel IS NOT NULL AND v_phase NOT IN ('held', 'ended') THEN 'ready' ELSE v_phase END".to_owned(),
+        "phase" => {
+            "CASE WHEN cancel IS NOT NULL AND v_phase NOT IN ('held', 'ended') THEN 'ready' ELSE v_phase END"
+                .to_owned()
+        }
         _ => format!("v_{column}"),
     };
     let set: Vec<String> = COLUMNS.iter().map(|column| format!("{column} = {}", value(column))).collect();

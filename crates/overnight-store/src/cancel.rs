@@ -52,7 +52,8 @@ impl Store {
         let held = job.holder.is_some();
         // Nothing that it waits for matters any more.
         let phase = if held { Phase::Held } else { Phase::Ready };
-        let text = "UPDATE jobs SET cancel = COALESCE(cancel, $2), phase = $3, updated_at = {now} WHERE id = $1";
+        let text =
+            "UPDATE jobs SET cancel = COALESCE(cancel, $2), phase = $3, updated_at = {now} WHERE id = $1";
         tx.run(sql(text).bind(id.as_str()).bind(row::cancel_text(by)).bind(phase.as_str())).await?;
         tx.gives_work();
         tx.commit().await?;

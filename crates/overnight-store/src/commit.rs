@@ -111,7 +111,8 @@ async fn write_gathered(store: &Store, gathered: Vec<Waiting>) {
 async fn one_by_one(store: &Store, writes: Vec<Write>) -> Vec<Written> {
     let mut results = Vec::with_capacity(writes.len());
     for write in writes {
-        let written = write_tried(store, &[write]).await.and_then(|mut all| all.pop().unwrap_or_else(missing));
+        let written =
+            write_tried(store, &[write]).await.and_then(|mut all| all.pop().unwrap_or_else(missing));
         results.push(written);
     }
     results
@@ -121,7 +122,9 @@ async fn one_by_one(store: &Store, writes: Vec<Write>) -> Vec<Written> {
 fn is_of_one(class: ErrorClass) -> bool {
     match class {
         ErrorClass::LeaseLost | ErrorClass::Corrupt | ErrorClass::Refused | ErrorClass::Bug => true,
-        ErrorClass::Busy | ErrorClass::Full | ErrorClass::ReadOnly | ErrorClass::Io | ErrorClass::Newer => false,
+        ErrorClass::Busy | ErrorClass::Full | ErrorClass::ReadOnly | ErrorClass::Io | ErrorClass::Newer => {
+            false
+        }
     }
 }
 
@@ -133,7 +136,11 @@ fn shared(error: &StoreError) -> StoreError {
 
 /// The task that wrote it is gone.
 fn unheard() -> StoreError {
-    StoreError::Unheard { operation: WRITE, class: ErrorClass::Io, why: "the answer was not heard".to_owned() }
+    StoreError::Unheard {
+        operation: WRITE,
+        class: ErrorClass::Io,
+        why: "the answer was not heard".to_owned(),
+    }
 }
 
 fn missing() -> Written {

@@ -60,7 +60,12 @@ impl fmt::Display for Database {
                     || format!("{}:{}", options.get_host(), options.get_port()),
                     |socket| socket.display().to_string(),
                 );
-                write!(f, "postgres://{}@{place}/{}", options.get_username(), options.get_database().unwrap_or_default())
+                write!(
+                    f,
+                    "postgres://{}@{place}/{}",
+                    options.get_username(),
+                    options.get_database().unwrap_or_default()
+                )
             }
         }
     }

@@ -51,7 +51,10 @@ async fn waiting_for<'a>(tx: &mut WriteTx, ended: &'a [Ending]) -> Result<Vec<Wa
     }
     waiting.sort_by(|a, b| a.child.cmp(&b.child));
     for some in waiting.chunks(64).filter(|_| waiting.len() > 1) {
-        let text = format!("SELECT j.id FROM jobs j WHERE j.id IN ({}) ORDER BY j.id {{lock}}", places(1, some.len()));
+        let text = format!(
+            "SELECT j.id FROM jobs j WHERE j.id IN ({}) ORDER BY j.id {{lock}}",
+            places(1, some.len())
+        );
         tx.all(sql(text).bind_all(some.iter().map(|wait| wait.child.as_str()))).await?;
     }
     Ok(waiting)

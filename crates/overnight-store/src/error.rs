@@ -4,8 +4,8 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use overnight_core::id::{Fence, JobId, RepositoryId, TaskKey};
-use sqlx::postgres::PgDatabaseError;
 use overnight_core::job::{EndReason, IllegalTransition};
+use sqlx::postgres::PgDatabaseError;
 
 /// What a caller can do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,7 +42,9 @@ impl ErrorClass {
                 Some("run `overnight doctor`; if the file is damaged, put a backup in its place")
             }
             Self::Io => Some("look at the system log for disk errors, then try again"),
-            Self::Refused => Some("look at the server's address, the database's name, the user and the password"),
+            Self::Refused => {
+                Some("look at the server's address, the database's name, the user and the password")
+            }
             Self::Newer => Some("use the newer version of overnight that wrote this database"),
             Self::Bug => Some("this is a bug in overnight: please report it"),
         }
@@ -211,7 +213,9 @@ impl StoreError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::RequestReused { .. } | Self::RequestTwice { .. } => Some("give a different job a request name of its own"),
+            Self::RequestReused { .. } | Self::RequestTwice { .. } => {
+                Some("give a different job a request name of its own")
+            }
             Self::UnusablePath { .. } => Some("choose a path that is valid UTF-8"),
             Self::ParentFailed { .. } => Some("wait for it with --after-any, or run that job again first"),
             Self::Blocked { .. } => Some("see what it waits for: overnight show"),
@@ -252,9 +256,13 @@ pub enum OpenError {
     Foreign { place: String },
     #[error("the database {} is damaged or cut short", .path.display())]
     Damaged { path: PathBuf, source: sqlx::Error },
-    #[error("the database {place} has schema {found}, and this version of overnight knows schema {supported}")]
+    #[error(
+        "the database {place} has schema {found}, and this version of overnight knows schema {supported}"
+    )]
     Newer { place: String, found: i64, supported: i64 },
-    #[error("the database {place} has schema {found}, and reading it without writing needs schema {supported}")]
+    #[error(
+        "the database {place} has schema {found}, and reading it without writing needs schema {supported}"
+    )]
     Older { place: String, found: i64, supported: i64 },
     #[error("the database {}, or its directory, cannot be written", .path.display())]
     ReadOnly { path: PathBuf, source: sqlx::Error },

@@ -51,7 +51,8 @@ pub(crate) async fn set_aside(tx: &mut WriteTx, id: &str) -> Result<(), StoreErr
 
 /// Puts the jobs that were set aside back into the queue.
 pub(crate) async fn try_again(tx: &mut WriteTx) -> Result<(), StoreError> {
-    let text = "UPDATE jobs SET phase = 'ready', park_reason = NULL WHERE phase = 'asleep' AND park_reason = $1";
+    let text =
+        "UPDATE jobs SET phase = 'ready', park_reason = NULL WHERE phase = 'asleep' AND park_reason = $1";
     if tx.run(sql(text).bind(UNREADABLE)).await? > 0 {
         tx.gives_work();
     }
@@ -59,7 +60,11 @@ pub(crate) async fn try_again(tx: &mut WriteTx) -> Result<(), StoreError> {
 }
 
 /// Decides and writes what `input` means for a job that nobody holds. Returns it when it ended by that and others wait for it.
-pub(crate) async fn move_free(tx: &mut WriteTx, id: &str, input: Input) -> Result<Option<Ending>, StoreError> {
+pub(crate) async fn move_free(
+    tx: &mut WriteTx,
+    id: &str,
+    input: Input,
+) -> Result<Option<Ending>, StoreError> {
     let locked = match lock(tx, id).await {
         Ok(Some(locked)) => locked,
         Ok(None) => return Err(StoreError::Internal { what: "a job that was counted is not there" }),

@@ -37,7 +37,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Row`]. Neither means that a lease is lost.
-    pub async fn worker_beat(&self, worker: &WorkerId, length: Duration, report: &str) -> Result<Beat, StoreError> {
+    pub async fn worker_beat(
+        &self,
+        worker: &WorkerId,
+        length: Duration,
+        report: &str,
+    ) -> Result<Beat, StoreError> {
         retried(|| self.beat_once(worker, length, report)).await
     }
 

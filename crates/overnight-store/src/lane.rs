@@ -32,7 +32,7 @@ impl Offer {
 
     fn words(&self) -> Vec<String> {
         let backends = self.backends.iter().map(|backend| backend_word(*backend));
-        backends.chain(self.labels.iter().map(|label| required_word(label))).collect()
+        backends.chain(self.labels.iter().map(required_word)).collect()
     }
 }
 
@@ -120,12 +120,16 @@ impl LimitKey {
     /// # Errors
     /// Says what was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not a limit: expected repository:NAME, group:REPOSITORY/GROUP or label:NAME");
+        let wrong = || {
+            format!("{text:?} is not a limit: expected repository:NAME, group:REPOSITORY/GROUP or label:NAME")
+        };
         let (kind, name) = text.split_once(':').ok_or_else(wrong)?;
         let named = |name: &str| Label::parse(name).is_ok();
         let valid = match kind {
             "repository" | "label" => named(name),
-            "group" => name.split_once('/').is_some_and(|(repository, group)| named(repository) && named(group)),
+            "group" => {
+                name.split_once('/').is_some_and(|(repository, group)| named(repository) && named(group))
+            }
             _ => false,
         };
         if valid { Ok(Self(text.to_owned())) } else { Err(wrong()) }
@@ -182,7 +186,9 @@ impl Store {
                 "SELECT id, repository_id, limit_keys, needs FROM lanes WHERE id IN ({})",
                 places(1, some.len())
             );
-            for found in self.all("read the lanes", sql(text).bind_all(some.iter().map(|id| id.as_str()))).await? {
+            for found in
+                self.all("read the lanes", sql(text).bind_all(some.iter().map(|id| id.as_str()))).await?
+            {
                 let id = row::text(&found, "?", "id")?;
                 self.lanes.put(Lane {
                     repository: row::text(&found, "?", "repository_id")?,
@@ -219,7 +225,8 @@ mod tests {
     #[test]
     fn jobs_share_a_lane_when_they_are_alike_to_a_claim() {
         let repository = RepositoryId::parse("r-1").unwrap();
-        let lane = |queueing: &Queueing| Lane::of(&repository, "app", BackendId::Claude, &queueing.clone().tidy());
+        let lane =
+            |queueing: &Queueing| Lane::of(&repository, "app", BackendId::Claude, &queueing.clone().tidy());
         let plain = Queueing::default();
         let labelled = Queueing { labels: labels(&["b", "a"]), ..Queueing::default() };
         let same = Queueing { labels: labels(&["a", "b", "a"]), ..Queueing::default() };

@@ -125,7 +125,12 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::lease_release`].
-    pub async fn lease_abandon(&self, worker: &WorkerId, job: &JobId, fence: Fence) -> Result<(), StoreError> {
+    pub async fn lease_abandon(
+        &self,
+        worker: &WorkerId,
+        job: &JobId,
+        fence: Fence,
+    ) -> Result<(), StoreError> {
         let held = Held { job: job.clone(), worker: worker.clone(), fence };
         self.release(&held, None).await
     }

@@ -57,10 +57,10 @@ mod worker;
 
 pub use apply::Applied;
 pub use cancel::CancelRequest;
-pub use claim::{Claim, Claimant, Claimed, ClaimOrder, Claims};
+pub use claim::{Claim, ClaimOrder, Claimant, Claimed, Claims};
 pub use copy::{
-    BackupError, BackupReport, CopyError, CopyProgress, CopyReport, CopyStep, DatabaseFacts, Difference, RowsHash, Side,
-    TableCount, TableSum, Tell, backup, check_backup, copy, restore,
+    BackupError, BackupReport, CopyError, CopyProgress, CopyReport, CopyStep, DatabaseFacts, Difference,
+    RowsHash, Side, TableCount, TableSum, Tell, backup, check_backup, copy, restore,
 };
 pub use database::{Database, InvalidDatabase};
 pub use enqueue::{After, NewJob, Parent};

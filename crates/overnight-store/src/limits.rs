@@ -1,8 +1,8 @@
 //! Concurrency limits: how many jobs of a repository, a group or a label may be held at a time.
 
+use crate::claim::slots::SLOTS;
 use crate::error::StoreError;
 use crate::lane::LimitKey;
-use crate::claim::slots::SLOTS;
 use crate::row;
 use crate::sql::{places, sql};
 use crate::store::{Store, WriteTx};
@@ -31,8 +31,8 @@ impl Store {
         let change = match slots {
             Some(slots) => sql("INSERT INTO limits (limit_key, slots) VALUES ($1, $2) \
                                 ON CONFLICT (limit_key) DO UPDATE SET slots = excluded.slots")
-                .bind(key.as_str())
-                .bind(i64::from(slots)),
+            .bind(key.as_str())
+            .bind(i64::from(slots)),
             None => sql("DELETE FROM limits WHERE limit_key = $1").bind(key.as_str()),
         };
         tx.run(change).await?;
@@ -52,9 +52,11 @@ impl Store {
                     FROM limits l ORDER BY l.limit_key";
         let mut limits = Vec::new();
         for found in self.all("read the limits", sql(text)).await? {
-            let small = |column| row::count(&found, column).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+            let small =
+                |column| row::count(&found, column).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
             let key = row::text(&found, "?", "limit_key")?;
-            let key = LimitKey::parse(&key).map_err(|why| crate::error::CorruptRow::new("?", "limit_key", why))?;
+            let key =
+                LimitKey::parse(&key).map_err(|why| crate::error::CorruptRow::new("?", "limit_key", why))?;
             limits.push(Limit { key, slots: small("slots")?, held: small("held")? });
         }
         Ok(limits)

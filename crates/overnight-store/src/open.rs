@@ -200,8 +200,13 @@ pub(crate) fn opening(path: &Path, source: sqlx::Error) -> OpenError {
         (_, ErrorClass::Corrupt) => OpenError::Damaged { path, source },
         (_, ErrorClass::Busy) => OpenError::Locked { path, source },
         (_, ErrorClass::Full) => OpenError::Full { path, source },
-        (_, ErrorClass::LeaseLost | ErrorClass::Io | ErrorClass::Newer | ErrorClass::Refused | ErrorClass::Bug) => {
-            OpenError::Failed { path, source }
-        }
+        (
+            _,
+            ErrorClass::LeaseLost
+            | ErrorClass::Io
+            | ErrorClass::Newer
+            | ErrorClass::Refused
+            | ErrorClass::Bug,
+        ) => OpenError::Failed { path, source },
     }
 }

@@ -25,8 +25,8 @@ pub(crate) const COLUMNS: [&str; 13] = [
 ];
 
 pub(crate) const TYPES: [&str; 13] = [
-    "TEXT", "TEXT", "TEXT", "TEXT", "BIGINT", "TEXT", "BOOLEAN", "TEXT", "BIGINT", "BIGINT", "BIGINT", "BIGINT",
-    "BOOLEAN",
+    "TEXT", "TEXT", "TEXT", "TEXT", "BIGINT", "TEXT", "BOOLEAN", "TEXT", "BIGINT", "BIGINT", "BIGINT",
+    "BIGINT", "BOOLEAN",
 ];
 
 /// Where a job stands for a claim.
@@ -112,7 +112,10 @@ impl Placement {
             park,
             end: state.end().filter(|_| phase == Phase::Ended).map(|end| end.reason.code()),
             attempts: trail.map_or(0, |trail| i64::from(trail.attempt)),
-            tokens: (number(used.input_tokens.saturating_add(used.cache_write_tokens)), number(used.output_tokens)),
+            tokens: (
+                number(used.input_tokens.saturating_add(used.cache_write_tokens)),
+                number(used.output_tokens),
+            ),
             cost: used.cost.map_or(0, |cost| cost.0),
             cost_unknown: trail.is_some_and(|trail| trail.cost_unknown),
         })

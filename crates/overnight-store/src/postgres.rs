@@ -22,7 +22,11 @@ const SESSION: &str = "SET idle_in_transaction_session_timeout = '30s'; SET lock
 
 impl Store {
     /// Opens it; `turn`: how long a task waits for a free connection, or for the server to accept one, now and later.
-    pub(crate) async fn open_postgres(database: Database, url: &str, turn: Duration) -> Result<Self, OpenError> {
+    pub(crate) async fn open_postgres(
+        database: Database,
+        url: &str,
+        turn: Duration,
+    ) -> Result<Self, OpenError> {
         let name = |source| OpenError::Server { database: database.to_string(), source };
         let options: PgConnectOptions = url.parse().map_err(name)?;
         let options = options.application_name("overnight");

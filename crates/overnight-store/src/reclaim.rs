@@ -46,15 +46,21 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Database`]. What was taken back before the error stays so.
-    pub async fn jobs_reclaim(&self, dead: &[WorkerId], policy: ReclaimPolicy) -> Result<Vec<Reclaimed>, StoreError> {
+    pub async fn jobs_reclaim(
+        &self,
+        dead: &[WorkerId],
+        policy: ReclaimPolicy,
+    ) -> Result<Vec<Reclaimed>, StoreError> {
         let expired_count = if self.just_started(policy.lease).await? { 0 } else { AT_ONCE };
         let mut ids = Vec::new();
-        let text = "SELECT id FROM jobs WHERE phase = 'held' AND lease_until <= {now} ORDER BY lease_until LIMIT $1";
+        let text =
+            "SELECT id FROM jobs WHERE phase = 'held' AND lease_until <= {now} ORDER BY lease_until LIMIT $1";
         for found in self.all("look for lost jobs", sql(text).bind(expired_count)).await? {
             ids.push(row::text(&found, "?", "id")?);
         }
         for some in dead.chunks(64) {
-            let text = format!("SELECT id FROM jobs WHERE phase = 'held' AND holder IN ({})", places(1, some.len()));
+            let text =
+                format!("SELECT id FROM jobs WHERE phase = 'held' AND holder IN ({})", places(1, some.len()));
             let query = sql(text).bind_all(some.iter().map(|worker| worker.as_str()));
             for found in self.all("look for lost jobs", query).await? {
                 ids.push(row::text(&found, "?", "id")?);
@@ -70,7 +76,12 @@ impl Store {
     }
 
     /// Looked at again under the row's lock: its holder may have come back, or somebody else may have been faster.
-    async fn reclaim(&self, id: &str, dead: &[WorkerId], policy: ReclaimPolicy) -> Result<Option<Reclaimed>, StoreError> {
+    async fn reclaim(
+        &self,
+        id: &str,
+        dead: &[WorkerId],
+        policy: ReclaimPolicy,
+    ) -> Result<Option<Reclaimed>, StoreError> {
         let mut tx = self.begin("take a lost job back").await?;
         let locked = match free::lock(&mut tx, id).await {
             Ok(locked) => locked,

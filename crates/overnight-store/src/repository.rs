@@ -52,7 +52,8 @@ impl Store {
     /// [`StoreError::Database`].
     pub async fn repositories(&self) -> Result<Vec<Repository>, StoreError> {
         let operation = "list the repositories";
-        let rows = self.all(operation, sql("SELECT id, name, remote FROM repositories ORDER BY name")).await?;
+        let rows =
+            self.all(operation, sql("SELECT id, name, remote FROM repositories ORDER BY name")).await?;
         let read = |row: &Row| {
             let text = |column| row.text(column).map_err(failed(operation));
             Ok(Repository { id: repository_id(&text("id")?)?, name: text("name")?, remote: text("remote")? })

@@ -187,7 +187,9 @@ pub(crate) enum Pool {
 impl Pool {
     pub(crate) async fn all(&self, sql: Sql) -> Result<Vec<Row>, sqlx::Error> {
         match self {
-            Self::Sqlite(pool) => Ok(sql.sqlite().fetch_all(pool).await?.into_iter().map(Row::Sqlite).collect()),
+            Self::Sqlite(pool) => {
+                Ok(sql.sqlite().fetch_all(pool).await?.into_iter().map(Row::Sqlite).collect())
+            }
             Self::Postgres(pool) => {
                 let found = sql.postgres().fetch_all(pool).await.map_err(unreachable)?;
                 Ok(found.into_iter().map(Row::Postgres).collect())
@@ -212,7 +214,9 @@ impl Pool {
     pub(crate) async fn run(&self, sql: Sql) -> Result<u64, sqlx::Error> {
         match self {
             Self::Sqlite(pool) => Ok(sql.sqlite().execute(pool).await?.rows_affected()),
-            Self::Postgres(pool) => Ok(sql.postgres().execute(pool).await.map_err(unreachable)?.rows_affected()),
+            Self::Postgres(pool) => {
+                Ok(sql.postgres().execute(pool).await.map_err(unreachable)?.rows_affected())
+            }
         }
     }
 

@@ -28,7 +28,14 @@ pub struct Store {
 
 impl Store {
     pub(crate) fn new(database: Database, write: Option<Pool>, read: Pool) -> Self {
-        Self { database, write, read, woken: watch::Sender::new(0), lanes: LaneCache::default(), commits: Commits::default() }
+        Self {
+            database,
+            write,
+            read,
+            woken: watch::Sender::new(0),
+            lanes: LaneCache::default(),
+            commits: Commits::default(),
+        }
     }
 
     /// Where it is.
@@ -72,11 +79,15 @@ impl Store {
         let operation = "check the database";
         let mut findings = Vec::new();
         if self.engine() == Engine::Sqlite {
-            for row in self.all(operation, sql("SELECT quick_check AS line FROM pragma_quick_check LIMIT 20")).await? {
+            for row in self
+                .all(operation, sql("SELECT quick_check AS line FROM pragma_quick_check LIMIT 20"))
+                .await?
+            {
                 findings.push(row.text("line").map_err(failed(operation))?);
             }
             findings.retain(|line| line != "ok");
-            let broken = self.all(operation, sql("SELECT \"table\" AS name FROM pragma_foreign_key_check")).await?;
+            let broken =
+                self.all(operation, sql("SELECT \"table\" AS name FROM pragma_foreign_key_check")).await?;
             if !broken.is_empty() {
                 findings.push(format!("{} rows refer to rows that are not there", broken.len()));
             }
@@ -133,7 +144,11 @@ impl Store {
         self.read.all(sql).await.map_err(failed(operation))
     }
 
-    pub(crate) async fn optional(&self, operation: &'static str, sql: Sql) -> Result<Option<Row>, StoreError> {
+    pub(crate) async fn optional(
+        &self,
+        operation: &'static str,
+        sql: Sql,
+    ) -> Result<Option<Row>, StoreError> {
         self.read.optional(sql).await.map_err(failed(operation))
     }
 

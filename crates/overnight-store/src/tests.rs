@@ -37,6 +37,7 @@ mod migrate;
 mod outage;
 mod park;
 mod places;
+mod plans;
 mod processes;
 mod prune;
 mod records;
@@ -49,9 +50,8 @@ use overnight_core::agent::{AgentSettings, BackendId, SessionStart, Usage};
 use overnight_core::git::CommitId;
 use overnight_core::id::{EventNumber, Fence, JobId, RepositoryId, SessionId, WorkerId};
 use overnight_core::job::{
-    Base, EndReason, Ground, Input, Job, JobEvent, JobLimits, JobSpec, JobState, Label, Order, ParkReason, Priority,
-    Publication, Queueing,
-    StageOutput, Step, Trouble, VerifyRequest, transition,
+    Base, EndReason, Ground, Input, Job, JobEvent, JobLimits, JobSpec, JobState, Label, Order, ParkReason,
+    Priority, Publication, Queueing, StageOutput, Step, Trouble, VerifyRequest, transition,
 };
 use overnight_core::units::{MicroDollars, Timestamp};
 use overnight_core::verdict::CheckSource;
@@ -189,7 +189,8 @@ async fn advance(store: &Store, lease: &Lease, job: &mut Job, input: Input) -> A
 /// Ends a claimed job for this reason.
 async fn end(store: &Store, claimed: &mut Claimed, reason: EndReason) {
     let Claimed { lease, job, .. } = claimed;
-    let failed = Input::Failed { trouble: Trouble::End(reason), detail: String::new(), elapsed: Duration::ZERO };
+    let failed =
+        Input::Failed { trouble: Trouble::End(reason), detail: String::new(), elapsed: Duration::ZERO };
     advance(store, lease, job, failed).await;
     advance(store, lease, job, cleaned()).await;
 }
@@ -217,7 +218,11 @@ fn cleaned() -> Input {
 }
 
 fn parks(reason: ParkReason, wake: Option<Timestamp>) -> Input {
-    Input::Failed { trouble: Trouble::Wait { reason, wake }, detail: "waits".to_owned(), elapsed: Duration::ZERO }
+    Input::Failed {
+        trouble: Trouble::Wait { reason, wake },
+        detail: "waits".to_owned(),
+        elapsed: Duration::ZERO,
+    }
 }
 
 /// All event numbers of a job; every event must be readable.

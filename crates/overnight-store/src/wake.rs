@@ -61,7 +61,8 @@ impl Store {
             free::move_free(&mut tx, id.as_str(), Input::Woken).await?;
         }
         // Also one that was not to be started before a time.
-        tx.run(sql("UPDATE jobs SET phase = 'ready' WHERE id = $1 AND phase = 'due'").bind(id.as_str())).await?;
+        tx.run(sql("UPDATE jobs SET phase = 'ready' WHERE id = $1 AND phase = 'due'").bind(id.as_str()))
+            .await?;
         tx.gives_work();
         tx.commit().await?;
         Ok(true)

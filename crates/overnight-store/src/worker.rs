@@ -83,7 +83,8 @@ impl Store {
     /// [`StoreError::Database`].
     pub async fn worker_drain(&self, id: &WorkerId, drain: bool) -> Result<bool, StoreError> {
         let mut tx = self.begin("drain the worker").await?;
-        let changed = tx.run(sql("UPDATE workers SET drain = $2 WHERE id = $1").bind(id.as_str()).bind(drain)).await?;
+        let changed =
+            tx.run(sql("UPDATE workers SET drain = $2 WHERE id = $1").bind(id.as_str()).bind(drain)).await?;
         // It is told at once where it listens.
         tx.gives_work();
         tx.commit().await?;

@@ -191,6 +191,8 @@ async fn on_app(app: &App, global: &Global, command: &Command) -> Outcome {
         Command::Db(args) => Box::pin(commands::db::run(app, args)).await,
         Command::Gc(args) => Box::pin(commands::gc::run(app, args)).await,
         Command::Config(args) => commands::config::run(app, args),
-        Command::Completions(_) | Command::Help(_) | Command::Demo(_) | Command::Work(_) => Ok(ExitCode::Done),
+        Command::Completions(_) | Command::Help(_) | Command::Demo(_) | Command::Work(_) => {
+            Ok(ExitCode::Done)
+        }
     }
 }

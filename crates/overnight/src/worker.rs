@@ -85,8 +85,11 @@ mod tests {
         let store = Store::open(&dir.path().join("overnight.db")).await.unwrap();
         let place = Label::parse("here").unwrap();
         let own = register(&store, &place).await.unwrap();
-        let gone =
-            WorkerRow { id: WorkerId::parse("gone").unwrap(), start_ticks: 1, ..this_worker(&place).unwrap() };
+        let gone = WorkerRow {
+            id: WorkerId::parse("gone").unwrap(),
+            start_ticks: 1,
+            ..this_worker(&place).unwrap()
+        };
         let far = WorkerRow { id: WorkerId::parse("far").unwrap(), host: "another".into(), ..gone.clone() };
         store.worker_register(&gone).await.unwrap();
         store.worker_register(&far).await.unwrap();

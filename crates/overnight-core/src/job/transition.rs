@@ -64,7 +64,7 @@ pub fn transition(
         Input::Cancel { by } => Ok(cancelled(state, by)),
         Input::Failed { trouble, detail, elapsed } => {
             failed(state, trouble, detail, elapsed, now).ok_or(illegal)
-        },
+        }
         Input::TurnAnnounced { session } => announced(state, session, order).ok_or(illegal),
         Input::TurnStarted { process } => started(state, process).ok_or(illegal),
         Input::TurnInterrupted { session, used } => interrupted(state, session, &used).ok_or(illegal),

@@ -7,7 +7,9 @@ use crate::agent::{SessionStart, TurnOutcome, TurnReport, Usage};
 use crate::command::ProcessIdentity;
 use crate::id::SessionId;
 use crate::job::tests_support::{commit, ground, key, report, spec};
-use crate::job::{EndReason, Feedback, JobLimits, JobSpec, Notice, ParkReason, Publication, PullRequestRef, Stage};
+use crate::job::{
+    EndReason, Feedback, JobLimits, JobSpec, Notice, ParkReason, Publication, PullRequestRef, Stage,
+};
 use crate::units::MicroDollars;
 use crate::verdict::{CheckedPair, CouldNotRun, DiffStat, Verdict};
 

@@ -1,7 +1,5 @@
 //! The time as the store's clock would tell it, without asking: read once and counted on.
 
-use std::time::Duration;
-
 use overnight_core::units::Timestamp;
 use tokio::time::Instant;
 
@@ -23,9 +21,5 @@ impl Clock {
     /// The moment at which this clock shows `time`.
     pub(super) fn instant(&self, time: Timestamp) -> Instant {
         self.at + time.since(self.read)
-    }
-
-    pub(super) fn until(&self, time: Timestamp) -> Duration {
-        time.since(self.now())
     }
 }

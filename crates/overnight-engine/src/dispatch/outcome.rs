@@ -18,10 +18,10 @@ pub(super) struct Conclusion {
     pub(super) told: Told,
 }
 
-pub(super) fn conclude(job: &Job, result: Result<(), &WorkError>) -> Conclusion {
-    match result {
-        Ok(()) => of_state(job),
-        Err(error) => {
+pub(super) fn conclude(job: &Job, error: Option<&WorkError>) -> Conclusion {
+    match error {
+        None => of_state(job),
+        Some(error) => {
             let why = chain(error);
             let health = match error {
                 WorkError::Store(_) | WorkError::Illegal(_) => {

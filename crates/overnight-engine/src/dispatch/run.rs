@@ -38,7 +38,7 @@ pub async fn run(
     wires: Wires,
 ) -> Result<Finished, DispatchError> {
     let mut worker = Worker::new(engine, facts, settings, mode, orders, wires).await?;
-    worker.work().await;
+    Box::pin(worker.work()).await;
     Ok(worker.finish().await)
 }
 
@@ -120,7 +120,7 @@ impl Worker {
         let (drain, force) = (self.orders.drain.clone(), self.orders.force.clone());
         self.tell(Told::Started { slots: self.slots() });
         while !force.is_cancelled() {
-            self.chores().await;
+            Box::pin(self.chores()).await;
             // Marked as seen before the queue is looked at: what comes in between wakes again.
             woken.mark_unchanged();
             self.claim().await;
@@ -160,7 +160,7 @@ impl Worker {
         let over = match self.mode {
             Mode::Forever => false,
             Mode::UntilIdle => self.dry,
-            Mode::Once { wait } => self.once.is_some() || (self.dry && self.began.elapsed() >= wait),
+            Mode::Once { wait } => self.once.is_some() || self.began.elapsed() >= wait,
         };
         over || self.draining
     }
@@ -178,7 +178,6 @@ impl Worker {
     /// Claims as long as there is something and room for it: a wake that was lost is made up for by looking until nothing is
     /// left.
     async fn claim(&mut self) {
-        let mut looked = false;
         loop {
             let free = match (self.draining, self.mode, self.board.claims) {
                 (true, _, _) | (false, Mode::Once { .. }, 1..) => 0,
@@ -187,10 +186,12 @@ impl Worker {
             let settings = self.settings.borrow().clone();
             let open = self.health.intake(self.clock.now());
             let Some(order) = intake::order(self.engine.claimant(), &settings.offer, &open, free) else {
-                self.dry |= looked || free > 0;
+                // With an open intake and room, but for no backend that works here: as good as nothing.
+                if free > 0 {
+                    self.dry = matches!(open, Intake::Open { .. });
+                }
                 return;
             };
-            looked = true;
             match intake::claim(self.engine.store(), &order).await {
                 Ok(claims) => {
                     if !claims.unreadable.is_empty() {
@@ -245,7 +246,7 @@ impl Worker {
                 return self.tell(Told::Failed { job: job.id, key: job.key, why });
             }
         };
-        let conclusion = conclude(&job, result.as_ref().map(|()| ()));
+        let conclusion = conclude(&job, result.as_ref().err());
         self.board.let_go(&job.id, &job.key, &conclusion.reason, conclusion.ended, now);
         if let Some(outcome) = conclusion.health {
             self.happened(HealthEvent::JobEnded(outcome));
@@ -297,7 +298,7 @@ impl Worker {
             }
         }
         if now >= self.due.sweep {
-            self.sweep().await;
+            Box::pin(self.sweep()).await;
             self.due.sweep = Instant::now() + jittered(self.settings.borrow().sweep);
         }
         if self.health.probe_due(self.clock.now()) {
@@ -319,7 +320,7 @@ impl Worker {
         let is_roomy = disk == HealthEvent::DiskOk;
         self.happened(disk);
         let now = self.clock.now();
-        match chores::limited(chores::reclaim(&self.engine, &self.host, &settings, now)).await {
+        match chores::limited(Box::pin(chores::reclaim(&self.engine, &self.host, &settings, now))).await {
             Ok(reclaimed) if reclaimed.is_empty() => {}
             Ok(reclaimed) => self.tell(Told::Reclaimed(reclaimed)),
             Err(event) => self.happened(event),

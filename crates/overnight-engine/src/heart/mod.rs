@@ -86,7 +86,7 @@ impl Heart {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let ended = end.clone();
         std::thread::Builder::new().name("heartbeat".to_owned()).spawn(move || {
-            runtime.block_on(async { ended.run_until_cancelled(beating.run()).await });
+            runtime.block_on(async { ended.run_until_cancelled(Box::pin(beating.run())).await });
         })?;
         Ok(Self { holds, report, pulse, started: boot_clock(), _end: end.drop_guard() })
     }

@@ -78,10 +78,10 @@ fn list_jobs(dirs: &Dirs) -> io::Result<Vec<JobId>> {
 }
 
 fn look_into(dirs: &Dirs, jobs: Vec<JobId>, fates: &BTreeMap<JobId, JobFate>) -> Vec<JobDir> {
-    jobs.into_iter().map(|job| job_dir(dirs.job(&job), fates.get(&job), job)).collect()
+    jobs.into_iter().map(|job| job_dir(&dirs.job(&job), fates.get(&job), job)).collect()
 }
 
-fn job_dir(dirs: JobDirs, fate: Option<&JobFate>, job: JobId) -> JobDir {
+fn job_dir(dirs: &JobDirs, fate: Option<&JobFate>, job: JobId) -> JobDir {
     let borrows = workspace::borrows_from(&dirs.workspace());
     let mut found = JobDir {
         job,
@@ -92,10 +92,10 @@ fn job_dir(dirs: JobDirs, fate: Option<&JobFate>, job: JobId) -> JobDir {
         borrows: borrows.and_then(|mirror| mirror.file_name().map(ToOwned::to_owned)),
     };
     match fate {
-        None => found.touched = last_touched(&dirs),
+        None => found.touched = last_touched(dirs),
         Some(fate) if fate.ended.is_some() => {
-            found.scratch = scratch(&dirs);
-            found.logs = plain_logs(&dirs);
+            found.scratch = scratch(dirs);
+            found.logs = plain_logs(dirs);
         }
         Some(_) => {}
     }

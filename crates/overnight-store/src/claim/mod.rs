@@ -38,7 +38,9 @@ pub enum Claim {
     /// It waits for other jobs.
     Blocked,
     /// As many jobs of this kind are held as its limit allows.
-    Full { limit: LimitKey },
+    Full {
+        limit: LimitKey,
+    },
     Ended,
 }
 
@@ -101,13 +103,16 @@ impl Store {
         let keys: &[String] = if job.cancel.is_some() { &[] } else { &lane.limit_keys };
         let limits = slots::of(&mut tx, keys).await?;
         let Some(wanted) = limits.next_free(keys) else {
-            let full = limits.full(&lane.limit_keys).unwrap_or_else(|| LimitKey::repository(&job.repository_name));
+            let full =
+                limits.full(&lane.limit_keys).unwrap_or_else(|| LimitKey::repository(&job.repository_name));
             return Ok(Claim::Full { limit: full });
         };
         let candidate = Candidate { job, now, place, slots: wanted };
         let Some(claimed) = take(&mut tx, vec![candidate], claimant).await?.pop() else {
             // Somebody else was faster for the last slot.
-            return Ok(Claim::Full { limit: LimitKey::parse(&lane.limit_keys[0]).unwrap_or_else(|_| LimitKey::repository("?")) });
+            return Ok(Claim::Full {
+                limit: LimitKey::parse(&lane.limit_keys[0]).unwrap_or_else(|_| LimitKey::repository("?")),
+            });
         };
         tx.commit().await?;
         Ok(Claim::Taken(Box::new(claimed)))

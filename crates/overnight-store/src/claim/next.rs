@@ -39,19 +39,21 @@ pub struct Claims {
     pub unreadable: Vec<CorruptRow>,
 }
 
-/// The first ready job of each lane for each place that matters to us: position, priority and id, or NULL. Found by going from
-/// lane to lane instead of over all jobs. Only with single values: of a join with the jobs, a planner may read all of them.
+/// The first ready job of each lane for each place that matters to us: position, priority and id. Found by going from lane to
+/// lane instead of over all jobs. Only with single values: of a join with the jobs, a planner may read all of them.
 pub(crate) const HEADS: &str = "WITH RECURSIVE found (lane) AS ( \
        SELECT (SELECT MIN(lane_id) FROM jobs WHERE phase = 'ready') \
        UNION ALL \
        SELECT (SELECT MIN(lane_id) FROM jobs WHERE phase = 'ready' AND lane_id > f.lane) FROM found f WHERE f.lane IS NOT NULL \
-     ), places (place) AS (SELECT '' UNION ALL SELECT CAST($1 AS TEXT) UNION ALL SELECT CAST($2 AS TEXT)) \
-     SELECT f.lane, p.place, l.repository_id, (SELECT COUNT(*) FROM limits) AS limits, \
+     ), places (place) AS (SELECT '' UNION ALL SELECT CAST($1 AS TEXT) UNION ALL SELECT CAST($2 AS TEXT)), \
+     heads (lane, place, head) AS MATERIALIZED (SELECT f.lane, p.place, \
        (SELECT j.position || ' ' || j.priority || ' ' || j.id FROM jobs j WHERE j.phase = 'ready' AND j.lane_id = f.lane \
-         AND j.place = p.place ORDER BY j.position, j.id LIMIT 1) AS head, \
+         AND j.place = p.place ORDER BY j.position, j.id LIMIT 1) \
+       FROM found f CROSS JOIN places p WHERE f.lane IS NOT NULL) \
+     SELECT h.lane, h.place, h.head, l.repository_id, (SELECT COUNT(*) FROM limits) AS limits, \
        COALESCE((SELECT MAX(claimed_at) FROM jobs s \
          WHERE s.repository_id = l.repository_id AND s.claimed_at IS NOT NULL), 0) AS served \
-     FROM found f JOIN lanes l ON l.id = f.lane CROSS JOIN places p";
+     FROM heads h JOIN lanes l ON l.id = h.lane WHERE h.head IS NOT NULL";
 
 /// Lanes that may have something, as last looked.
 struct Heads {
@@ -102,8 +104,7 @@ impl Store {
         let here = order.claimant.place.as_str();
         for head in self.all("look for ready jobs", sql(HEADS).bind(here).bind(GONE)).await? {
             limits = row::number(&head, "?", "limits")?;
-            let Some(first) = row::optional_text(&head, "?", "head")? else { continue };
-            let First { position, handicap, id } = First::parse(&first)?;
+            let First { position, handicap, id } = First::parse(&row::text(&head, "?", "head")?)?;
             found.push(Waiting {
                 spot: Spot { lane: row::text(&head, "?", "lane")?, place: row::text(&head, "?", "place")? },
                 repository: row::text(&head, "?", "repository_id")?,
@@ -167,7 +168,8 @@ struct Round<'a> {
 
 impl Round<'_> {
     async fn go(&mut self, tx: &mut WriteTx, heads: &Heads) -> Result<Found, StoreError> {
-        let mut limits = if heads.limited { slots::of(tx, &all_keys(heads)).await? } else { Limits::default() };
+        let mut limits =
+            if heads.limited { slots::of(tx, &all_keys(heads)).await? } else { Limits::default() };
         let mut open = Vec::new();
         for (waiting, lane) in &heads.waiting {
             if limits.next_free(&lane.limit_keys).is_some() {
@@ -179,7 +181,9 @@ impl Round<'_> {
         let mut candidates = Vec::new();
         let mut unreadable = Vec::new();
         for (spot, share) in share_out(&open, self.free) {
-            let Some((_, lane)) = heads.waiting.iter().find(|(waiting, _)| waiting.spot == spot) else { continue };
+            let Some((_, lane)) = heads.waiting.iter().find(|(waiting, _)| waiting.spot == spot) else {
+                continue;
+            };
             let found = of_spot(tx, &spot, share).await?;
             if found.len() < share {
                 self.barren.insert(spot);

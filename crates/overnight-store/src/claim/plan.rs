@@ -33,7 +33,9 @@ pub(crate) fn share_out(waiting: &[Waiting], slots: usize) -> Vec<(Spot, usize)>
     for one in waiting {
         match repositories.iter_mut().find(|turn| turn.repository == one.repository) {
             Some(turn) => turn.lanes.push(one),
-            None => repositories.push(Turn { repository: &one.repository, served: one.served, lanes: vec![one] }),
+            None => {
+                repositories.push(Turn { repository: &one.repository, served: one.served, lanes: vec![one] })
+            }
         }
     }
     for turn in &mut repositories {

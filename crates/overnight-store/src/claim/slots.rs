@@ -39,7 +39,8 @@ pub(crate) async fn of(tx: &mut WriteTx, keys: &[String]) -> Result<Limits, Stor
     }
     let limited: Vec<String> = limits.keys().cloned().collect();
     for some in limited.chunks(64) {
-        let text = format!("SELECT limit_key, slot FROM slots WHERE limit_key IN ({})", places(1, some.len()));
+        let text =
+            format!("SELECT limit_key, slot FROM slots WHERE limit_key IN ({})", places(1, some.len()));
         for found in tx.all(sql(text).bind_all(some.iter().cloned())).await? {
             let slot = row::number(&found, "?", "slot")?;
             if let Some(slots) = limits.get_mut(&row::text(&found, "?", "limit_key")?) {
@@ -91,7 +92,10 @@ pub(crate) const SLOTS: Into = Into {
 };
 
 /// Takes these slots for these jobs, and returns the jobs that did not get all of theirs; those hold none afterwards.
-pub(crate) async fn occupy(tx: &mut WriteTx, wanted: &[(String, Vec<Slot>)]) -> Result<Vec<String>, StoreError> {
+pub(crate) async fn occupy(
+    tx: &mut WriteTx,
+    wanted: &[(String, Vec<Slot>)],
+) -> Result<Vec<String>, StoreError> {
     let mut rows: Vec<(Slot, &str)> = Vec::new();
     for (job, slots) in wanted {
         rows.extend(slots.iter().map(|slot| (slot.clone(), job.as_str())));

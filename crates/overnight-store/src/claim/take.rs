@@ -100,8 +100,7 @@ async fn write(
 ) -> Result<HashMap<String, Written>, StoreError> {
     let mut written = HashMap::new();
     for run in runs(decided) {
-        let mut values: Vec<Value> =
-            vec![claimant.worker.as_str().into(), span(claimant.lease).into()];
+        let mut values: Vec<Value> = vec![claimant.worker.as_str().into(), span(claimant.lease).into()];
         for taking in run {
             values.push(taking.job.id.as_str().into());
             values.push(taking.job.fence.0.into());
@@ -151,6 +150,7 @@ fn hand_over(
     job.state = step.next;
     job.holder = Some(Holder { worker: claimant.worker.clone(), lease_until: found.until });
     job.updated_at = found.at;
-    let events = events.into_iter().map(|(number, at, event)| EventRecord { number, at, event: Ok(event) }).collect();
+    let events =
+        events.into_iter().map(|(number, at, event)| EventRecord { number, at, event: Ok(event) }).collect();
     Claimed { lease: Lease::new(held, claimant.place.clone(), found.until), job, events }
 }

@@ -60,7 +60,8 @@ impl Store {
             .bind(to_json("spec", &new.spec)?)
             .bind(to_json("event", &JobEvent::Queued { title: new.spec.title.clone() })?);
         let operation = "enqueue";
-        let found = self.writer(operation)?.optional(insert).await.map_err(crate::error::failed(operation))?;
+        let found =
+            self.writer(operation)?.optional(insert).await.map_err(crate::error::failed(operation))?;
         let found = found.ok_or_else(|| StoreError::UnknownRepository { id: new.repository.clone() })?;
         self.wake();
         let next = row::number(&found, id.as_str(), "number")?;

@@ -43,7 +43,10 @@ pub(super) async fn marked(
     let mut known = BTreeMap::new();
     // One after the other in one order for everybody.
     for some in ids.chunks(64) {
-        let text = format!("SELECT j.id FROM jobs j WHERE j.id IN ({}) ORDER BY j.id {{lock}}", places(1, some.len()));
+        let text = format!(
+            "SELECT j.id FROM jobs j WHERE j.id IN ({}) ORDER BY j.id {{lock}}",
+            places(1, some.len())
+        );
         tx.all(sql(text).bind_all(some.iter().cloned())).await?;
         let text = format!(
             "UPDATE jobs SET dependents = TRUE WHERE id IN ({}) RETURNING id, key, ended, end_reason",

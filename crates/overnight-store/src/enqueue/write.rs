@@ -48,12 +48,8 @@ const JOBS: Into = Into {
     extra: None,
     tail: "",
 };
-const SPECS: Into = Into {
-    table: "job_specs",
-    columns: &[("job_id", "TEXT"), ("spec", "TEXT")],
-    extra: None,
-    tail: "",
-};
+const SPECS: Into =
+    Into { table: "job_specs", columns: &[("job_id", "TEXT"), ("spec", "TEXT")], extra: None, tail: "" };
 const DEPENDENCIES: Into = Into {
     table: "job_dependencies",
     columns: &[("child_id", "TEXT"), ("parent_id", "TEXT"), ("rule", "TEXT")],
@@ -105,7 +101,8 @@ pub(super) async fn batch(
         let Some(counter) = counters.get_mut(new.repository.as_str()) else {
             return Err(StoreError::Internal { what: "a repository was not counted" });
         };
-        let lane = Lane::of(&new.repository, &counter.name, new.spec.agent.backend, &new.queueing.clone().tidy());
+        let lane =
+            Lane::of(&new.repository, &counter.name, new.spec.agent.backend, &new.queueing.clone().tidy());
         let (job, phase) = rows.add(new, counter, &lane.id, &waits)?;
         lanes.insert(lane.id.clone(), lane);
         ready |= matches!(phase, Phase::Ready | Phase::Due);
@@ -166,7 +163,8 @@ fn waits_for(
         match &after.on {
             Parent::Earlier(at) if *at < place => {
                 let job = &earlier[*at];
-                let waited_for = parents.get(job.id.as_str()).map_or(Ok(true), |known| known.is_waited_for(after.rule))?;
+                let waited_for =
+                    parents.get(job.id.as_str()).map_or(Ok(true), |known| known.is_waited_for(after.rule))?;
                 if waited_for {
                     waits.push((job.id.clone(), job.key.clone(), after.rule));
                 }
@@ -194,7 +192,8 @@ async fn ensure_lane(store: &Store, tx: &mut WriteTx, lane: &Lane) -> Result<(),
         return Ok(());
     }
     let text = "INSERT INTO lanes (id, repository_id, limit_keys, needs) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-    let insert = sql(text).bind(&lane.id).bind(&lane.repository).bind(to_json("limit_keys", &lane.limit_keys)?);
+    let insert =
+        sql(text).bind(&lane.id).bind(&lane.repository).bind(to_json("limit_keys", &lane.limit_keys)?);
     tx.run(insert.bind(to_json("needs", &lane.needs)?)).await?;
     Ok(())
 }
@@ -220,7 +219,9 @@ impl Rows {
     ) -> Result<(Job, Phase), StoreError> {
         let job = made(new_id()?, new, counter, waits)?;
         let mut place = Placement::of(&job.state, false)?;
-        if let (Phase::Ready, Some(at)) = (place.phase, job.queueing.not_before.filter(|at| *at > counter.now)) {
+        if let (Phase::Ready, Some(at)) =
+            (place.phase, job.queueing.not_before.filter(|at| *at > counter.now))
+        {
             (place.phase, place.wake) = (Phase::Due, Some(at));
         }
         let phase = place.phase;
@@ -280,7 +281,12 @@ pub(super) fn made(id: JobId, new: &NewJob, counter: &Counter, waits: &[Wait]) -
         JobState::Queued
     } else {
         let detail = format!("waits for {}", keys.join(", "));
-        JobState::Parked { reason: ParkReason::Dependency, detail, wake: None, then: Box::new(JobState::Queued) }
+        JobState::Parked {
+            reason: ParkReason::Dependency,
+            detail,
+            wake: None,
+            then: Box::new(JobState::Queued),
+        }
     };
     Ok(Job {
         id,

@@ -98,7 +98,8 @@ async fn an_effect_out_of_order_spoils_only_its_own_step(f: &Fixture) {
         let step = Step { effects: vec![effect], ..notices(&claimed.job, 2) };
         (claimed, step)
     });
-    for ((claimed, applied), kind) in at_once(&f.store, steps.collect()).await.into_iter().zip((0..8).cycle()) {
+    for ((claimed, applied), kind) in at_once(&f.store, steps.collect()).await.into_iter().zip((0..8).cycle())
+    {
         let refused = matches!(applied, Err(StoreError::EffectOutOfOrder { .. }));
         assert_eq!((refused, applied.is_ok()), (kind == 5, kind != 5), "{applied:?}");
         assert_eq!(f.store.effects(&claimed.job.id).await.unwrap().len(), usize::from(kind != 5));
@@ -112,9 +113,12 @@ async fn two_steps_of_one_job_at_once_are_not_both_written(f: &Fixture) {
         let Claimed { lease, job, .. } = &claimed;
         // Both change the state, and neither tells anything: nothing but the state could betray the second one.
         let silent = || Step { events: Vec::new(), ..step(job, &job.state, announced()) };
-        let (one, two) =
-            tokio::join!(f.store.apply(lease, &job.state, silent()), f.store.apply(lease, &job.state, silent()));
-        let moved = |applied: &Result<Applied, StoreError>| matches!(applied, Err(StoreError::StateMoved { .. }));
+        let (one, two) = tokio::join!(
+            f.store.apply(lease, &job.state, silent()),
+            f.store.apply(lease, &job.state, silent())
+        );
+        let moved =
+            |applied: &Result<Applied, StoreError>| matches!(applied, Err(StoreError::StateMoved { .. }));
         assert!(one.is_ok() && moved(&two) || two.is_ok() && moved(&one), "{one:?} {two:?}");
     }
 }
@@ -126,7 +130,9 @@ async fn a_caller_that_is_dropped_costs_nobody_else_an_answer(f: &Fixture) {
         let (store, step) = (f.store.clone(), notices(&claimed.job, 1));
         let id = claimed.job.id.clone();
         let task =
-            tokio::spawn(async move { store.apply(&claimed.lease, &claimed.job.state, step).await.map(drop) });
+            tokio::spawn(
+                async move { store.apply(&claimed.lease, &claimed.job.state, step).await.map(drop) },
+            );
         if number % 3 == 0 { hasty.push((id, task, number)) } else { patient.push((id, task)) }
     }
     for (_, task, number) in &hasty {

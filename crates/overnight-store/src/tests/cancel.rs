@@ -24,7 +24,8 @@ async fn cancel(store: &Store, job: &Job) -> CancelRequest {
 async fn a_job_that_has_never_run_ends_at_once(f: &Fixture) {
     let queued = enqueue(&f.store).await;
     let late = Queueing { not_before: Some(queued.created_at.plus(MINUTE * 60)), ..Queueing::default() };
-    let due = f.store.job_enqueue(&NewJob { queueing: late, ..new_job(&f.store, "app").await }).await.unwrap();
+    let due =
+        f.store.job_enqueue(&NewJob { queueing: late, ..new_job(&f.store, "app").await }).await.unwrap();
     let after = vec![After { on: Parent::Job(due.id.clone()), rule: AfterRule::Done }];
     let blocked = f.store.job_enqueue(&NewJob { after, ..new_job(&f.store, "app").await }).await.unwrap();
     for job in [&queued, &blocked, &due] {
@@ -117,10 +118,10 @@ async fn a_cancel_and_a_claim_at_the_same_time_agree(f: &Fixture) {
         match answer {
             CancelRequest::Ended => assert!(taken.is_empty(), "claimed after its end"),
             CancelRequest::Asked => {
-                assert_eq!(other.lease_peek(&taken[0].lease).await.unwrap(), Renewal::Held {
-                    until: taken[0].lease.until(),
-                    cancel: Some(BY)
-                });
+                assert_eq!(
+                    other.lease_peek(&taken[0].lease).await.unwrap(),
+                    Renewal::Held { until: taken[0].lease.until(), cancel: Some(BY) }
+                );
             }
             CancelRequest::Recorded | CancelRequest::AlreadyEnded => panic!("{answer:?}"),
         }

@@ -53,7 +53,8 @@ async fn a_higher_priority_goes_first_and_waiting_makes_up_for_it(f: &Fixture) {
     assert_eq!(one_by_one().await, ["app-3", "app-4", "app-1", "app-2"]);
 
     // The lowest job is passed for two hundred steps of waiting, and then goes before the highest.
-    let (low, high) = (with(&f.store, "web", priority(-100)).await, with(&f.store, "web", priority(100)).await);
+    let (low, high) =
+        (with(&f.store, "web", priority(-100)).await, with(&f.store, "web", priority(100)).await);
     let age = i64::try_from(PRIORITY_STEP.as_millis()).unwrap() * 200;
     let aged = high.created_at.0 - low.created_at.0;
     let older = async |by: i64| {
@@ -70,7 +71,10 @@ async fn a_higher_priority_goes_first_and_waiting_makes_up_for_it(f: &Fixture) {
 
 async fn a_job_is_not_claimed_before_its_time(f: &Fixture) {
     let now = f.store.now().await.unwrap();
-    let at = |after: u64| Queueing { not_before: Some(now.plus(Duration::from_millis(after))), ..Queueing::default() };
+    let at = |after: u64| Queueing {
+        not_before: Some(now.plus(Duration::from_millis(after))),
+        ..Queueing::default()
+    };
     let (soon, later) = (with(&f.store, "app", at(300)).await, with(&f.store, "app", at(3_600_000)).await);
     with(&f.store, "app", Queueing { not_before: Some(Timestamp(1)), ..Queueing::default() }).await;
     assert_eq!(keys(&claim_next(&f.store, "w", 9).await), ["app-3"], "a time that has passed is none");
@@ -104,7 +108,10 @@ async fn repositories_take_turns(f: &Fixture) {
 }
 
 async fn a_worker_gets_only_what_it_has_the_backend_and_the_labels_for(f: &Fixture) {
-    let needs = |words: &[&str]| Queueing { requires: words.iter().map(|w| label(w)).collect(), ..Queueing::default() };
+    let needs = |words: &[&str]| Queueing {
+        requires: words.iter().map(|w| label(w)).collect(),
+        ..Queueing::default()
+    };
     with(&f.store, "app", needs(&["gpu"])).await;
     with(&f.store, "app", needs(&["gpu", "big"])).await;
     with(&f.store, "app", needs(&[])).await;
@@ -112,7 +119,8 @@ async fn a_worker_gets_only_what_it_has_the_backend_and_the_labels_for(f: &Fixtu
     other.spec.agent = AgentSettings::new(BackendId::Claude);
     f.store.job_enqueue(&other).await.unwrap();
     let offer = async |backends: &[BackendId], labels: &[&str]| {
-        let offer = Offer { backends: backends.to_vec(), labels: labels.iter().map(|word| label(word)).collect() };
+        let offer =
+            Offer { backends: backends.to_vec(), labels: labels.iter().map(|word| label(word)).collect() };
         let claims = f.store.jobs_claim(&ClaimOrder { offer, ..order("w", 9) }).await.unwrap();
         for one in &claims.taken {
             f.store.lease_release(&one.lease, None).await.unwrap();

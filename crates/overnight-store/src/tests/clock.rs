@@ -45,8 +45,11 @@ async fn leases_are_set_and_judged_by_the_clock_of_the_server_alone() {
     };
     for ahead in [-HOUR, HOUR] {
         let (store, url) = shifted(server, ahead).await;
-        let right: i64 = server.psql(&url, "SELECT CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT)").parse().unwrap();
-        let near = |time: Timestamp, wanted: i64| assert!((time.0 - right - wanted).abs() < 60_000, "{time:?} {wanted}");
+        let right: i64 =
+            server.psql(&url, "SELECT CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT)").parse().unwrap();
+        let near = |time: Timestamp, wanted: i64| {
+            assert!((time.0 - right - wanted).abs() < 60_000, "{time:?} {wanted}")
+        };
         near(store.now().await.unwrap(), ahead);
         let job = enqueue(&store).await;
         near(job.created_at, ahead);

@@ -24,7 +24,8 @@ on_both!(
 );
 
 async fn after(store: &Store, parents: &[(&Job, AfterRule)]) -> Result<Job, StoreError> {
-    let after = parents.iter().map(|(job, rule)| After { on: Parent::Job(job.id.clone()), rule: *rule }).collect();
+    let after =
+        parents.iter().map(|(job, rule)| After { on: Parent::Job(job.id.clone()), rule: *rule }).collect();
     store.job_enqueue(&NewJob { after, ..new_job(store, "app").await }).await
 }
 

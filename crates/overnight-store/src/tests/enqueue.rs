@@ -132,7 +132,8 @@ async fn a_batch_sent_again_adds_only_what_is_missing(f: &Fixture) {
     let bad = f.store.job_enqueue(&named("c", &plain)).await.unwrap();
     end(&f.store, &mut claim(&f.store, &bad.id, "w").await, EndReason::NoChanges).await;
     let after = vec![After { on: Parent::Earlier(0), rule: AfterRule::Done }];
-    let error = f.store.jobs_enqueue(&[named("c", &plain), NewJob { after, ..plain.clone() }]).await.unwrap_err();
+    let error =
+        f.store.jobs_enqueue(&[named("c", &plain), NewJob { after, ..plain.clone() }]).await.unwrap_err();
     assert!(matches!(error, StoreError::ParentFailed { reason: EndReason::NoChanges, .. }), "{error:?}");
 }
 

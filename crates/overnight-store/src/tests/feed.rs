@@ -19,7 +19,12 @@ on_both!(
 
 /// Everything up to the end, where at least `count` events must be: open transactions of other databases on the same server
 /// hold them back for a while.
-async fn read(store: &Store, after: &FeedPosition, page: u32, count: usize) -> (FeedPosition, Vec<(JobId, i64)>) {
+async fn read(
+    store: &Store,
+    after: &FeedPosition,
+    page: u32,
+    count: usize,
+) -> (FeedPosition, Vec<(JobId, i64)>) {
     let (mut place, mut seen) = (after.clone(), Vec::new());
     loop {
         let items = store.feed(&place, page).await.unwrap();
@@ -117,7 +122,13 @@ async fn the_queue_in_numbers_is_what_counting_finds(f: &Fixture) {
             _ => {}
         }
     }
-    f.store.run("test", sql("UPDATE jobs SET lease_until = 1 WHERE id = (SELECT MAX(id) FROM jobs WHERE phase = 'held')")).await.unwrap();
+    f.store
+        .run(
+            "test",
+            sql("UPDATE jobs SET lease_until = 1 WHERE id = (SELECT MAX(id) FROM jobs WHERE phase = 'held')"),
+        )
+        .await
+        .unwrap();
     f.store.worker_register(&worker_row("w")).await.unwrap();
     f.store.worker_register(&worker_row("old")).await.unwrap();
     f.store.run("test", sql("UPDATE workers SET last_seen = 1 WHERE id = 'old'")).await.unwrap();
@@ -125,7 +136,8 @@ async fn the_queue_in_numbers_is_what_counting_finds(f: &Fixture) {
     let stats = f.store.queue_stats().await.unwrap();
     let now = f.store.now().await.unwrap();
     let all = f.store.jobs_unfinished().await.unwrap().jobs;
-    let standings = f.store.standings(&all.iter().map(|job| job.id.clone()).collect::<Vec<_>>()).await.unwrap();
+    let standings =
+        f.store.standings(&all.iter().map(|job| job.id.clone()).collect::<Vec<_>>()).await.unwrap();
     let count = |phase: Phase| standings.values().filter(|standing| standing.phase == phase).count() as u64;
     let mut by_state: BTreeMap<String, u64> = BTreeMap::new();
     let mut parked: BTreeMap<String, u64> = BTreeMap::new();
@@ -137,10 +149,14 @@ async fn the_queue_in_numbers_is_what_counting_finds(f: &Fixture) {
     }
     assert_eq!(stats.by_state, by_state.into_iter().collect::<Vec<_>>());
     assert_eq!(stats.parked, parked.into_iter().collect::<Vec<_>>());
-    assert_eq!((stats.ready, stats.waiting, stats.blocked), (count(Phase::Ready), count(Phase::Due), count(Phase::Blocked)));
+    assert_eq!(
+        (stats.ready, stats.waiting, stats.blocked),
+        (count(Phase::Ready), count(Phase::Due), count(Phase::Blocked))
+    );
     assert_eq!((stats.ready, stats.waiting, stats.blocked), (4, 2, 1));
     assert_eq!((stats.held + stats.leases_expired, stats.leases_expired), (count(Phase::Held), 1));
-    let oldest = all.iter().filter(|job| standings[&job.id].phase == Phase::Ready).map(|job| job.created_at).min();
+    let oldest =
+        all.iter().filter(|job| standings[&job.id].phase == Phase::Ready).map(|job| job.created_at).min();
     let waited = u64::try_from(now.0 - oldest.unwrap().0).unwrap();
     assert!(stats.oldest_ready_ms.is_some_and(|oldest| oldest <= waited && oldest + 5_000 > waited));
     assert_eq!((stats.workers, stats.ended.len(), stats.ended[0].jobs), (1, 1, 2));
@@ -153,7 +169,13 @@ async fn what_ended_is_summed_up_with_what_was_deleted(f: &Fixture) {
         let Claimed { lease, job, .. } = &mut claimed;
         advance(&f.store, lease, job, prepared()).await;
         advance(&f.store, lease, job, announced()).await;
-        let used = Usage { input_tokens: 100, cache_write_tokens: 10, output_tokens: 7, cost: Some(MicroDollars(5)), ..Usage::default() };
+        let used = Usage {
+            input_tokens: 100,
+            cache_write_tokens: 10,
+            output_tokens: 7,
+            cost: Some(MicroDollars(5)),
+            ..Usage::default()
+        };
         advance(&f.store, lease, job, Input::TurnInterrupted { session: None, used }).await;
         end(&f.store, &mut claimed, reason).await;
     }
@@ -167,6 +189,9 @@ async fn what_ended_is_summed_up_with_what_was_deleted(f: &Fixture) {
     assert_eq!((jobs, input_tokens, output_tokens, cost_micro_usd), (1002, 3220, 4014, 5010));
     let EndedStats { jobs, input_tokens, output_tokens, cost_micro_usd, .. } = find("published");
     assert_eq!((jobs, input_tokens, output_tokens, cost_micro_usd), (1, 110, 7, 5));
-    assert_eq!((find("cancelled").jobs, find("cancelled").input_tokens, find("agent_failed").cost_unknown_jobs), (1, 0, 1));
+    assert_eq!(
+        (find("cancelled").jobs, find("cancelled").input_tokens, find("agent_failed").cost_unknown_jobs),
+        (1, 0, 1)
+    );
     assert!(ended.is_sorted_by(|a, b| a.reason < b.reason));
 }

@@ -148,7 +148,8 @@ async fn a_newer_schema_is_refused_with_both_versions_named() {
     let f = Fixture::sqlite().await;
     f.store.close().await;
     run(&f.path(), "UPDATE overnight_schema SET version = 99").await;
-    for error in [Store::open(&f.path()).await.unwrap_err(), Store::open_read_only(&f.path()).await.unwrap_err()]
+    for error in
+        [Store::open(&f.path()).await.unwrap_err(), Store::open_read_only(&f.path()).await.unwrap_err()]
     {
         assert_eq!(error.class(), ErrorClass::Newer);
         let text = error.to_string();

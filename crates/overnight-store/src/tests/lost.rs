@@ -40,9 +40,13 @@ async fn one_heartbeat_renews_every_lease_of_its_worker_and_no_other(f: &Fixture
     let mut held: Vec<_> = beat.held.iter().map(|held| (&held.job, held.fence)).collect();
     held.sort();
     assert_eq!(held, mine.iter().map(|one| (&one.job.id, Fence(1))).collect::<Vec<_>>());
-    assert!(beat.held.iter().all(|held| (before.plus(MINUTE * 5)..=after.plus(MINUTE * 5)).contains(&held.until)));
+    assert!(
+        beat.held.iter().all(|held| (before.plus(MINUTE * 5)..=after.plus(MINUTE * 5)).contains(&held.until))
+    );
     for one in &mine {
-        assert!(f.store.job(&one.job.id).await.unwrap().holder.unwrap().lease_until >= before.plus(MINUTE * 5));
+        assert!(
+            f.store.job(&one.job.id).await.unwrap().holder.unwrap().lease_until >= before.plus(MINUTE * 5)
+        );
     }
     let untouched = f.store.job(&other[0].job.id).await.unwrap().holder.unwrap().lease_until;
     assert_eq!(untouched, other[0].lease.until());
@@ -172,7 +176,10 @@ async fn a_cancel_outlives_the_worker_that_did_not_see_it(f: &Fixture) {
 async fn a_lost_job_that_cannot_be_read_keeps_no_other_from_being_taken_back(f: &Fixture) {
     let (bad, good) = (enqueue(&f.store).await, enqueue(&f.store).await);
     assert_eq!(claim_next(&f.store, "w", 2).await.len(), 2);
-    f.store.run("test", sql("UPDATE jobs SET state = '{}' WHERE id = $1").bind(bad.id.as_str())).await.unwrap();
+    f.store
+        .run("test", sql("UPDATE jobs SET state = '{}' WHERE id = $1").bind(bad.id.as_str()))
+        .await
+        .unwrap();
     // Its holder may be of a version that can read it.
     assert_eq!(f.store.jobs_reclaim(&[worker("w")], POLICY).await.unwrap().len(), 1);
     assert_eq!(f.store.queue_stats().await.unwrap().held, 1);

@@ -10,7 +10,8 @@ use crate::{After, ErrorClass, OpenError, Parent, Phase, SCHEMA_VERSION};
 async fn first_schema(path: &std::path::Path, jobs: &[(&str, JobState, Option<&str>)]) {
     std::fs::write(path, b"").unwrap();
     let mut file = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
-    let begin = "CREATE TABLE overnight_schema (version BIGINT NOT NULL); INSERT INTO overnight_schema VALUES (1)";
+    let begin =
+        "CREATE TABLE overnight_schema (version BIGINT NOT NULL); INSERT INTO overnight_schema VALUES (1)";
     file.execute(begin).await.unwrap();
     file.execute(include_str!("../../migrations/sqlite/0001_jobs.sql")).await.unwrap();
     file.execute("INSERT INTO repositories VALUES ('r-1', 'app', '/src/app', 9, 1)").await.unwrap();
@@ -37,7 +38,12 @@ async fn first_schema(path: &std::path::Path, jobs: &[(&str, JobState, Option<&s
         let spec = sqlx::query("INSERT INTO job_specs VALUES ($1, $2)").bind(*id);
         spec.bind(serde_json::to_string(&spec_of_old()).unwrap()).execute(&mut file).await.unwrap();
         let event = serde_json::json!({ "type": "queued", "title": "t" }).to_string();
-        sqlx::query("INSERT INTO events VALUES ($1, 1, 1, $2)").bind(*id).bind(event).execute(&mut file).await.unwrap();
+        sqlx::query("INSERT INTO events VALUES ($1, 1, 1, $2)")
+            .bind(*id)
+            .bind(event)
+            .execute(&mut file)
+            .await
+            .unwrap();
     }
     file.close().await.unwrap();
 }
@@ -47,7 +53,13 @@ fn spec_of_old() -> JobSpec {
 }
 
 fn ended(reason: EndReason) -> JobState {
-    let used = Usage { input_tokens: 5, cache_write_tokens: 2, output_tokens: 3, cost: Some(MicroDollars(9)), ..Usage::default() };
+    let used = Usage {
+        input_tokens: 5,
+        cache_write_tokens: 2,
+        output_tokens: 3,
+        cost: Some(MicroDollars(9)),
+        ..Usage::default()
+    };
     let trail = Trail { attempt: 2, used, cost_unknown: true, ..Trail::default() };
     JobState::Ended { trail, end: End { reason, detail: String::new(), tip: None, published: None } }
 }
@@ -103,10 +115,17 @@ async fn a_file_of_the_first_version_keeps_its_jobs_and_they_go_on() {
     let known = NewJob { request: Some("q-1".to_owned()), spec: spec_of_old(), ..new };
     assert_eq!(store.job_enqueue(&known).await.unwrap().id, id("j-1"));
     let stats = store.queue_stats().await.unwrap();
-    let sums: Vec<_> = stats.ended.iter().map(|end| (end.reason.as_str(), end.jobs, end.attempts, end.input_tokens)).collect();
+    let sums: Vec<_> = stats
+        .ended
+        .iter()
+        .map(|end| (end.reason.as_str(), end.jobs, end.attempts, end.input_tokens))
+        .collect();
     assert_eq!(sums, [("no_changes", 1, 2, 7), ("published", 1, 2, 7)]);
     assert_eq!((stats.ended[0].cost_micro_usd, stats.ended[0].cost_unknown_jobs), (9, 1));
-    assert_eq!(store.cancel_request(&id("j-5"), CancelledBy::Command).await.unwrap(), crate::CancelRequest::AlreadyEnded);
+    assert_eq!(
+        store.cancel_request(&id("j-5"), CancelledBy::Command).await.unwrap(),
+        crate::CancelRequest::AlreadyEnded
+    );
     assert_eq!(store.workers().await.unwrap().len(), 1);
 }
 
@@ -123,7 +142,10 @@ async fn a_row_that_cannot_be_read_does_not_stop_the_way_forward() {
     // It has ended, nobody knows how: whoever needs it published cannot have it.
     let after = vec![After { on: Parent::Job(JobId::parse("j-2").unwrap()), rule: AfterRule::Done }];
     let refused = store.job_enqueue(&NewJob { after, ..new_job(&store, "app").await }).await;
-    assert!(matches!(refused, Err(StoreError::ParentFailed { reason: EndReason::InternalError, .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::ParentFailed { reason: EndReason::InternalError, .. })),
+        "{refused:?}"
+    );
 }
 
 fn server(test: &str) -> Option<&'static Postgres> {
@@ -132,7 +154,9 @@ fn server(test: &str) -> Option<&'static Postgres> {
 
 #[tokio::test]
 async fn a_server_with_a_newer_schema_is_refused_with_both_versions_named() {
-    let Some(server) = server("a_server_with_a_newer_schema_is_refused_with_both_versions_named") else { return };
+    let Some(server) = server("a_server_with_a_newer_schema_is_refused_with_both_versions_named") else {
+        return;
+    };
     let url = server.database();
     let database = Database::Postgres(url.clone());
     Store::connect(&database).await.unwrap().close().await;

@@ -105,11 +105,13 @@ async fn a_server_killed_in_the_middle_of_claims_and_steps_loses_nothing_and_rep
         let events = first.events(&job.id, EventNumber(0), 999).await.unwrap();
         assert_gapless(&events.iter().map(|record| record.number.0).collect::<Vec<_>>());
         let ends = events.iter().filter(|record| matches!(record.event, Ok(JobEvent::Ended { .. }))).count();
-        let turns = events.iter().filter(|record| matches!(record.event, Ok(JobEvent::TurnAnnounced { .. }))).count();
+        let turns =
+            events.iter().filter(|record| matches!(record.event, Ok(JobEvent::TurnAnnounced { .. }))).count();
         assert!(job.state.is_ended() && ends == 1 && turns == 2, "{}: {ends} ends, {turns} turns", job.key);
     }
     for (job, number) in acknowledged.lock().unwrap().iter() {
-        let last = first.one("test", sql("SELECT last_event FROM jobs WHERE id = $1").bind(job.as_str())).await;
+        let last =
+            first.one("test", sql("SELECT last_event FROM jobs WHERE id = $1").bind(job.as_str())).await;
         assert!(last.unwrap().number("last_event").unwrap() >= *number, "an acknowledged event was lost");
     }
     first.check().await.unwrap();
@@ -122,7 +124,8 @@ async fn each_way_in_which_a_server_fails_is_told_as_what_it_is() {
     let connect = async |url: &str| Store::connect(&Database::Postgres(url.to_owned())).await.unwrap_err();
     let nobody = url.replacen("overnight@", "nobody@", 1);
     assert_eq!(connect(&nobody).await.class(), ErrorClass::Refused, "no such user");
-    let name = url.rsplit('/').find_map(|part| part.split('?').find(|part| part.starts_with("test_"))).unwrap();
+    let name =
+        url.rsplit('/').find_map(|part| part.split('?').find(|part| part.starts_with("test_"))).unwrap();
     assert_eq!(connect(&url.replace(name, "absent")).await.class(), ErrorClass::Refused, "no such database");
     assert_eq!(connect("postgres://x@127.0.0.1:1/x").await.class(), ErrorClass::Io, "nobody listens");
     server.psql(&url, "ALTER ROLE overnight CONNECTION LIMIT 0");
@@ -133,7 +136,11 @@ async fn each_way_in_which_a_server_fails_is_told_as_what_it_is() {
     enqueue(&store).await;
     let mut tx = store.begin("test").await.unwrap();
     tx.run(sql("SET LOCAL statement_timeout = '10ms'")).await.unwrap();
-    assert_eq!(tx.optional(sql("SELECT pg_sleep(9)")).await.unwrap_err().class(), ErrorClass::Io, "stopped by it");
+    assert_eq!(
+        tx.optional(sql("SELECT pg_sleep(9)")).await.unwrap_err().class(),
+        ErrorClass::Io,
+        "stopped by it"
+    );
     drop(tx);
 
     let (mut one, mut two) = (store.begin("test").await.unwrap(), store.begin("test").await.unwrap());
@@ -157,7 +164,8 @@ async fn each_way_in_which_a_server_fails_is_told_as_what_it_is() {
     assert_eq!(store.jobs_unfinished().await.unwrap().jobs.len(), 1);
 
     let in_flight = store.clone();
-    let in_flight = tokio::spawn(async move { in_flight.one("test", sql("SELECT pg_sleep(60)")).await.map(drop) });
+    let in_flight =
+        tokio::spawn(async move { in_flight.one("test", sql("SELECT pg_sleep(60)")).await.map(drop) });
     let seen = "SELECT COUNT(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60)%'";
     while server.psql(&url, seen) != "1" {}
     tokio::task::block_in_place(|| server.kill());

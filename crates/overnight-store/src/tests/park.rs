@@ -37,7 +37,10 @@ async fn a_parked_job_holds_nothing_and_goes_on_where_it_was(f: &Fixture) {
         let id = enqueue(&f.store).await.id;
         park(&f.store, &id, reason, None).await;
         let job = f.store.job(&id).await.unwrap();
-        assert!(job.holder.is_none() && matches!(&job.state, JobState::Parked { reason: why, .. } if *why == reason));
+        assert!(
+            job.holder.is_none()
+                && matches!(&job.state, JobState::Parked { reason: why, .. } if *why == reason)
+        );
         assert_eq!(f.store.limits().await.unwrap()[0].held, 0, "{reason:?} keeps its slot");
         assert!(claim_next(&f.store, "w", 9).await.is_empty(), "{reason:?}");
         let stats = f.store.queue_stats().await.unwrap();
@@ -108,7 +111,10 @@ async fn jobs_are_woken_by_their_reason_and_backend(f: &Fixture) {
     parked(&f.store, BackendId::Rehearsal, ParkReason::AgentLogin, later).await;
     parked(&f.store, BackendId::Claude, ParkReason::Overloaded, later).await;
     assert_eq!(f.store.jobs_wake(ParkReason::ForgeLogin, None, false).await.unwrap(), 0);
-    assert_eq!(f.store.jobs_wake(ParkReason::AgentLogin, Some(BackendId::Rehearsal), false).await.unwrap(), 1);
+    assert_eq!(
+        f.store.jobs_wake(ParkReason::AgentLogin, Some(BackendId::Rehearsal), false).await.unwrap(),
+        1
+    );
     assert_eq!(keys(&claim_next(&f.store, "w", 9).await), ["app-2"]);
     assert_eq!(f.store.jobs_wake(ParkReason::AgentLogin, None, false).await.unwrap(), 1);
     assert_eq!(keys(&claim_next(&f.store, "w", 9).await), ["app-1"]);
@@ -122,7 +128,8 @@ async fn one_job_is_sent_ahead_to_see_whether_the_reason_is_gone(f: &Fixture) {
     for _ in 0..3 {
         parked(&f.store, BackendId::Claude, ParkReason::AgentLogin, None).await;
     }
-    let canary = async || f.store.jobs_wake(ParkReason::AgentLogin, Some(BackendId::Claude), true).await.unwrap();
+    let canary =
+        async || f.store.jobs_wake(ParkReason::AgentLogin, Some(BackendId::Claude), true).await.unwrap();
     assert_eq!(canary().await, 1);
     assert_eq!(keys(&claim_next(&f.store, "w", 9).await), ["app-2"], "the one that has waited longest");
     assert_eq!((canary().await, canary().await, canary().await), (1, 1, 0));
@@ -158,8 +165,25 @@ async fn only_a_job_that_waits_is_woken(f: &Fixture) {
 /// Every column of the job that is not a mere record of who touched it when.
 async fn standing(store: &Store, job: &Job) -> Vec<String> {
     const COLUMNS: [&str; 20] = [
-        "state", "state_name", "stage", "wake_at", "ended", "holder", "lease_until", "cancel", "phase", "lane_id",
-        "position", "priority", "queueing", "blocked_by", "dependents", "lost", "place", "park_reason", "end_reason",
+        "state",
+        "state_name",
+        "stage",
+        "wake_at",
+        "ended",
+        "holder",
+        "lease_until",
+        "cancel",
+        "phase",
+        "lane_id",
+        "position",
+        "priority",
+        "queueing",
+        "blocked_by",
+        "dependents",
+        "lost",
+        "place",
+        "park_reason",
+        "end_reason",
         "attempts",
     ];
     let mut values = Vec::new();

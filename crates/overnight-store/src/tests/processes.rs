@@ -29,7 +29,13 @@ impl Other {
             Database::Postgres(url) => url,
         };
         let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["tests::processes::other_process", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+            .args([
+                "tests::processes::other_process",
+                "--exact",
+                "--ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ])
             .envs([(ROLE, role), (NAME, name), (DATABASE, database)])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -87,7 +93,8 @@ fn run_all(crew: &mut [Other]) -> Vec<Vec<String>> {
 #[ignore = "other tests start it as a process of its own"]
 #[expect(clippy::disallowed_methods, reason = "its part comes from the test that started it")]
 async fn other_process() {
-    let (Ok(role), Ok(database), Ok(name)) = (std::env::var(ROLE), std::env::var(DATABASE), std::env::var(NAME))
+    let (Ok(role), Ok(database), Ok(name)) =
+        (std::env::var(ROLE), std::env::var(DATABASE), std::env::var(NAME))
     else {
         return println!("skipped: other_process: no test started it");
     };

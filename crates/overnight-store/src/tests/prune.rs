@@ -53,7 +53,7 @@ async fn old_ends_are_forgotten_with_everything_of_theirs_and_stay_in_the_sums(f
     let listed = store.jobs_prunable(horizon, 10).await.unwrap();
     assert_eq!(ids(&listed), [first.id.clone(), second.id.clone()]);
     assert_eq!(listed[1].ended.unwrap().reason, Some(EndReason::AgentMissing));
-    assert_eq!(ids(&store.jobs_prunable(horizon, 1).await.unwrap()), [first.id.clone()]);
+    assert_eq!(ids(&store.jobs_prunable(horizon, 1).await.unwrap()), std::slice::from_ref(&first.id));
 
     // Neither an unfinished job nor one whose end is not old is touched, whoever asks.
     let all = [first.id.clone(), second.id.clone(), waiting.id.clone()];
@@ -112,7 +112,7 @@ async fn a_forgotten_request_can_be_used_again_and_its_key_cannot(f: &Fixture) {
     let first = store.job_enqueue(&new).await.unwrap();
     let mut claimed = claim(store, &first.id, "w").await;
     end(store, &mut claimed, EndReason::NoChecks).await;
-    store.jobs_prune(later(store).await, &[first.id.clone()]).await.unwrap();
+    store.jobs_prune(later(store).await, std::slice::from_ref(&first.id)).await.unwrap();
     let second = store.job_enqueue(&new).await.unwrap();
     assert!(second.id != first.id && second.key != first.key, "{} {}", first.key, second.key);
 }

@@ -1,6 +1,5 @@
 //! What is kept and found again: lists, keys, events, effects, workers, and rows that cannot be read.
 
-
 use overnight_core::job::{EffectChange, EffectName, JobEvent, Notice};
 
 use super::*;

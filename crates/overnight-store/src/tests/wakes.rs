@@ -64,7 +64,9 @@ async fn work_that_nobody_was_told_of_is_found_by_looking(f: &Fixture) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_connection_is_made_again_and_what_was_missed_is_made_up_for() {
-    let Some(f) = Fixture::postgres("a_lost_connection_is_made_again_and_what_was_missed_is_made_up_for").await else {
+    let Some(f) =
+        Fixture::postgres("a_lost_connection_is_made_again_and_what_was_missed_is_made_up_for").await
+    else {
         return;
     };
     let other = f.other().await;

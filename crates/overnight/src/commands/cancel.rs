@@ -55,7 +55,7 @@ pub async fn run(app: &App, args: &CancelArgs) -> Outcome {
     let mut first = ExitCode::Done;
     for (job, result) in asked {
         let done = match result {
-            Ok(request) => cancel.see_to_it(job, request).await,
+            Ok(request) => Box::pin(cancel.see_to_it(job, request)).await,
             Err(error) => Err(error),
         };
         if let Err(error) = done {

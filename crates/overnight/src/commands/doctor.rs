@@ -14,9 +14,9 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::cli::args::DoctorArgs;
-use crate::wish::how_to_install;
 use crate::error::{AppError, Outcome};
 use crate::render::stage::Mark;
+use crate::wish::how_to_install;
 
 /// An agent's `--version` starts a whole runtime.
 const VERSION: Duration = Duration::from_secs(15);

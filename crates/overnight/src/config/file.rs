@@ -128,7 +128,8 @@ fn input(value: &Spanned<DeValue<'_>>) -> Result<Input, Mistake> {
 }
 
 fn known_keys() -> impl Iterator<Item = &'static str> {
-    let sections = "agent database forge gc git limits retention serve ui verify worker forge.hosts".split(' ');
+    let sections =
+        "agent database forge gc git limits retention serve ui verify worker forge.hosts".split(' ');
     SETTINGS.iter().map(|setting| setting.key).chain(sections)
 }
 

@@ -144,9 +144,10 @@ impl View {
                 let text = format!("its worker was lost ({})", words::plural(u64::from(*times), "time"));
                 self.with_close(now, line(Mark::Again, "worker", None, &text))
             }
-            JobEvent::Moved => {
-                self.with_close(now, line(Mark::Note, "moved", None, "another machine begins again from the base"))
-            }
+            JobEvent::Moved => self.with_close(
+                now,
+                line(Mark::Note, "moved", None, "another machine begins again from the base"),
+            ),
             JobEvent::Ended { .. } => self.close(now),
             JobEvent::Grounded { .. }
             | JobEvent::TurnEnded { .. }

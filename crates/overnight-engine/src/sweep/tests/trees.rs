@@ -248,6 +248,21 @@ async fn two_do_not_clear_up_at_the_same_time_and_a_round_needs_no_directories()
     assert!(matches!(refused, Err(SweepError::Busy)), "{refused:?}");
 }
 
+#[tokio::test]
+async fn a_keeper_clears_up_as_soon_as_it_is_there() {
+    let lab = Lab::new().await;
+    let job = lab.ended(EndReason::NoChecks).await;
+    let dirs = lab.plant(&job.id);
+    let keeping = tokio::spawn(lab.sweeper(Retention::default()).reaching(Reach::Round).keep(DAY));
+    let gone = async {
+        while names(dirs.root()) != ["log"] {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), gone).await.unwrap();
+    keeping.abort();
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "fixtures are made by plain git, apart from the code under test"

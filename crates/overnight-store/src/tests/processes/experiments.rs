@@ -28,10 +28,14 @@ async fn most_at_once(store: &Store, jobs: &[Job]) -> i64 {
     // An end before a claim of the same millisecond: a slot is taken only after it was free.
     moments.sort_unstable();
     let mut held = 0;
-    moments.into_iter().map(|(_, change)| {
-        held += change;
-        held
-    }).max().unwrap_or(0)
+    moments
+        .into_iter()
+        .map(|(_, change)| {
+            held += change;
+            held
+        })
+        .max()
+        .unwrap_or(0)
 }
 
 async fn no_limit_is_ever_exceeded_by_eight_processes(f: &Fixture) {
@@ -59,7 +63,10 @@ async fn no_limit_is_ever_exceeded_by_eight_processes(f: &Fixture) {
         other.facts();
     }
     for (repository, limit) in [("one", 1), ("three", 3)] {
-        let filter = JobFilter { repository: Some(new_job(&f.store, repository).await.repository), ..JobFilter::default() };
+        let filter = JobFilter {
+            repository: Some(new_job(&f.store, repository).await.repository),
+            ..JobFilter::default()
+        };
         let jobs = f.store.jobs(&filter).await.unwrap().jobs;
         assert!(jobs.len() == EACH && jobs.iter().all(|job| job.state.is_ended()));
         let most = most_at_once(&f.store, &jobs).await;

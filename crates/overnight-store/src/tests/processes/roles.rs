@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, Write};
 
-
 use super::*;
 use crate::apply::{Write as Written, write_steps};
 

@@ -20,6 +20,21 @@ fn a_cancel_at_any_event_is_final_and_says_what_is_published() {
         let (place, forge, key) = job(Engine::Sqlite, FIX).unwrap();
         let Some((kind, took)) = cancel_after(&place, &key, nth) else { break };
         published += u32::from(expect_honest(&place, &forge, &key, &kind));
+        {
+            let ev: Vec<String> = place
+                .tables()
+                .events(&key)
+                .iter()
+                .map(|e| {
+                    format!(
+                        "{}{}",
+                        e["type"].as_str().unwrap(),
+                        e["stage"].as_str().map(|s| format!("({s})")).unwrap_or_default()
+                    )
+                })
+                .collect();
+            println!("{nth} {kind} {took:?} {}: {ev:?}", place.tables().job(&key).end_reason.unwrap());
+        }
         times.push((took, kind));
         place.check_fleet();
     }
@@ -117,7 +132,9 @@ fn expect_honest(place: &Place, forge: &Forge, key: &str, at: &str) -> bool {
     assert!(reason == "cancelled" || !pulls.is_empty(), "at {at}: {end:#}");
     for kind in ["turn_announced", "branch_pushed"] {
         let late = events_after_cancel(&events, kind);
-        if !late.is_empty() { println!("{kind} after the cancel at {at}"); }
+        if !late.is_empty() {
+            println!("{kind} after the cancel at {at}");
+        }
     }
     !branches.is_empty()
 }

@@ -165,8 +165,12 @@ fn jobs_are_found_when_no_notification_is_heard() {
     let superuser = url.replacen("overnight@", "postgres@", 1);
     let script = place.script(&[FIX]);
     place.overnight(&["add", "--database", &superuser, "--script", &script, "Again"]).expect_code(0);
-    let second = eventually("the claim", || tables.jobs().into_iter().find(|job| job.key != first && job.fence > 0));
-    println!("claimed {} ms after it was added, with a poll of 2 s and no notification", began.elapsed().as_millis());
+    let second =
+        eventually("the claim", || tables.jobs().into_iter().find(|job| job.key != first && job.fence > 0));
+    println!(
+        "claimed {} ms after it was added, with a poll of 2 s and no notification",
+        began.elapsed().as_millis()
+    );
     server.psql(&url, "ALTER ROLE overnight CONNECTION LIMIT -1");
     assert_eq!(place.until_ended(&second.key), "published");
     worker.stop().expect_code(0);

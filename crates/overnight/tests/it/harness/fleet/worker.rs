@@ -62,9 +62,10 @@ impl Worker {
         Outcome { code: status.code(), stdout: text(&self.stdout), stderr: text(&self.stderr) }
     }
 
-    /// Drains it.
+    /// Drains it, once it listens.
     #[track_caller]
     pub(crate) fn stop(self) -> Outcome {
+        self.until_said("at a time");
         self.signal("TERM");
         self.wait()
     }
