@@ -7,14 +7,14 @@ use overnight_core::id::EventNumber;
 use overnight_core::job::{Input, Job, JobEvent, JobState, Notice, Order, transition};
 use overnight_core::units::Timestamp;
 use overnight_git::Mirror;
-use overnight_store::Lease;
+use overnight_store::{Lease, Renewal};
 
 use crate::dirs::JobDirs;
 use crate::engine::Engine;
 use crate::error::WorkError;
 use crate::patience::Patience;
 use crate::progress::{Progress, Watcher};
-use crate::signals::Signals;
+use crate::signals::{Cause, Signals};
 use crate::trouble::StageError;
 
 pub(crate) struct Seat<'a> {
@@ -98,6 +98,18 @@ impl<'a> Seat<'a> {
             done = work => done,
             () = token.cancelled() => Err(StageError::Stopped),
         }
+    }
+
+    /// Asks once more right before something is published: what was cancelled a moment ago, and not heard of yet, is not.
+    pub(crate) async fn still_wanted(&self) -> Result<(), StageError> {
+        let renewal = self.patience().until(|| self.engine.store().lease_peek(&self.lease)).await?;
+        let cause = match renewal {
+            Renewal::Held { cancel: None, .. } => return Ok(()),
+            Renewal::Held { cancel: Some(by), .. } => Cause::Cancel(by),
+            Renewal::Lost => Cause::LeaseLost,
+        };
+        self.signals.raise(cause);
+        Err(StageError::Stopped)
     }
 
     /// Runs something that changes the other side. A cancel waits for it as long as an agent would get to end: what is

@@ -90,8 +90,8 @@ fn postgres_class(code: &str) -> ErrorClass {
         ("25006", _) => ErrorClass::ReadOnly,
         // Too many connections; connection lost, server shutting down or starting, statement cancelled by it.
         (_, "53" | "08" | "57" | "58") => ErrorClass::Io,
-        // Authentication, missing database or schema, missing right.
-        (_, "28" | "3D" | "3F") | ("42501", _) => ErrorClass::Refused,
+        // Authentication, missing database or schema, missing right, a value that cannot be stored.
+        (_, "22" | "28" | "3D" | "3F") | ("42501", _) => ErrorClass::Refused,
         // Idle in a transaction for too long: this process stood still.
         (_, "25") => ErrorClass::Io,
         (_, "XX") => ErrorClass::Corrupt,

@@ -68,6 +68,10 @@ impl Store {
     /// [`FindError`].
     pub async fn job_find(&self, wanted: &str) -> Result<Job, FindError> {
         let typed = wanted.trim().to_ascii_lowercase();
+        // No server takes such a text, and no job has it.
+        if typed.contains('\0') {
+            return Err(FindError::NotFound { wanted: wanted.to_owned(), nearest: Vec::new() });
+        }
         if let Some(found) =
             self.select("WHERE j.id = $1 OR j.key = $1 ORDER BY j.id = $1 DESC", &typed).await?.first()
         {

@@ -82,6 +82,7 @@ fn held(found: &Row) -> Result<HeldJob, CorruptRow> {
         job: JobId::parse(&raw).map_err(|error| CorruptRow::new(&raw, "id", error))?,
         fence: Fence(row::number(found, &raw, "fence")?),
         until: Timestamp(row::number(found, &raw, "lease_until")?),
-        cancel: row::cancel(found, &raw)?,
+        // Asked for in a way that this version does not know, it is a cancel all the same, and no reason to lose the others.
+        cancel: row::cancel(found, &raw).unwrap_or(Some(CancelledBy::Command)),
     })
 }

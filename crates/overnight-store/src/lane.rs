@@ -11,9 +11,9 @@ use overnight_core::agent::BackendId;
 use overnight_core::id::RepositoryId;
 use overnight_core::job::{Label, Queueing};
 
-use crate::error::StoreError;
+use crate::error::{CorruptRow, StoreError};
 use crate::row;
-use crate::sql::{places, sql};
+use crate::sql::{Row, places, sql};
 use crate::store::Store;
 
 /// What a worker brings to a job.
@@ -189,13 +189,11 @@ impl Store {
             for found in
                 self.all("read the lanes", sql(text).bind_all(some.iter().map(|id| id.as_str()))).await?
             {
-                let id = row::text(&found, "?", "id")?;
-                self.lanes.put(Lane {
-                    repository: row::text(&found, "?", "repository_id")?,
-                    limit_keys: row::json("?", "limit_keys", &row::text(&found, "?", "limit_keys")?)?,
-                    needs: row::json("?", "needs", &row::text(&found, "?", "needs")?)?,
-                    id,
-                });
+                match lane(&found) {
+                    Ok(lane) => self.lanes.put(lane),
+                    // Its jobs wait for a worker of the version that made it.
+                    Err(error) => tracing::warn!(%error, "a lane cannot be read by this version"),
+                }
             }
         }
         Ok(())
@@ -212,6 +210,15 @@ impl Store {
         }
         Ok(lanes)
     }
+}
+
+fn lane(found: &Row) -> Result<Lane, CorruptRow> {
+    Ok(Lane {
+        id: row::text(found, "?", "id")?,
+        repository: row::text(found, "?", "repository_id")?,
+        limit_keys: row::json("?", "limit_keys", &row::text(found, "?", "limit_keys")?)?,
+        needs: row::json("?", "needs", &row::text(found, "?", "needs")?)?,
+    })
 }
 
 #[cfg(test)]

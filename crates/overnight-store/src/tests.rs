@@ -41,6 +41,7 @@ mod plans;
 mod processes;
 mod prune;
 mod records;
+mod standing;
 mod wakes;
 
 use std::path::PathBuf;

@@ -19,6 +19,7 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<Option<StageOutput>, Stag
         let JobState::Publishing { ground, tip, branch, pushed, .. } = seat.state().clone() else {
             return Ok(None);
         };
+        seat.still_wanted().await?;
         if pushed {
             return open_pull_request(seat, &branch, &tip, ground.base_branch).await.map(Some);
         }

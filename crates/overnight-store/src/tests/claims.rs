@@ -14,6 +14,7 @@ on_both!(
     more_lanes_than_a_claim_has_tries_hide_no_job,
     claims_at_the_same_time_leave_no_slot_free_while_jobs_wait,
     a_job_that_cannot_be_read_is_set_aside_and_keeps_nobody_waiting,
+    a_lane_that_cannot_be_read_keeps_nobody_waiting,
     a_stopped_claim_leaves_nothing_behind,
 );
 
@@ -186,6 +187,14 @@ async fn a_job_that_cannot_be_read_is_set_aside_and_keeps_nobody_waiting(f: &Fix
     f.store.run("test", sql(repair).bind(bad.id.as_str())).await.unwrap();
     f.store.worker_register(&worker_row("new")).await.unwrap();
     assert_eq!(keys(&claim_next(&f.store, "new", 1).await), [bad.key.to_string()]);
+}
+
+async fn a_lane_that_cannot_be_read_keeps_nobody_waiting(f: &Fixture) {
+    with(&f.store, "app", Queueing { labels: vec![label("odd")], ..Queueing::default() }).await;
+    f.store.run("test", sql("UPDATE lanes SET needs = '{}'")).await.unwrap();
+    enqueue_in(&f.store, "web", "x").await;
+    let other = f.other().await;
+    assert_eq!(keys(&claim_next(&other, "w", 9).await), ["web-1"]);
 }
 
 async fn a_stopped_claim_leaves_nothing_behind(f: &Fixture) {

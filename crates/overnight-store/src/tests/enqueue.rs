@@ -15,6 +15,7 @@ on_both!(
     a_request_with_another_body_is_refused,
     a_batch_sent_again_adds_only_what_is_missing,
     a_request_of_a_job_from_before_leaves_its_lane_alone,
+    both_ways_of_enqueueing_write_the_same,
 );
 
 async fn an_enqueued_job_has_a_number_a_key_and_its_first_event(f: &Fixture) {
@@ -148,4 +149,86 @@ async fn a_request_of_a_job_from_before_leaves_its_lane_alone(f: &Fixture) {
     other.job_enqueue(&NewJob { request: None, ..new }).await.unwrap();
     let third = f.other().await;
     assert_eq!(keys(&claim_next(&third, "w", 9).await), ["app-2"]);
+}
+
+/// Every column of a job and its first event, without what is its own.
+async fn written(store: &Store, job: &Job) -> Vec<String> {
+    const COLUMNS: [&str; 26] = [
+        "request",
+        "state",
+        "state_name",
+        "stage",
+        "wake_at",
+        "ended",
+        "fence",
+        "holder",
+        "lease_until",
+        "cancel",
+        "last_event",
+        "created_at - updated_at",
+        "phase",
+        "lane_id",
+        "position - created_at",
+        "priority",
+        "queueing",
+        "blocked_by",
+        "dependents",
+        "lost",
+        "place",
+        "claimed_at",
+        "park_reason",
+        "end_reason",
+        "(SELECT spec FROM job_specs WHERE job_id = jobs.id)",
+        "(SELECT number || event FROM events WHERE job_id = jobs.id AND at = created_at AND tx > 0)",
+    ];
+    let mut values = Vec::new();
+    for column in COLUMNS {
+        let text = format!("SELECT COALESCE(CAST({column} AS TEXT), '-') AS value FROM jobs WHERE id = $1");
+        let found = store.one("test", sql(text).bind(job.id.as_str())).await.unwrap();
+        values.push(format!("{column}={}", found.text("value").unwrap()));
+    }
+    values
+}
+
+async fn both_ways_of_enqueueing_write_the_same(f: &Fixture) {
+    let now = f.store.now().await.unwrap();
+    let late = now.plus(MINUTE * 60);
+    for queueing in [
+        Queueing::default(),
+        Queueing { not_before: Some(Timestamp(now.0 - 1)), ..Queueing::default() },
+        Queueing {
+            priority: Priority::new(-3).unwrap(),
+            labels: vec![label("b"), label("a")],
+            ..Queueing::default()
+        },
+        Queueing {
+            place: Some(label("here")),
+            group: Some(label("g")),
+            requires: vec![label("gpu")],
+            ..Queueing::default()
+        },
+    ] {
+        let new = NewJob { queueing, ..new_job(&f.store, "app").await };
+        // A store that knows nothing of the repository yet goes step by step.
+        let (first, second) =
+            (f.other().await.job_enqueue(&new).await.unwrap(), f.store.job_enqueue(&new).await.unwrap());
+        let third = f.store.job_enqueue(&new).await.unwrap();
+        for job in [&first, &second, &third] {
+            assert_eq!(f.store.job(&job.id).await.unwrap(), *job);
+            assert_eq!(written(&f.store, job).await, written(&f.store, &first).await);
+        }
+    }
+    // Its position depends on its time alone.
+    let new = NewJob {
+        queueing: Queueing { not_before: Some(late), ..Queueing::default() },
+        ..new_job(&f.store, "app").await
+    };
+    for store in [f.other().await, f.store.clone()] {
+        let job = store.job_enqueue(&new).await.unwrap();
+        let text = "SELECT phase, position, wake_at FROM jobs WHERE id = $1";
+        let found = f.store.one("test", sql(text).bind(job.id.as_str())).await.unwrap();
+        assert_eq!(found.text("phase").unwrap(), "due");
+        assert_eq!(found.number("position").unwrap(), late.0);
+        assert_eq!(found.number("wake_at").unwrap(), late.0);
+    }
 }

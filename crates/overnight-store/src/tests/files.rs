@@ -115,15 +115,15 @@ async fn a_truncated_database_is_refused_and_left_alone() {
         enqueue_in(&f.store, "app", &"x".repeat(20_000)).await;
     }
     f.store.close().await;
-    let whole = std::fs::read(&f.path()).unwrap();
+    let whole = std::fs::read(f.path()).unwrap();
     for length in [100, 4096, whole.len() / 2] {
-        std::fs::write(&f.path(), &whole[..length]).unwrap();
+        std::fs::write(f.path(), &whole[..length]).unwrap();
         let error = Store::open(&f.path()).await.unwrap_err();
         assert!(
             matches!(error, OpenError::Damaged { .. } | OpenError::NotADatabase { .. }),
             "{length}: {error:?}"
         );
-        assert_eq!(std::fs::read(&f.path()).unwrap(), whole[..length]);
+        assert_eq!(std::fs::read(f.path()).unwrap(), whole[..length]);
     }
 }
 
@@ -135,10 +135,10 @@ async fn the_check_finds_damage() {
     }
     f.store.check().await.unwrap();
     f.store.close().await;
-    let mut bytes = std::fs::read(&f.path()).unwrap();
+    let mut bytes = std::fs::read(f.path()).unwrap();
     let tail = bytes.len() - 8 * 4096;
     bytes[tail..].fill(0xff);
-    std::fs::write(&f.path(), &bytes).unwrap();
+    std::fs::write(f.path(), &bytes).unwrap();
     let error = Store::open(&f.path()).await.unwrap().check().await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Corrupt, "{error:?}");
 }

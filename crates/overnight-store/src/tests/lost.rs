@@ -78,6 +78,11 @@ async fn a_heartbeat_tells_what_is_lost_what_is_to_be_cancelled_and_when_to_stop
         let told: Vec<_> = beat.held.iter().map(|HeldJob { job, cancel, .. }| (job, *cancel)).collect();
         assert_eq!(told, [(&held[0].job.id, Some(CancelledBy::Command)), (&held[2].job.id, None)]);
     }
+    // A later version may know more ways to ask for it.
+    let text = "UPDATE jobs SET cancel = 'telepathy' WHERE id = $1";
+    f.store.run("test", sql(text).bind(held[2].job.id.as_str())).await.unwrap();
+    let beat = f.store.worker_beat(&worker("w"), MINUTE, "{}").await.unwrap();
+    assert!(beat.held.iter().all(|held| held.cancel.is_some()));
     assert!(f.store.worker_drain(&worker("w"), false).await.unwrap());
     assert!(!f.store.worker_beat(&worker("w"), MINUTE, "{}").await.unwrap().drain);
     assert!(wakes.has_changed().unwrap());

@@ -109,7 +109,8 @@ async fn a_server_killed_in_the_middle_of_claims_and_steps_loses_nothing_and_rep
             events.iter().filter(|record| matches!(record.event, Ok(JobEvent::TurnAnnounced { .. }))).count();
         assert!(job.state.is_ended() && ends == 1 && turns == 2, "{}: {ends} ends, {turns} turns", job.key);
     }
-    for (job, number) in acknowledged.lock().unwrap().iter() {
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    for (job, number) in &acknowledged {
         let last =
             first.one("test", sql("SELECT last_event FROM jobs WHERE id = $1").bind(job.as_str())).await;
         assert!(last.unwrap().number("last_event").unwrap() >= *number, "an acknowledged event was lost");

@@ -7,6 +7,7 @@ use crate::{EffectStatus, ErrorClass, FindError, JobFilter, WorkerRow};
 
 on_both!(
     a_remote_has_one_row_and_names_are_unique,
+    a_remote_registered_by_eight_at_once_has_one_row,
     jobs_are_found_by_id_key_and_prefix,
     lists_are_newest_first_and_filtered,
     an_effect_is_reserved_until_it_is_done_and_done_once,
@@ -30,6 +31,30 @@ async fn a_remote_has_one_row_and_names_are_unique(f: &Fixture) {
     assert_eq!(ensure("my.app", "/c").await.name, "my-app-3");
 }
 
+async fn a_remote_registered_by_eight_at_once_has_one_row(f: &Fixture) {
+    let stores = [f.other().await, f.other().await];
+    for round in 0..10 {
+        let mut tasks = Vec::new();
+        for number in 0..8 {
+            let store = stores[number % 2].clone();
+            // Half of them want the same name for another remote.
+            let remote = format!("/{round}/{}", number / 4);
+            let new = NewRepository { name: format!("app {round}"), remote };
+            tasks.push(tokio::spawn(async move { store.repository_ensure(&new).await.unwrap() }));
+        }
+        let mut found = Vec::new();
+        for task in tasks {
+            found.push(task.await.unwrap());
+        }
+        assert!(
+            found[..4].iter().all(|one| *one == found[0]) && found[4..].iter().all(|one| *one == found[4])
+        );
+        let mut names = [found[0].name.as_str(), found[4].name.as_str()];
+        names.sort_unstable();
+        assert_eq!(names, [format!("app-{round}"), format!("app-{round}-2")]);
+    }
+}
+
 async fn jobs_are_found_by_id_key_and_prefix(f: &Fixture) {
     let first = enqueue(&f.store).await;
     let second = enqueue(&f.store).await;
@@ -44,7 +69,7 @@ async fn jobs_are_found_by_id_key_and_prefix(f: &Fixture) {
     assert_eq!(keys, ["app-2", "app-1"]);
     let Err(FindError::NotFound { nearest, .. }) = find("apd-1").await else { panic!() };
     assert_eq!(nearest.iter().map(|key| key.as_str()).collect::<Vec<_>>(), ["app-1", "app-2"]);
-    for hostile in ["%%%%", "____", "' OR 1=1 --", "", "01", "\u{202e}"] {
+    for hostile in ["%%%%", "____", "' OR 1=1 --", "", "01", "\u{202e}", "a\0b"] {
         assert!(matches!(find(hostile).await, Err(FindError::NotFound { .. })), "{hostile:?}");
     }
 }

@@ -85,7 +85,9 @@ fn reasons() -> String {
     );
     for reason in ParkReason::ALL {
         let how = if reason.clears_by_itself() { "clears by itself" } else { "needs you" };
-        let _ = writeln!(text, "  {:<22} {:>3}  {how}", reason.code(), reason.exit_code().number());
+        let again = reason.tried_again_after().map(|span| format!(", tried again after {}", show_span(span)));
+        let again = again.unwrap_or_default();
+        let _ = writeln!(text, "  {:<22} {:>3}  {how}{again}", reason.code(), reason.exit_code().number());
     }
     text
 }

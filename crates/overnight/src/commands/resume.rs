@@ -182,6 +182,8 @@ impl Resume<'_> {
         let now = self.workforce.now;
         match standing.phase {
             Phase::Asleep => true,
+            // Whoever says so has done something about it.
+            Phase::Due if queue::needs_you(&job.state) => true,
             Phase::Ready => !served,
             Phase::Held => !served && is_free(job, &self.workforce.dead, now),
             Phase::Blocked => {

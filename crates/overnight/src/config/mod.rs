@@ -95,8 +95,6 @@ pub struct WorkerConfig {
     pub poll: Duration,
     /// How often lost jobs are looked for.
     pub sweep: Duration,
-    /// How often a long-running worker clears up.
-    pub clear_up: Duration,
     pub most_losses: u32,
     /// How long a place may be away before its jobs go on elsewhere.
     pub move_after: Duration,
@@ -144,7 +142,6 @@ impl Default for Config {
                 offer: Vec::new(),
                 poll: Duration::from_secs(10),
                 sweep: Duration::from_secs(15),
-                clear_up: Duration::from_secs(10 * 60),
                 most_losses: 3,
                 move_after: Duration::from_secs(24 * 60 * 60),
                 disk_floor: 1 << 30,

@@ -82,7 +82,7 @@ pub async fn run(app: &App, global: &Global, order: &Order) -> Result<Finished, 
     // A worker for one job, or for what is there just now, leaves that to others.
     let _clearing = (order.mode == Mode::Forever).then(|| {
         let sweeper = working.engine.sweeper(config.retention);
-        AbortOnDropHandle::new(tokio::spawn(sweeper.keep(config.worker.clear_up)))
+        AbortOnDropHandle::new(tokio::spawn(sweeper.keep(config.gc_interval)))
     });
     let attendant = Attendant {
         teller,

@@ -21,12 +21,13 @@ pub fn position(job: &Job, standing: &QueueStanding, now: Timestamp) -> String {
         Phase::Ready if job.cancel.is_some() => "to be cancelled".to_owned(),
         Phase::Ready => "ready".to_owned(),
         Phase::Due => match standing.wake {
+            Some(at) if needs_you(&job.state) => format!("needs you; next try {}", when(at, now)),
             Some(at) => format!("not before {}", when(at, now)),
             None => "ready".to_owned(),
         },
         Phase::Blocked => format!("after {}", named(&standing.waits_for)),
-        Phase::Asleep if clears_by_itself(&job.state) => "clears by itself".to_owned(),
-        Phase::Asleep => "needs you".to_owned(),
+        Phase::Asleep if needs_you(&job.state) => "needs you".to_owned(),
+        Phase::Asleep => "clears by itself".to_owned(),
         Phase::Held => match &job.holder {
             Some(holder) if holder.lease_until <= now => format!("lost by {}", worker(&holder.worker)),
             Some(holder) => format!("held by {}", worker(&holder.worker)),
@@ -36,9 +37,11 @@ pub fn position(job: &Job, standing: &QueueStanding, now: Timestamp) -> String {
     }
 }
 
-fn clears_by_itself(state: &JobState) -> bool {
+/// Whether a job waits for something that a person has to do.
+#[must_use]
+pub fn needs_you(state: &JobState) -> bool {
     match state {
-        JobState::Parked { reason, .. } => reason.clears_by_itself(),
+        JobState::Parked { reason, .. } => !reason.clears_by_itself(),
         JobState::Queued
         | JobState::Preparing { .. }
         | JobState::Working { .. }
@@ -138,6 +141,7 @@ mod tests {
         assert_eq!(all, wanted);
         let due = QueueStanding { wake: Some(Timestamp(60_000)), ..standing(Phase::Due) };
         assert!(position(&job(JobState::Queued), &due, now).starts_with("not before "));
+        assert!(position(&parked(ParkReason::DiskFull), &due, now).starts_with("needs you; next try "));
     }
 
     #[test]

@@ -137,3 +137,20 @@ fn a_running_job_is_left_alone_and_ends_well() {
     assert_eq!(place.branches().len(), 1);
     place.finish();
 }
+
+#[test]
+fn a_job_whose_runner_was_killed_is_left_alone_and_can_go_on() {
+    let place = Place::new();
+    let gate = place.path("go");
+    let wait = format!("until [ -e {} ]; do sleep 0.02; done", gate.display());
+    let script = place.script(&[&format!(r#"{{ run = {{ command = "{wait}" }} }}, {WORK}"#)]);
+    let mut live = place.start(&["run", "--agent", "rehearsal", "--script", &script, "--events", "Fix it"]);
+    live.until("turn_started");
+    live.kill();
+    let done = items(&place.overnight(&["gc", "--json"]).expect_code(0).json());
+    assert!(done.iter().all(|(kind, _, _)| kind == "processes"), "{done:?}");
+    fs::write(&gate, "").unwrap();
+    place.overnight(&["resume", "--all"]).expect_code(0);
+    assert_eq!(place.branches().len(), 1);
+    place.finish();
+}

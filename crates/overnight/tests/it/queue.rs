@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::harness::fleet::{FIX, hasten, held_until};
+use crate::harness::fleet::{Engine, FIX, hasten, held_until, place_on};
 use crate::harness::{Outcome, Place, eventually, with_prompt};
 
 /// A place with times at which nothing has to be waited for long.
@@ -71,7 +71,14 @@ fn a_higher_priority_goes_first_and_a_later_time_waits() {
 
 #[test]
 fn jobs_wait_for_other_jobs_and_follow_those_that_fail() {
-    let place = place();
+    for engine in Engine::BOTH {
+        if let Some(place) = place_on(engine, "jobs wait for other jobs") {
+            waiting_and_following(place);
+        }
+    }
+}
+
+fn waiting_and_following(place: Place) {
     let first = place.add("repo", &[r#"{ say = "nothing to do" }"#], &["--attempts", "1"]);
     let second = place.add("repo", &[FIX], &["--after", &first]);
     let third = place.add("repo", &[FIX], &["--after", &second]);

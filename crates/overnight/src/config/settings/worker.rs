@@ -80,14 +80,6 @@ pub(super) const WORKER: &[Setting] = &[
         get: |config| Some(values::show_span(config.worker.sweep)),
     },
     Setting {
-        key: "worker.clear_up",
-        kind: "time",
-        default: "10m",
-        about: "how often a long-running worker clears up what retention.* lets go",
-        set: |config, input| assign(&mut config.worker.clear_up, values::span(input.text()?)?),
-        get: |config| Some(values::show_span(config.worker.clear_up)),
-    },
-    Setting {
         key: "worker.most_losses",
         kind: "number",
         default: "3",
