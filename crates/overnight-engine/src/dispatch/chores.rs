@@ -16,7 +16,7 @@ use crate::peers;
 use super::DispatchSettings;
 
 /// Longest time for one chore: the queue is looked at in between.
-const ANSWER: Duration = Duration::from_secs(20);
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// A chore with a time limit; what fails is told to the health.
 pub(super) async fn limited<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, HealthEvent> {

@@ -22,6 +22,8 @@ use holds::Holds;
 /// How often the cancel flags are looked at while jobs are held. Reading them costs microseconds; half a second is what a
 /// person takes for "at once".
 const PEEK: Duration = Duration::from_millis(500);
+/// The same while nothing is held: only for the order to drain.
+const IDLE_PEEK: Duration = Duration::from_secs(2);
 /// The holder stops itself this long before its lease could be taken by another, so that its tree is gone by then.
 const MARGIN: Duration = Duration::from_secs(12);
 /// Longest wait for one answer: a database that hangs must not stop the watch over the deadlines.
@@ -128,6 +130,7 @@ impl Beating {
         let mut ticks = interval(PEEK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut next = Duration::ZERO;
+        let mut idle = Duration::ZERO;
         let mut unknown = Vec::new();
         let mut introduced = false;
         loop {
@@ -145,7 +148,8 @@ impl Beating {
                     // One failed renewal is not a loss: it is tried again soon, and the deadline decides.
                     next = now + PEEK * 2;
                 }
-            } else if !self.holds.is_empty() {
+            } else if !self.holds.is_empty() || now >= idle {
+                idle = now + IDLE_PEEK;
                 self.peek(now).await;
             }
             self.holds.expire(boot_clock());

@@ -99,12 +99,14 @@ async fn a_feed_read_while_eight_processes_write_misses_nothing(f: &Fixture) {
     f.store.jobs_enqueue(&vec![new; 8]).await.unwrap();
     let mut others = Other::crew("write", f.store.database(), &EIGHT);
     others.iter_mut().for_each(Other::go);
+    let all_visible = "SELECT MAX(tx) < {horizon} AS over FROM events";
     let (mut place, mut seen) = (FeedPosition::start(), BTreeMap::<JobId, Vec<i64>>::new());
     loop {
-        let over = others.iter_mut().all(|other| other.child.try_wait().unwrap().is_some());
+        // Everybody has ended, and no open transaction of another database holds anything back.
+        let over = others.iter_mut().all(|other| other.child.try_wait().unwrap().is_some())
+            && f.store.one("test", sql(all_visible)).await.unwrap().flag("over").unwrap();
         let page = f.store.feed(&place, 50).await.unwrap();
         let Some(last) = page.last() else {
-            // Nothing came after everybody had ended.
             if over {
                 break;
             }

@@ -35,7 +35,7 @@ fn a_drained_worker_ends_what_runs_and_takes_nothing_more() {
         let worker = place.worker(&["--slots=3"]);
         eventually("three agents", || (place.agents().len() == 3).then_some(()));
         worker.signal("TERM");
-        worker.until_said("drain");
+        worker.until_said("takes no more jobs");
         std::fs::write(&gate, "").unwrap();
         worker.wait().expect_code(0);
         for key in running {
@@ -55,7 +55,7 @@ fn a_forced_worker_lets_go_of_everything_and_costs_no_attempt() {
         let worker = place.worker(&["--slots=3"]);
         eventually("three agents", || (place.agents().len() == 3).then_some(()));
         worker.signal("TERM");
-        worker.until_said("drain");
+        worker.until_said("takes no more jobs");
         worker.signal("TERM");
         worker.wait().expect_code(8);
         assert_eq!(place.agents(), Vec::<u32>::new(), "the trees are gone with the worker");

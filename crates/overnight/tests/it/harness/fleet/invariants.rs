@@ -82,6 +82,8 @@ fn turns(job: &JobRow, events: &[Value]) {
             "turn_ended" | "turn_interrupted" => {
                 assert!(open.remove(&turn), "{}: turn {turn:?} ended twice: {events:#?}", job.key);
             }
+            // What the old place knew of its turn is gone with it.
+            "moved" => open.clear(),
             "attempt_failed" => {
                 failed += 1;
                 assert_eq!(event["attempt"].as_i64(), Some(failed), "{}: {events:#?}", job.key);
