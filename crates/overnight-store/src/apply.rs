@@ -151,14 +151,7 @@ async fn update_jobs(tx: &mut WriteTx, writes: &[Write]) -> Result<HashMap<Strin
     for run in runs(writes) {
         let mut values: Vec<Value> = Vec::with_capacity(run.len() * 24);
         for write in run {
-            values.push(write.held.job.as_str().into());
-            values.push(write.held.fence.0.into());
-            values.push(write.held.worker.as_str().into());
-            let expected = write.expected.as_ref().map(|state| to_json("state", state)).transpose()?;
-            values.push(expected.into());
-            values.push(i64::try_from(write.step.events.len()).unwrap_or(i64::MAX).into());
-            values.push(write.step.next.is_bound().then_some(write.place.as_str()).into());
-            values.extend(Placement::of(&write.step.next, true)?.values());
+            values.extend(values_of(write)?);
         }
         for row in tx.all(sql(update_text(run.len())).bind_all(values)).await? {
             let job = row::text(&row, "?", "id")?;
@@ -176,10 +169,33 @@ async fn update_jobs(tx: &mut WriteTx, writes: &[Write]) -> Result<HashMap<Strin
     Ok(found)
 }
 
-fn update_text(count: usize) -> String {
-    let types: Vec<&str> =
-        ["TEXT", "BIGINT", "TEXT", "TEXT", "BIGINT", "TEXT"].into_iter().chain(TYPES).collect();
-    let named: Vec<String> = COLUMNS.iter().map(|column| format!("v_{column}")).collect();
+/// Columns of `v` before those of the placement.
+pub(crate) const LEADING: [(&str, &str); 6] = [
+    ("v_id", "TEXT"),
+    ("v_fence", "BIGINT"),
+    ("v_holder", "TEXT"),
+    ("v_expected", "TEXT"),
+    ("v_events", "BIGINT"),
+    ("v_place", "TEXT"),
+];
+
+/// What a write puts into `v`, in the order of its columns.
+pub(crate) fn values_of(write: &Write) -> Result<Vec<Value>, StoreError> {
+    let expected = write.expected.as_ref().map(|state| to_json("state", state)).transpose()?;
+    let mut values: Vec<Value> = vec![
+        write.held.job.as_str().into(),
+        write.held.fence.0.into(),
+        write.held.worker.as_str().into(),
+        expected.into(),
+        i64::try_from(write.step.events.len()).unwrap_or(i64::MAX).into(),
+        write.step.next.is_bound().then_some(write.place.as_str()).into(),
+    ];
+    values.extend(Placement::of(&write.step.next, true)?.values());
+    Ok(values)
+}
+
+/// The change of the jobs that `v` names, for whoever holds them in the expected state. `join` and `only` narrow it further.
+pub(crate) fn update_of_v(join: &str, only: &str) -> String {
     // A job that waits would not hear of its cancel: somebody has to take it up.
     let value = |column: &str| match column {
         "phase" => {
@@ -189,27 +205,37 @@ fn update_text(count: usize) -> String {
         _ => format!("v_{column}"),
     };
     let set: Vec<String> = COLUMNS.iter().map(|column| format!("{column} = {}", value(column))).collect();
-    // In the order of ids, as a heartbeat locks them: nobody waits in a circle.
-    let (ordered, and_ordered) = match count {
-        1 => ("", ""),
-        _ => (
-            ", l (l_id) AS MATERIALIZED (SELECT j.id FROM jobs j JOIN v ON j.id = v_id ORDER BY j.id {lock})",
-            "JOIN l ON l_id = v_id",
-        ),
-    };
+    // A held job has not ended: to say so would lead a planner to the index of all unfinished jobs.
     format!(
-        "WITH v (v_id, v_fence, v_holder, v_expected, v_events, v_place, {}) AS (VALUES {}){ordered} \
-         UPDATE jobs SET {}, last_event = last_event + v_events, updated_at = {{now}}, \
+        "UPDATE jobs SET {}, last_event = last_event + v_events, updated_at = {{now}}, \
          place = COALESCE(v_place, place), \
          holder = CASE WHEN v_phase = 'held' THEN holder ELSE NULL END, \
          lease_until = CASE WHEN v_phase = 'held' THEN lease_until ELSE NULL END \
-         FROM v {and_ordered} WHERE jobs.id = v_id AND fence = v_fence AND holder = v_holder AND NOT ended \
-         AND (v_expected IS NULL OR state = v_expected) \
+         FROM v {join} WHERE jobs.id = v_id AND fence = v_fence AND holder = v_holder \
+         AND (v_expected IS NULL OR state = v_expected) {only}",
+        set.join(", ")
+    )
+}
+
+/// In the order of ids, as a heartbeat locks them: nobody waits in a circle.
+pub(crate) const ORDERED: &str =
+    "l (l_id) AS MATERIALIZED (SELECT j.id FROM jobs j JOIN v ON j.id = v_id ORDER BY j.id {lock})";
+pub(crate) const AND_ORDERED: &str = "JOIN l ON l_id = v_id";
+
+fn update_text(count: usize) -> String {
+    let leading = LEADING.iter().map(|(_, kind)| *kind);
+    let types: Vec<&str> = leading.chain(TYPES).collect();
+    let names: Vec<String> = LEADING.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let placed = COLUMNS.iter().map(|column| format!("v_{column}"));
+    let (ordered, join) =
+        if count == 1 { (String::new(), "") } else { (format!(", {ORDERED}"), AND_ORDERED) };
+    format!(
+        "WITH v ({}) AS (VALUES {}){ordered} {} \
          RETURNING jobs.id AS id, jobs.key AS key, last_event, updated_at, dependents, phase, \
          holder IS NULL AND EXISTS (SELECT 1 FROM slots s WHERE s.job_id = jobs.id) AS limited",
-        named.join(", "),
+        names.into_iter().chain(placed).collect::<Vec<_>>().join(", "),
         rows(1, &types, count),
-        set.join(", "),
+        update_of_v(join, ""),
     )
 }
 

@@ -19,6 +19,13 @@ struct Waiting {
     reply: oneshot::Sender<Written>,
 }
 
+impl Waiting {
+    fn answer(self, written: Written) {
+        // Nobody waits any more; it is written all the same.
+        let _ = self.reply.send(written);
+    }
+}
+
 /// Steps that wait for a transaction, and the turns of those who write one.
 #[derive(Debug, Clone)]
 pub(crate) struct Commits {
@@ -90,8 +97,15 @@ impl Commits {
 }
 
 async fn write_gathered(store: &Store, gathered: Vec<Waiting>) {
+    let (gathered, failed) = at_once(store, gathered).await;
+    if let Some(error) = failed {
+        return gathered.into_iter().for_each(|waiting| waiting.answer(Err(shared(&error))));
+    }
     let (writes, replies): (Vec<Write>, Vec<oneshot::Sender<Written>>) =
         gathered.into_iter().map(|waiting| (waiting.write, waiting.reply)).unzip();
+    if writes.is_empty() {
+        return;
+    }
     let results = match write_tried(store, &writes).await {
         Ok(results) => results,
         Err(error) if writes.len() == 1 => vec![Err(error)],
@@ -106,6 +120,28 @@ async fn write_gathered(store: &Store, gathered: Vec<Waiting>) {
         // Nobody waits any more; it is written all the same.
         let _ = reply.send(result);
     }
+}
+
+/// Writes those that can be written with one statement, and gives back the others. With an error nothing is known of these.
+async fn at_once(store: &Store, gathered: Vec<Waiting>) -> (Vec<Waiting>, Option<StoreError>) {
+    let writes = gathered.iter().map(|waiting| &waiting.write);
+    let written = match store.write_at_once(writes).await {
+        Ok(written) => written,
+        Err(error) if error.class() == ErrorClass::Io => return (gathered, Some(error)),
+        // Nothing was written; step by step it shows which of them is the reason.
+        Err(error) => {
+            tracing::debug!(%error, "steps are not written at once");
+            return (gathered, None);
+        }
+    };
+    let mut left = Vec::new();
+    for (waiting, applied) in gathered.into_iter().zip(written) {
+        match applied {
+            Some(applied) => waiting.answer(Ok(applied)),
+            None => left.push(waiting),
+        }
+    }
+    (left, None)
 }
 
 async fn one_by_one(store: &Store, writes: Vec<Write>) -> Vec<Written> {

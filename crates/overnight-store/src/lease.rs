@@ -13,7 +13,7 @@ use crate::free;
 use crate::placement::{Phase, Placement};
 use crate::row;
 use crate::sql::{Row, sql};
-use crate::store::Store;
+use crate::store::{Store, retried};
 
 /// The right to act for one job. Only a claim makes one, it cannot be copied, and every mutation of a job asks for it.
 /// It may be lost at any time; the store then refuses it.
@@ -111,6 +111,24 @@ impl Store {
         let held = &lease.held;
         let query = sql(text).bind(held.job.as_str()).bind(held.fence.0).bind(held.worker.as_str());
         renewal(lease, self.optional("look at the lease", query).await?)
+    }
+
+    /// Lets every lease last `length` from now, whoever holds it. For when the database's clock was set: by what it shows now,
+    /// leases that are kept would be over, or those of the dead would last for hours. Whoever lives goes on renewing its own.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn leases_restart(&self, length: Duration) -> Result<(), StoreError> {
+        retried(|| self.restart_once(length)).await
+    }
+
+    async fn restart_once(&self, length: Duration) -> Result<(), StoreError> {
+        let mut tx = self.begin("let every lease begin again").await?;
+        // In the order of ids, as whoever else changes several jobs: nobody waits in a circle.
+        tx.all(sql("SELECT j.id FROM jobs j WHERE j.phase = 'held' ORDER BY j.id {lock}")).await?;
+        let text = "UPDATE jobs SET lease_until = {now} + $1 WHERE phase = 'held'";
+        tx.run(sql(text).bind(span(length))).await?;
+        tx.commit().await
     }
 
     /// Gives the lease back and leaves the job where it is, for anybody to claim at once, or not before `rest` has passed.

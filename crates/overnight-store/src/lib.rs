@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod apply;
+mod at_once;
 mod cancel;
 mod claim;
 mod commit;

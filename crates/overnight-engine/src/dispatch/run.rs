@@ -8,7 +8,7 @@ use overnight_core::agent::BackendId;
 use overnight_core::job::ParkReason;
 use overnight_core::units::Timestamp;
 use overnight_core::worker::{Health, HealthEvent, Intake, WorkerReport, WorkerStatus};
-use overnight_store::Claimed;
+use overnight_store::{Claimed, Reclaimed};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -319,8 +319,7 @@ impl Worker {
         let disk = chores::disk(&self.engine, settings.disk_floor).await;
         let is_roomy = disk == HealthEvent::DiskOk;
         self.happened(disk);
-        let now = self.clock.now();
-        match chores::limited(Box::pin(chores::reclaim(&self.engine, &self.host, &settings, now))).await {
+        match self.reclaim(&settings).await {
             Ok(reclaimed) if reclaimed.is_empty() => {}
             Ok(reclaimed) => self.tell(Told::Reclaimed(reclaimed)),
             Err(event) => self.happened(event),
@@ -340,6 +339,20 @@ impl Worker {
         {
             self.happened(event);
         }
+    }
+
+    /// Takes back the jobs of lost workers, unless the clock that says so has just been set.
+    async fn reclaim(&mut self, settings: &DispatchSettings) -> Result<Vec<Reclaimed>, HealthEvent> {
+        let (asked, store) = (Instant::now(), self.engine.store());
+        let now = chores::limited(store.now()).await?;
+        if self.clock.set(now, asked) {
+            tracing::warn!("the clock of the database was set; every lease begins again");
+            self.due.poll = asked;
+            return chores::limited(store.leases_restart(self.engine.settings().lease))
+                .await
+                .map(|()| Vec::new());
+        }
+        chores::limited(Box::pin(chores::reclaim(&self.engine, &self.host, settings, now))).await
     }
 
     /// One job of a backend whose login had expired tries again. The backend is closed to claims, so it is claimed by name.

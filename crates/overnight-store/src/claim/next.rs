@@ -42,9 +42,10 @@ pub struct Claims {
 /// The first ready job of each lane for each place that matters to us: position, priority and id. Found by going from lane to
 /// lane instead of over all jobs. Only with single values: of a join with the jobs, a planner may read all of them.
 pub(crate) const HEADS: &str = "WITH RECURSIVE found (lane) AS ( \
-       SELECT (SELECT MIN(lane_id) FROM jobs WHERE phase = 'ready') \
+       SELECT (SELECT lane_id FROM jobs WHERE phase = 'ready' ORDER BY lane_id LIMIT 1) \
        UNION ALL \
-       SELECT (SELECT MIN(lane_id) FROM jobs WHERE phase = 'ready' AND lane_id > f.lane) FROM found f WHERE f.lane IS NOT NULL \
+       SELECT (SELECT lane_id FROM jobs WHERE phase = 'ready' AND lane_id > f.lane ORDER BY lane_id LIMIT 1) \
+         FROM found f WHERE f.lane IS NOT NULL \
      ), places (place) AS (SELECT '' UNION ALL SELECT CAST($1 AS TEXT) UNION ALL SELECT CAST($2 AS TEXT)), \
      heads (lane, place, head) AS MATERIALIZED (SELECT f.lane, p.place, \
        (SELECT j.position || ' ' || j.priority || ' ' || j.id FROM jobs j WHERE j.phase = 'ready' AND j.lane_id = f.lane \

@@ -121,7 +121,8 @@ async fn write(
     Ok(written)
 }
 
-/// The fence that was judged is named again: whoever came in between makes this touch nothing.
+/// The fence that was judged is named again: whoever came in between makes this touch nothing. That the job has not ended was
+/// judged with it.
 fn text(count: usize) -> String {
     let types: Vec<&str> = ["TEXT", "BIGINT", "BIGINT", "TEXT"].into_iter().chain(TYPES).collect();
     let named: Vec<String> = COLUMNS.iter().map(|column| format!("v_{column}")).collect();
@@ -130,7 +131,7 @@ fn text(count: usize) -> String {
         "WITH v (v_id, v_fence, v_events, v_place, {}) AS (VALUES {}) \
          UPDATE jobs SET {}, fence = fence + 1, holder = $1, place = v_place, lease_until = {{now}} + $2, \
          last_event = last_event + v_events, claimed_at = {{now}}, updated_at = {{now}} \
-         FROM v WHERE jobs.id = v_id AND fence = v_fence AND NOT ended \
+         FROM v WHERE jobs.id = v_id AND fence = v_fence \
          RETURNING jobs.id AS id, last_event, updated_at, lease_until",
         named.join(", "),
         rows(3, &types, count),

@@ -78,3 +78,28 @@ async fn leases_are_set_and_judged_by_the_clock_of_the_server_alone() {
         store.close().await;
     }
 }
+
+/// Whoever notices that the clock was set lets every lease begin again: nobody loses a job by it, and no dead worker keeps one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leases_begin_again_after_the_clock_was_set() {
+    let test = "leases_begin_again_after_the_clock_was_set";
+    let server = match Postgres::shared() {
+        Ok(server) => server,
+        Err(reason) => return println!("skipped: {test}: {reason}"),
+    };
+    let policy = ReclaimPolicy { most_losses: 3, lease: Duration::ZERO };
+    for jump in [-HOUR, HOUR] {
+        let (store, url) = shifted(server, 0).await;
+        let job = enqueue(&store).await;
+        claim(&store, &job.id, "w").await;
+        set_clock(server, &url, jump);
+        store.leases_restart(MINUTE).await.unwrap();
+        assert!(store.jobs_reclaim(&[], policy).await.unwrap().is_empty());
+        let now = store.now().await.unwrap();
+        let until = store.job(&job.id).await.unwrap().holder.unwrap().lease_until;
+        assert!(until > now && until <= now.plus(MINUTE), "{until:?} {now:?}");
+        store.leases_restart(Duration::ZERO).await.unwrap();
+        assert_eq!(store.jobs_reclaim(&[], policy).await.unwrap().len(), 1);
+        store.close().await;
+    }
+}

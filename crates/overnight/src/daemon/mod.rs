@@ -11,6 +11,7 @@
 //! Nothing here decides about a job or about the worker's health.
 
 mod attend;
+mod begin;
 mod listen;
 mod notify;
 mod reload;
@@ -50,18 +51,20 @@ pub struct Order {
 /// Works until the mode, a signal or a drain ends it.
 ///
 /// # Errors
-/// When it cannot begin: the configuration, the address or the store cannot be used. What fails later is waited out, except
-/// that the address is lost.
+/// When it cannot begin: the configuration, the address or the store cannot be used. A database server that is away is waited
+/// for by a worker that is to stay, and what fails later is waited out, except that the address is lost.
 pub async fn run(app: &App, global: &Global, order: &Order) -> Result<Finished, AppError> {
     // First of all: a signal that comes while the worker begins must not end it half-way.
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let teller = Teller { out: app.out, events: order.offer.events };
     let settings = settings::of(app.config(), &order.offer, &app.host()?);
     let listening = match order.listen {
         Some(address) => Some(Listening::bind(address, teller).await?),
         None => None,
     };
-    let working = app.working().await?;
+    let Some(working) = begin::begin(app, order.mode, &mut signals, teller).await? else {
+        return Ok(Finished { jobs: 0, once: None, forced: false });
+    };
     let started = WorkerEvent::started(&working.worker, &settings.offer);
     let (settings, settings_seen) = watch::channel(settings);
     let (reports, reports_seen) = watch::channel(None);
