@@ -18,7 +18,10 @@ pub(crate) const TURN: Duration = Duration::from_secs(30);
 /// How long a connection is trusted that nobody uses.
 const IDLE: Duration = Duration::from_secs(1);
 /// A stopped process must not keep its row locks for ever, nor may anybody wait for ever on one.
-const SESSION: &str = "SET idle_in_transaction_session_timeout = '30s'; SET lock_timeout = '20s'";
+/// Every statement of ours finds a few rows by their keys. What a server knows of a queue's sizes is always old, and with old
+/// figures a join of five jobs is planned as a walk over all of them.
+const SESSION: &str = "SET idle_in_transaction_session_timeout = '30s'; SET lock_timeout = '20s'; \
+    SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
 
 impl Store {
     /// Opens it; `turn`: how long a task waits for a free connection, or for the server to accept one, now and later.

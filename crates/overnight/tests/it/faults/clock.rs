@@ -64,6 +64,7 @@ fn place(engine: Engine, test: &str) -> Option<(Place, PathBuf)> {
         return None;
     }
     let offset = place.write("offset", "0");
+    place.env("OVERNIGHT_LOG", "debug,sqlx=off");
     place.env("LD_PRELOAD", &shim).env("CLOCK_OFFSET", &offset);
     Some((place, offset))
 }

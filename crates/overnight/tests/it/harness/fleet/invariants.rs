@@ -32,7 +32,8 @@ pub(super) fn check(place: &Place) {
         turns(job, &events);
         once(job, &events);
         effects(&mut tables, job);
-        if job.ended {
+        // What it left at a place that it moved away from is that place's sweeper's.
+        if job.ended && of(&events, "moved").next().is_none() {
             no_scratch(place, job);
         }
     }
