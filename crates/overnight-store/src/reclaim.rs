@@ -29,6 +29,9 @@ pub struct ReclaimPolicy {
     /// How long a lease lasts: leases that ran out while nobody could reach the database are not held against anybody for
     /// this long after it is back.
     pub lease: Duration,
+    /// What the database's clock has shown when somebody made sure that it had not been set; leases that end later are not
+    /// over. `None`: the clock is believed.
+    pub seen: Option<Timestamp>,
 }
 
 /// A job that was taken back.
@@ -53,9 +56,10 @@ impl Store {
     ) -> Result<Vec<Reclaimed>, StoreError> {
         let expired_count = if self.just_started(policy.lease).await? { 0 } else { AT_ONCE };
         let mut ids = Vec::new();
-        let text =
-            "SELECT id FROM jobs WHERE phase = 'held' AND lease_until <= {now} ORDER BY lease_until LIMIT $1";
-        for found in self.all("look for lost jobs", sql(text).bind(expired_count)).await? {
+        let text = "SELECT id FROM jobs WHERE phase = 'held' AND lease_until <= {now} AND lease_until <= $2 \
+             ORDER BY lease_until LIMIT $1";
+        let seen = policy.seen.map_or(i64::MAX, |seen| seen.0);
+        for found in self.all("look for lost jobs", sql(text).bind(expired_count).bind(seen)).await? {
             ids.push(row::text(&found, "?", "id")?);
         }
         for some in dead.chunks(64) {
@@ -94,7 +98,8 @@ impl Store {
         };
         let Some(Locked { job, now, .. }) = locked else { return Ok(None) };
         let Some(Holder { worker, lease_until }) = job.holder.clone() else { return Ok(None) };
-        if lease_until > now && !dead.contains(&worker) {
+        let is_over = lease_until <= policy.seen.map_or(now, |seen| seen.min(now));
+        if !is_over && !dead.contains(&worker) {
             return Ok(None);
         }
         let times = job.lost.saturating_add(1);

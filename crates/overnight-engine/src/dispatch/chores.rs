@@ -27,7 +27,7 @@ pub(super) async fn limited<T>(work: impl Future<Output = Result<T, StoreError>>
     }
 }
 
-/// Takes back the jobs of lost workers, and lets go of those whose place is gone.
+/// Takes back the jobs of lost workers, and lets go of those whose place is gone. `now`: what the store's clock has just shown.
 pub(super) async fn reclaim(
     engine: &Engine,
     host: &str,
@@ -36,7 +36,8 @@ pub(super) async fn reclaim(
 ) -> Result<Vec<Reclaimed>, StoreError> {
     let store = engine.store();
     let dead = peers::dead(&store.workers().await?, host);
-    let policy = ReclaimPolicy { most_losses: settings.most_losses, lease: engine.settings().lease };
+    let policy =
+        ReclaimPolicy { most_losses: settings.most_losses, lease: engine.settings().lease, seen: Some(now) };
     let reclaimed = store.jobs_reclaim(&dead, policy).await?;
     let patience = i64::try_from(settings.move_after.as_millis()).unwrap_or(i64::MAX);
     store.jobs_move(Timestamp(now.0.saturating_sub(patience))).await?;

@@ -59,7 +59,7 @@ async fn leases_are_set_and_judged_by_the_clock_of_the_server_alone() {
         let beat = store.worker_beat(&worker("w"), MINUTE, "{}").await.unwrap();
         near(beat.held[0].until, ahead + 60_000);
         near(store.workers().await.unwrap()[0].last_seen, ahead);
-        let policy = ReclaimPolicy { most_losses: 3, lease: Duration::ZERO };
+        let policy = ReclaimPolicy { most_losses: 3, lease: Duration::ZERO, seen: None };
         assert!(store.jobs_reclaim(&[], policy).await.unwrap().is_empty());
 
         // The clock is set back: the lease only lasts longer, and renewing it sets it right.
@@ -87,12 +87,14 @@ async fn leases_begin_again_after_the_clock_was_set() {
         Ok(server) => server,
         Err(reason) => return println!("skipped: {test}: {reason}"),
     };
-    let policy = ReclaimPolicy { most_losses: 3, lease: Duration::ZERO };
+    let policy = ReclaimPolicy { most_losses: 3, lease: Duration::ZERO, seen: None };
     for jump in [-HOUR, HOUR] {
         let (store, url) = shifted(server, 0).await;
         let job = enqueue(&store).await;
         claim(&store, &job.id, "w").await;
+        let seen = Some(store.now().await.unwrap());
         set_clock(server, &url, jump);
+        assert!(store.jobs_reclaim(&[], ReclaimPolicy { seen, ..policy }).await.unwrap().is_empty());
         store.leases_restart(MINUTE).await.unwrap();
         assert!(store.jobs_reclaim(&[], policy).await.unwrap().is_empty());
         let now = store.now().await.unwrap();

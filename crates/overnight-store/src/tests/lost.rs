@@ -18,7 +18,7 @@ on_both!(
     heartbeats_and_steps_of_one_worker_do_not_wait_in_a_circle,
 );
 
-const POLICY: ReclaimPolicy = ReclaimPolicy { most_losses: 3, lease: Duration::ZERO };
+const POLICY: ReclaimPolicy = ReclaimPolicy { most_losses: 3, lease: Duration::ZERO, seen: None };
 const NEVER: [WorkerId; 0] = [];
 
 /// Makes the leases of these workers run out, as if nobody had been heard of for long.

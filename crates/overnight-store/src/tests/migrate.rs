@@ -101,7 +101,7 @@ async fn a_file_of_the_first_version_keeps_its_jobs_and_they_go_on() {
     assert_eq!(keys(&claim_next(&store, "w", 9).await), ["app-4"]);
     assert_eq!(store.jobs_wake(ParkReason::AgentLogin, None, false).await.unwrap(), 1);
     assert_eq!(keys(&claim_next(&store, "w", 9).await), ["app-3"]);
-    let policy = crate::ReclaimPolicy { most_losses: 3, lease: MINUTE };
+    let policy = crate::ReclaimPolicy { most_losses: 3, lease: MINUTE, seen: None };
     assert_eq!(store.jobs_reclaim(&[], policy).await.unwrap()[0].key.as_str(), "app-2");
     assert_eq!(keys(&claim_next(&store, "w", 9).await), ["app-2"]);
 

@@ -62,7 +62,7 @@ async fn work_once(store: &Store, name: &str, acknowledged: &Acknowledged) -> Re
             job.state = next;
         }
     }
-    let policy = ReclaimPolicy { most_losses: 99, lease: Duration::ZERO };
+    let policy = ReclaimPolicy { most_losses: 99, lease: Duration::ZERO, seen: None };
     store.jobs_reclaim(&[], policy).await?;
     let stats = store.queue_stats().await?;
     Ok(stats.by_state.is_empty())

@@ -23,7 +23,7 @@ fn place_on(server: &Postgres) -> (Place, String) {
 /// A job whose agent has begun and waits at the gate.
 fn running_job(place: &Place, repo: &str, gate: &str) -> String {
     let key = place.add(repo, &[&held_until(gate)], &[]);
-    place.until_event(&key, "turn_started");
+    place.until_at_gate(&key);
     key
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::harness::Place;
 use crate::harness::fleet::{Engine, FIX, held_until, place_on};
-use crate::harness::{Place, eventually};
 
 #[test]
 fn forty_jobs_run_at_once_and_all_are_done() {
@@ -14,7 +14,10 @@ fn forty_jobs_run_at_once_and_all_are_done() {
         let keys: Vec<String> =
             (0..40).map(|number| place.add("repo", &[&held], &["--group", &format!("g{number}")])).collect();
         let worker = place.worker(&["--slots=40", "--exit-when-idle"]);
-        eventually("forty agents at once", || (place.agents().len() == 40).then_some(()));
+        for key in &keys {
+            place.until_at_gate(key);
+        }
+        assert_eq!(place.agents().len(), 40, "all at once");
         let (memory, files) = usage(worker.pid());
         println!("on {}: {} MiB and {files} open files with 40 agents", engine.word(), memory >> 10);
         std::fs::write(&gate, "").unwrap();
@@ -33,13 +36,15 @@ fn a_drained_worker_ends_what_runs_and_takes_nothing_more() {
         let Some(place) = place_on(engine, "a_drained_worker") else { continue };
         let (running, waiting, gate) = three_of_four(&place);
         let worker = place.worker(&["--slots=3"]);
-        eventually("three agents", || (place.agents().len() == 3).then_some(()));
+        for key in &running {
+            place.until_at_gate(key);
+        }
         worker.signal("TERM");
         worker.until_said("takes no more jobs");
         std::fs::write(&gate, "").unwrap();
         worker.wait().expect_code(0);
-        for key in running {
-            assert_eq!(place.tables().job(&key).end_reason.as_deref(), Some("published"));
+        for key in &running {
+            assert_eq!(place.tables().job(key).end_reason.as_deref(), Some("published"));
         }
         let left = place.tables().job(&waiting);
         assert_eq!((left.phase.as_str(), left.fence), ("ready", 0), "{left:?}");
@@ -53,7 +58,9 @@ fn a_forced_worker_lets_go_of_everything_and_costs_no_attempt() {
         let Some(place) = place_on(engine, "a_forced_worker") else { continue };
         let (running, waiting, gate) = three_of_four(&place);
         let worker = place.worker(&["--slots=3"]);
-        eventually("three agents", || (place.agents().len() == 3).then_some(()));
+        for key in &running {
+            place.until_at_gate(key);
+        }
         worker.signal("TERM");
         worker.until_said("takes no more jobs");
         worker.signal("TERM");

@@ -22,7 +22,7 @@ fn an_interrupted_job_goes_on_elsewhere_after_a_while_and_a_bound_one_stays() {
     let bound = place.add("local", &[&held], &[]);
     let mut here = place.worker(&["--slots=2"]);
     for key in [&free, &bound] {
-        place.until_event(key, "turn_started");
+        place.until_at_gate(key);
     }
     here.kill();
     std::fs::write(&gate, "").unwrap();

@@ -25,7 +25,7 @@ fn stopped(place: &Place, forge: &Forge) {
     let key = place.add("repo", &[&held_until(gate.to_str().unwrap())], &["--pr"]);
     let first = place.worker(&["--slots=1"]);
     let old = holder(place, &key, 1);
-    place.until_event(&key, "turn_started");
+    place.until_at_gate(&key);
     let agent = eventually("the agent", || place.agents().pop());
 
     first.signal("STOP");

@@ -59,11 +59,13 @@ pub(crate) fn hasten(place: &mut Place) {
     place.env("OVERNIGHT_AGENT_GRACE", "1s");
 }
 
+const AT_GATE: &str = "waiting at the gate";
+
 /// One attempt that does the usual job and waits for a file before it ends, so that a test can hold it there.
 pub(crate) fn held_until(file: &str) -> String {
     format!(
         "{{ write = {{ path = \"answer\", content = \"42\\n\" }} }}, {{ commit = {{ message = \"Correct the answer\" }} }}, \
-         {{ wait_for_file = {{ path = \"{file}\" }} }}"
+         {{ say = \"{AT_GATE}\" }}, {{ wait_for_file = {{ path = \"{file}\" }} }}"
     )
 }
 
@@ -150,7 +152,15 @@ impl Place {
         players.iter().copied().filter(|pid| !is_copy(pid)).collect()
     }
 
-    /// Whether a job's agent has said this.
+    /// Waits until the job's agent stands at its gate: nothing of it moves any more.
+    #[track_caller]
+    pub(crate) fn until_at_gate(&self, key: &str) {
+        eventually(&format!("the agent of {key} at its gate"), || {
+            self.agent_said(key, AT_GATE).then_some(())
+        });
+    }
+
+    /// Whether a job's agent has said this in its first turn.
     pub(crate) fn agent_said(&self, key: &str, text: &str) -> bool {
         let id = self.tables().job(key).id;
         let log = self.data().join("jobs").join(id).join("log/turn-1.out.jsonl");
