@@ -55,6 +55,7 @@ mod clock;
 mod drive;
 mod error;
 mod feed;
+mod files;
 mod identity;
 mod launch;
 mod lines;
@@ -70,6 +71,7 @@ mod watch;
 pub use clock::{boot_clock, monotonic_clock};
 pub use drive::{Line, LineHandler, Reply, Running};
 pub use error::SpawnError;
+pub use files::raise_file_limit;
 pub use identity::{
     KillOutcome, SelfIdentity, harden_self, is_alive, kill_tree, process_alive, self_identity, tree_is_there,
 };

@@ -5,6 +5,7 @@ use super::program::{self, fail};
 use super::sys::{self, Fd, Pid, Reaped};
 use super::tree::{Reach, Tree};
 use super::{Failure, Order, ReportMessage, Step, mounts};
+use crate::files::restore_file_limit;
 use crate::plan::{Mode, Plan, Tail, UserMaps};
 
 /// Runs in the forked child and never returns.
@@ -13,6 +14,7 @@ pub(crate) fn run(plan: &Plan) -> ! {
     sys::new_session();
     sys::close_all_but(&plan.keep);
     sys::no_core_files();
+    restore_file_limit();
     let stdio = [(plan.fds.stdin, 0), (plan.fds.stdout, 1), (plan.fds.stderr, 2)];
     for (from, to) in stdio {
         if let Err(errno) = sys::dup_onto(from, to) {

@@ -58,6 +58,7 @@ pub async fn run(app: &App, global: &Global, order: &Order) -> Result<Finished, 
     let mut signals = Signals::listen()?;
     let teller = Teller { out: app.out, events: order.offer.events };
     let settings = settings::of(app.config(), &order.offer, &app.host()?);
+    enough_files(settings.slots, teller);
     let listening = match order.listen {
         Some(address) => Some(Listening::bind(address, teller).await?),
         None => None,
@@ -103,6 +104,23 @@ pub async fn run(app: &App, global: &Global, order: &Order) -> Result<Finished, 
     let finished = attended?;
     teller.tell(&WorkerEvent::Stopped { jobs: finished.jobs, forced: finished.forced });
     Ok(finished)
+}
+
+/// Open files of a running job: its pipes, logs and git's, with room to spare; and of the worker itself.
+const FILES_OF_A_JOB: u64 = 10;
+const FILES_OF_A_WORKER: u64 = 100;
+
+/// Makes sure that the jobs of all slots can have their files open, or says so.
+fn enough_files(slots: usize, teller: Teller) {
+    let needed = FILES_OF_A_WORKER + FILES_OF_A_JOB * slots as u64;
+    match overnight_proc::raise_file_limit() {
+        Ok(limit) if limit >= needed => {}
+        Ok(limit) => teller.warn(&format!(
+            "this process may open {limit} files, and {slots} jobs at a time need up to {needed}: raise the limit \
+             (LimitNOFILE, ulimit -n) or lower worker.slots"
+        )),
+        Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
+    }
 }
 
 /// A worker that has stopped need not be asked after.

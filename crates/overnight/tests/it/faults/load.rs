@@ -1,25 +1,32 @@
 //! Many jobs at once on one worker, and how it is stopped while they run.
 
+use std::process::Command;
 use std::time::Duration;
 
-use crate::harness::Place;
-use crate::harness::fleet::{Engine, FIX, held_until, place_on};
+use crate::harness::fleet::{Engine, FIX, Worker, held_until, place_on};
+use crate::harness::{Place, sh};
+
+/// Fewer open files than forty jobs need: the usual limit of a process, scaled down with the number of jobs.
+const FILES: &str = "200";
 
 #[test]
 fn forty_jobs_run_at_once_and_all_are_done() {
     for engine in Engine::BOTH {
         let Some(place) = place_on(engine, "forty_jobs_run_at_once") else { continue };
         let gate = place.path("gate");
-        let held = held_until(gate.to_str().unwrap());
+        let limit = place.path("limit");
+        let ask = sh(&format!("ulimit -S -n > '{}'", limit.display()));
+        let held = format!("{ask}, {}", held_until(gate.to_str().unwrap()));
         let keys: Vec<String> =
             (0..40).map(|number| place.add("repo", &[&held], &["--group", &format!("g{number}")])).collect();
-        let worker = place.worker(&["--slots=40", "--exit-when-idle"]);
+        let worker = with_few_files(&place);
         for key in &keys {
             place.until_at_gate(key);
         }
         assert_eq!(place.agents().len(), 40, "all at once");
         let (memory, files) = usage(worker.pid());
         println!("on {}: {} MiB and {files} open files with 40 agents", engine.word(), memory >> 10);
+        assert_eq!(std::fs::read_to_string(&limit).unwrap().trim(), FILES, "agents have the usual limit");
         std::fs::write(&gate, "").unwrap();
         worker.wait().expect_code(0);
         for key in &keys {
@@ -28,6 +35,14 @@ fn forty_jobs_run_at_once_and_all_are_done() {
         assert_eq!(place.branches().len(), 40);
         place.check_fleet();
     }
+}
+
+fn with_few_files(place: &Place) -> Worker {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -S -n {FILES} && exec \"$@\""), "sh"]);
+    command.args([env!("CARGO_BIN_EXE_overnight"), "work", "--slots=40", "--exit-when-idle"]);
+    command.current_dir(place.home()).env_clear().envs(place.environment());
+    Worker::start(command, place)
 }
 
 #[test]

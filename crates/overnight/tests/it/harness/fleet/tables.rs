@@ -90,7 +90,7 @@ impl Tables {
     }
 
     pub(crate) fn try_jobs(&mut self) -> Result<Vec<JobRow>, sqlx::Error> {
-        Ok(self.try_rows(JOBS)?.into_iter().map(job).collect())
+        Ok(self.try_rows(JOBS)?.iter().map(|row| job(row)).collect())
     }
 
     #[track_caller]
@@ -155,7 +155,7 @@ async fn ask(connected: Connected, sql: &str) -> Result<(Connected, Vec<Vec<Opti
     }
 }
 
-fn job(row: Vec<Option<String>>) -> JobRow {
+fn job(row: &[Option<String>]) -> JobRow {
     let text = |at: usize| row[at].clone().unwrap();
     JobRow {
         id: text(0),
@@ -163,10 +163,10 @@ fn job(row: Vec<Option<String>>) -> JobRow {
         state: text(2),
         phase: text(3),
         ended: text(4) == "yes",
-        fence: number(&row, 5),
+        fence: number(row, 5),
         holder: row[6].clone(),
-        lost: number(&row, 7),
-        last_event: number(&row, 8),
+        lost: number(row, 7),
+        last_event: number(row, 8),
         end_reason: row[9].clone(),
     }
 }

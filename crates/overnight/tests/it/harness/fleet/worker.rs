@@ -65,7 +65,7 @@ impl Worker {
     /// Drains it, once it listens.
     #[track_caller]
     pub(crate) fn stop(self) -> Outcome {
-        self.until_said("at a time");
+        self.until_said(" takes ");
         self.signal("TERM");
         self.wait()
     }
