@@ -4,6 +4,7 @@ mod cancel;
 mod clock;
 mod database;
 mod disk;
+mod enqueue;
 mod load;
 mod places;
 mod poison;

@@ -24,6 +24,7 @@ use crate::harness::skipped;
 use case::Case;
 use figures::Figures;
 use plan::Plan;
+pub(super) use probe::strace_works;
 
 /// What is to be swept.
 struct Order {

@@ -57,7 +57,8 @@ impl Probe {
     }
 }
 
-pub(super) fn strace_works() -> bool {
+/// Whether processes can be traced here, and let go of when they become another program.
+pub(crate) fn strace_works() -> bool {
     let tried =
         Command::new("strace").args(["-f", "-qq", "-o", "/dev/null", "-b", "execve", "--", "true"]).output();
     tried.is_ok_and(|output| output.status.success())
