@@ -11,7 +11,8 @@ use crate::ends;
 use crate::error::StoreError;
 use crate::insert::{Into, runs};
 use crate::lease::{Held, Lease};
-use crate::placement::{COLUMNS, Phase, Placement, TYPES};
+use crate::placement::{COLUMNS, IN_V, Phase, Placement};
+use crate::records::Column;
 use crate::row::{self, to_json};
 use crate::sql::{Value, places, rows, sql};
 use crate::store::{Store, WriteTx};
@@ -170,7 +171,7 @@ async fn update_jobs(tx: &mut WriteTx, writes: &[Write]) -> Result<HashMap<Strin
 }
 
 /// Columns of `v` before those of the placement.
-pub(crate) const LEADING: [(&str, &str); 6] = [
+pub(crate) const LEADING: [Column; 6] = [
     ("v_id", "TEXT"),
     ("v_fence", "BIGINT"),
     ("v_holder", "TEXT"),
@@ -223,17 +224,14 @@ pub(crate) const ORDERED: &str =
 pub(crate) const AND_ORDERED: &str = "JOIN l ON l_id = v_id";
 
 fn update_text(count: usize) -> String {
-    let leading = LEADING.iter().map(|(_, kind)| *kind);
-    let types: Vec<&str> = leading.chain(TYPES).collect();
-    let names: Vec<String> = LEADING.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let placed = COLUMNS.iter().map(|column| format!("v_{column}"));
+    let (names, types): (Vec<&str>, Vec<&str>) = LEADING.into_iter().chain(IN_V).unzip();
     let (ordered, join) =
         if count == 1 { (String::new(), "") } else { (format!(", {ORDERED}"), AND_ORDERED) };
     format!(
         "WITH v ({}) AS (VALUES {}){ordered} {} \
          RETURNING jobs.id AS id, jobs.key AS key, last_event, updated_at, dependents, phase, \
          holder IS NULL AND EXISTS (SELECT 1 FROM slots s WHERE s.job_id = jobs.id) AS limited",
-        names.into_iter().chain(placed).collect::<Vec<_>>().join(", "),
+        names.join(", "),
         rows(1, &types, count),
         update_of_v(join, ""),
     )

@@ -1,40 +1,116 @@
-//! Plain steps with one round trip, where the database is a server: state and events of many jobs in one statement, which is a
-//! transaction by itself. What needs more (effects, slots to be freed, jobs that wait for this one's end, a cancel that
-//! came in between) is left to be written step by step.
+//! Changes of many jobs with one round trip: state and events together, as one transaction. PostgreSQL does it with one
+//! statement; SQLite, which has no statements within statements that change anything, with several that are sent together.
+//!
+//! A step that needs more (effects, slots to be freed, jobs that wait for this one's end, a cancel that came in between) is left
+//! to be written statement by statement.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use overnight_core::job::JobEvent;
 use overnight_core::units::Timestamp;
-use serde_json::{Map, Value as Json, json};
 
 use crate::apply::{AND_ORDERED, Applied, LEADING, ORDERED, WRITE, Write, numbered, update_of_v, values_of};
 use crate::dialect::Engine;
-use crate::error::{StoreError, failed};
-use crate::placement::{COLUMNS, TYPES};
+use crate::error::StoreError;
+use crate::placement::IN_V;
+use crate::records::{Column, records, recordset};
 use crate::row::{self, to_json};
 use crate::sql::{Value, sql};
 use crate::store::Store;
+
+/// A change for each engine: the jobs and their events are two parameters, as [`records`] and [`events_value`] make them.
+#[derive(Debug)]
+pub(crate) struct Change {
+    sqlite: String,
+    postgres: String,
+}
+
+/// What a [`Change`] is made of.
+pub(crate) struct Parts<'a> {
+    /// Number of the parameter that holds the changes; the events are the next one.
+    pub(crate) parameter: usize,
+    pub(crate) columns: &'a [Column],
+    /// PostgreSQL locks the jobs in one order for everybody before it changes them; SQLite's writer holds the whole database.
+    pub(crate) lock: &'a str,
+    pub(crate) update: fn(join: &str) -> String,
+    /// Columns of the answer.
+    pub(crate) returned: &'a str,
+}
+
+const EVENTS: [Column; 3] = [("e_job", "TEXT"), ("e_number", "BIGINT"), ("e_event", "TEXT")];
+
+impl Change {
+    pub(crate) fn new(parts: &Parts<'_>) -> Self {
+        Self { sqlite: sqlite(parts), postgres: postgres(parts) }
+    }
+
+    pub(crate) fn text(&self, engine: Engine) -> &str {
+        match engine {
+            Engine::Sqlite => &self.sqlite,
+            Engine::Postgres => &self.postgres,
+        }
+    }
+}
+
+fn postgres(parts: &Parts<'_>) -> String {
+    let Parts { parameter, columns, lock, update, returned } = parts;
+    format!(
+        "WITH v AS MATERIALIZED (SELECT * FROM {}), {lock}, \
+         done AS ({} RETURNING jobs.id, {returned}, v_events), \
+         e AS (SELECT * FROM {}), \
+         written AS (INSERT INTO events (job_id, number, at, event, tx) \
+           SELECT e_job, last_event - v_events + e_number, updated_at, e_event, {{tx}} FROM e JOIN done ON id = e_job) \
+         SELECT id, {returned} FROM done",
+        recordset(Engine::Postgres, *parameter, columns),
+        update(AND_ORDERED),
+        recordset(Engine::Postgres, parameter + 1, &EVENTS),
+    )
+}
+
+/// A job was changed when it counts more events than there are.
+fn sqlite(parts: &Parts<'_>) -> String {
+    let Parts { parameter, columns, lock: _, update, returned } = parts;
+    format!(
+        "BEGIN IMMEDIATE; \
+         WITH v AS MATERIALIZED (SELECT * FROM {}) {} RETURNING jobs.id, {returned}; \
+         INSERT INTO events (job_id, number, at, event, tx) SELECT e_job, known + e_number, updated_at, e_event, {{tx}} FROM \
+           (SELECT r.*, (SELECT COALESCE(MAX(number), 0) FROM events WHERE job_id = e_job) AS known FROM {}) \
+           JOIN jobs ON id = e_job WHERE last_event > known; \
+         COMMIT",
+        recordset(Engine::Sqlite, *parameter, columns),
+        update(""),
+        recordset(Engine::Sqlite, parameter + 1, &EVENTS),
+    )
+}
+
+/// The value of the parameter for the events: each event's number counts within its step.
+pub(crate) fn events_value<'a>(
+    steps: impl Iterator<Item = (&'a str, &'a [JobEvent])>,
+) -> Result<String, StoreError> {
+    let mut rows: Vec<Vec<Value>> = Vec::new();
+    for (job, events) in steps {
+        for (number, event) in (1_i64..).zip(events) {
+            rows.push(vec![job.into(), number.into(), to_json("event", event)?.into()]);
+        }
+    }
+    Ok(records(&EVENTS, rows.iter().map(Vec::as_slice)))
+}
 
 /// A step that lets go of its job may have to tell others; only one that certainly has not is written here.
 const ONLY: &str = "AND (v_phase = 'held' OR (NOT dependents AND cancel IS NULL \
                     AND NOT EXISTS (SELECT 1 FROM slots s WHERE s.job_id = jobs.id)))";
 
-/// One text for any number of steps: they come as two JSON lists. Stored JSON is not looked into.
-static TEXT: LazyLock<String> = LazyLock::new(|| {
-    let leading = LEADING.iter().map(|(name, kind)| format!("{name} {kind}"));
-    let placed = COLUMNS.iter().zip(TYPES).map(|(name, kind)| format!("v_{name} {kind}"));
-    let columns: Vec<String> = leading.chain(placed).collect();
-    format!(
-        "WITH v AS MATERIALIZED (SELECT * FROM json_to_recordset(CAST($1 AS JSON)) AS r ({})), {ORDERED}, \
-         done AS ({} RETURNING jobs.id AS id, last_event, updated_at, v_events), \
-         e AS (SELECT * FROM json_to_recordset(CAST($2 AS JSON)) AS r (e_job TEXT, e_number BIGINT, e_event TEXT)), \
-         written AS (INSERT INTO events (job_id, number, at, event, tx) \
-           SELECT e_job, last_event - v_events + e_number, updated_at, e_event, {{tx}} FROM e JOIN done ON id = e_job) \
-         SELECT id, last_event, updated_at FROM done",
-        columns.join(", "),
-        update_of_v(AND_ORDERED, ONLY),
-    )
+static COLUMNS: LazyLock<Vec<Column>> = LazyLock::new(|| LEADING.into_iter().chain(IN_V).collect());
+
+static STEPS: LazyLock<Change> = LazyLock::new(|| {
+    Change::new(&Parts {
+        parameter: 1,
+        columns: &COLUMNS,
+        lock: ORDERED,
+        update: |join| update_of_v(join, ONLY),
+        returned: "last_event, updated_at",
+    })
 });
 
 impl Store {
@@ -45,18 +121,14 @@ impl Store {
     ) -> Result<Vec<Option<Applied>>, StoreError> {
         let plain = |write: &&Write| write.step.effects.is_empty();
         let mut written = HashMap::new();
-        if self.engine() == Engine::Postgres && writes.clone().any(|write| plain(&write)) {
-            let (mut changes, mut events) = (Vec::new(), Vec::new());
-            for write in writes.clone().filter(plain) {
-                changes.push(record(write)?);
-                for (number, event) in (1..).zip(&write.step.events) {
-                    let event = to_json("event", event)?;
-                    events.push(json!({ "e_job": write.held.job.as_str(), "e_number": i64::from(number), "e_event": event }));
-                }
-            }
-            let query =
-                sql(TEXT.as_str()).bind(Json::from(changes).to_string()).bind(Json::from(events).to_string());
-            for found in self.writer(WRITE)?.all(query).await.map_err(failed(WRITE))? {
+        if writes.clone().any(|write| plain(&write)) {
+            let plain = writes.clone().filter(plain);
+            let changes = plain.clone().map(values_of).collect::<Result<Vec<_>, _>>()?;
+            let events = plain.map(|write| (write.held.job.as_str(), write.step.events.as_slice()));
+            let query = sql(STEPS.text(self.engine()))
+                .bind(records(&COLUMNS, changes.iter().map(Vec::as_slice)))
+                .bind(events_value(events)?);
+            for found in self.change(WRITE, query).await? {
                 let job = row::text(&found, "?", "id")?;
                 let at = Timestamp(row::number(&found, &job, "updated_at")?);
                 written.insert(job.clone(), (at, row::number(&found, &job, "last_event")?));
@@ -69,16 +141,4 @@ impl Store {
         };
         Ok(writes.map(applied).collect())
     }
-}
-
-fn record(write: &Write) -> Result<Json, StoreError> {
-    let names = LEADING.iter().map(|(name, _)| (*name).to_owned());
-    let names = names.chain(COLUMNS.iter().map(|column| format!("v_{column}")));
-    let value = |value: Value| match value {
-        Value::Text(text) => Json::from(text),
-        Value::Number(number) => Json::from(number),
-        Value::Flag(flag) => Json::from(flag),
-    };
-    let record: Map<String, Json> = names.zip(values_of(write)?.into_iter().map(value)).collect();
-    Ok(Json::Object(record))
 }

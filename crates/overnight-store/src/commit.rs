@@ -12,6 +12,8 @@ use crate::store::{Store, retried};
 
 /// Most steps of one transaction.
 const MOST: usize = 64;
+/// Most looks for further steps before a transaction begins; each is a turn of the tasks that are ready to run.
+const LOOKS: u32 = 16;
 
 #[derive(Debug)]
 struct Waiting {
@@ -50,8 +52,7 @@ impl Commits {
             // Somebody else's transaction took it along.
             written = &mut answer => return written.unwrap_or_else(|_| Err(unheard())),
         };
-        // Those that come in the same moment come along.
-        tokio::task::yield_now().await;
+        self.gather().await;
         let gathered = self.take();
         if gathered.is_empty() {
             drop(turn);
@@ -64,6 +65,19 @@ impl Commits {
             });
         }
         answer.await.unwrap_or_else(|_| Err(unheard()))
+    }
+
+    /// Those that come in the same moment come along: waits as long as every look finds more of them than the one before.
+    async fn gather(&self) {
+        let mut seen = 0;
+        for _ in 0..LOOKS {
+            tokio::task::yield_now().await;
+            let waiting = self.lock().len();
+            if waiting <= seen || waiting >= MOST {
+                return;
+            }
+            seen = waiting;
+        }
     }
 
     /// The next steps to be written. What nobody waits for any more is left out, and never written. Of two steps of one job

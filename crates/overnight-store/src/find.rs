@@ -114,14 +114,8 @@ impl Store {
         if let Some(repository) = &filter.repository {
             query = query.bind(repository.as_str());
         }
-        if let Some(ended) = filter.ended {
-            query = query.bind(ended);
-        }
         for name in filter.states.iter().chain(lanes.iter().flatten()) {
             query = query.bind(name.as_str());
-        }
-        if let Some(limit) = filter.limit {
-            query = query.bind(i64::from(limit));
         }
         let mut list = Jobs::default();
         for found in self.all(operation, query).await? {
@@ -173,8 +167,11 @@ fn conditions(filter: &JobFilter, lanes: Option<usize>) -> String {
     if filter.repository.is_some() {
         wanted.push(format!("j.repository_id = {}", next()));
     }
-    if filter.ended.is_some() {
-        wanted.push(format!("j.ended = {}", next()));
+    // A plan that serves both values would leave the index of unfinished jobs alone.
+    match filter.ended {
+        None => {}
+        Some(true) => wanted.push("j.ended".to_owned()),
+        Some(false) => wanted.push("NOT j.ended".to_owned()),
     }
     if !filter.states.is_empty() {
         let names: Vec<String> = filter.states.iter().map(|_| next()).collect();
@@ -190,9 +187,8 @@ fn conditions(filter: &JobFilter, lanes: Option<usize>) -> String {
     }
     let mut text = if wanted.is_empty() { String::new() } else { format!("WHERE {} ", wanted.join(" AND ")) };
     text.push_str("ORDER BY j.created_at DESC, j.id DESC");
-    if filter.limit.is_some() {
-        text.push_str(" LIMIT ");
-        text.push_str(&next());
+    if let Some(limit) = filter.limit {
+        text.push_str(&format!(" LIMIT {limit}"));
     }
     text
 }

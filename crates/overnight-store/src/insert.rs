@@ -1,6 +1,8 @@
 //! Inserting many rows with few statements.
 
+use crate::dialect::Engine;
 use crate::error::StoreError;
+use crate::records::{Column, records, recordset};
 use crate::sql::{Value, rows, sql};
 use crate::store::WriteTx;
 
@@ -11,7 +13,7 @@ const MOST: usize = 64;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Into {
     pub(crate) table: &'static str,
-    pub(crate) columns: &'static [(&'static str, &'static str)],
+    pub(crate) columns: &'static [Column],
     /// Column and expression.
     pub(crate) extra: Option<(&'static str, &'static str)>,
     /// Follows the rows, as in `ON CONFLICT DO NOTHING`.
@@ -53,8 +55,29 @@ impl Into {
         }
     }
 
+    /// The same for rows that come as one value.
+    fn text_of_records(&self) -> String {
+        let mut names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
+        let mut values = names.clone();
+        if let Some((name, expression)) = self.extra {
+            names.push(name);
+            values.push(expression);
+        }
+        let Self { table, tail, .. } = self;
+        let (names, values, from) =
+            (names.join(", "), values.join(", "), recordset(Engine::Postgres, 1, self.columns));
+        format!("INSERT INTO {table} ({names}) SELECT {values} FROM {from} {tail}")
+    }
+
     /// Inserts the rows, whose values stand in the order of the columns. Returns how many were.
     pub(crate) async fn rows(&self, tx: &mut WriteTx, all: &[Vec<Value>]) -> Result<u64, StoreError> {
+        if all.is_empty() {
+            return Ok(0);
+        }
+        if tx.engine() == Engine::Postgres {
+            let value = records(self.columns, all.iter().map(Vec::as_slice));
+            return tx.run(sql(self.text_of_records()).bind(value)).await;
+        }
         let mut inserted = 0;
         for run in runs(all) {
             inserted += tx.run(sql(self.text(run.len())).bind_all(run.iter().flatten().cloned())).await?;

@@ -44,6 +44,7 @@ mod postgres;
 mod prune;
 mod reclaim;
 mod record;
+mod records;
 mod repository;
 mod row;
 mod sql;

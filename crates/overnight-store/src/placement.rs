@@ -4,6 +4,7 @@ use overnight_core::job::{JobState, ParkReason, Stage};
 use overnight_core::units::Timestamp;
 
 use crate::error::StoreError;
+use crate::records::Column;
 use crate::row::to_json;
 use crate::sql::Value;
 
@@ -24,9 +25,21 @@ pub(crate) const COLUMNS: [&str; 13] = [
     "cost_unknown",
 ];
 
-pub(crate) const TYPES: [&str; 13] = [
-    "TEXT", "TEXT", "TEXT", "TEXT", "BIGINT", "TEXT", "BOOLEAN", "TEXT", "BIGINT", "BIGINT", "BIGINT",
-    "BIGINT", "BOOLEAN",
+/// The same as columns of the list `v` of changes that a statement makes.
+pub(crate) const IN_V: [Column; 13] = [
+    ("v_state", "TEXT"),
+    ("v_state_name", "TEXT"),
+    ("v_stage", "TEXT"),
+    ("v_phase", "TEXT"),
+    ("v_wake_at", "BIGINT"),
+    ("v_park_reason", "TEXT"),
+    ("v_ended", "BOOLEAN"),
+    ("v_end_reason", "TEXT"),
+    ("v_attempts", "BIGINT"),
+    ("v_input_tokens", "BIGINT"),
+    ("v_output_tokens", "BIGINT"),
+    ("v_cost", "BIGINT"),
+    ("v_cost_unknown", "BOOLEAN"),
 ];
 
 /// Where a job stands for a claim.

@@ -17,11 +17,12 @@ const CONNECTIONS: u32 = 8;
 pub(crate) const TURN: Duration = Duration::from_secs(30);
 /// How long a connection is trusted that nobody uses.
 const IDLE: Duration = Duration::from_secs(1);
-/// A stopped process must not keep its row locks for ever, nor may anybody wait for ever on one.
-/// Every statement of ours finds a few rows by their keys. What a server knows of a queue's sizes is always old, and with old
-/// figures a join of five jobs is planned as a walk over all of them.
+/// A stopped process must not keep its row locks for ever, nor may anybody wait for ever on one. Every statement of ours finds
+/// rows by an index: what a server knows of a queue's sizes is always old, and with old figures a join of five jobs is planned as
+/// a walk over all of them. So the plan does not depend on the values either, and is made once.
 const SESSION: &str = "SET idle_in_transaction_session_timeout = '30s'; SET lock_timeout = '20s'; \
-    SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
+    SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET jit = off; \
+    SET plan_cache_mode = force_generic_plan";
 
 impl Store {
     /// Opens it; `turn`: how long a task waits for a free connection, or for the server to accept one, now and later.

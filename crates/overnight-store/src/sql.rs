@@ -197,6 +197,22 @@ impl Pool {
         }
     }
 
+    /// Rows of a text that is a transaction by itself. SQLite's begins and commits one; what fails in between is undone here.
+    /// Must not be dropped before it is done: the connection would be left within the transaction.
+    pub(crate) async fn all_or_nothing(&self, sql: Sql) -> Result<Vec<Row>, sqlx::Error> {
+        let Self::Sqlite(pool) = self else { return self.all(sql).await };
+        let mut connection = pool.acquire().await?;
+        let error = match sql.sqlite().fetch_all(&mut *connection).await {
+            Ok(rows) => return Ok(rows.into_iter().map(Row::Sqlite).collect()),
+            Err(error) => error,
+        };
+        // There is none to undo when it could not begin. A connection that is of no use any more is closed either way.
+        if sqlx::query("ROLLBACK").execute(&mut *connection).await.is_err() {
+            connection.close().await?;
+        }
+        Err(error)
+    }
+
     pub(crate) async fn optional(&self, sql: Sql) -> Result<Option<Row>, sqlx::Error> {
         match self {
             Self::Sqlite(pool) => Ok(sql.sqlite().fetch_optional(pool).await?.map(Row::Sqlite)),

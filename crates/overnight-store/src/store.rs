@@ -1,11 +1,13 @@
 //! The open store: its connections, and the signal that something was committed.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use overnight_core::units::Timestamp;
 
+use crate::claim::Crowd;
 use crate::commit::Commits;
 use crate::database::Database;
 use crate::dialect::Engine;
@@ -24,6 +26,7 @@ pub struct Store {
     woken: watch::Sender<u64>,
     pub(crate) lanes: LaneCache,
     pub(crate) commits: Commits,
+    pub(crate) crowd: Arc<Crowd>,
 }
 
 impl Store {
@@ -35,6 +38,7 @@ impl Store {
             woken: watch::Sender::new(0),
             lanes: LaneCache::default(),
             commits: Commits::default(),
+            crowd: Arc::default(),
         }
     }
 
@@ -161,6 +165,15 @@ impl Store {
         self.writer(operation)?.run(sql).await.map_err(failed(operation))
     }
 
+    /// A change that is a transaction by itself: see [`crate::at_once`]. Once begun it is carried through, even when nobody waits
+    /// for the answer any more.
+    pub(crate) async fn change(&self, operation: &'static str, sql: Sql) -> Result<Vec<Row>, StoreError> {
+        let pool = self.writer(operation)?.clone();
+        let changing = tokio::spawn(async move { pool.all_or_nothing(sql).await });
+        let lost = |_| StoreError::Internal { what: "a change of the database broke off" };
+        changing.await.map_err(lost)?.map_err(failed(operation))
+    }
+
     pub(crate) async fn begin(&self, operation: &'static str) -> Result<WriteTx, StoreError> {
         let tx = self.writer(operation)?.begin().await.map_err(failed(operation))?;
         Ok(WriteTx { tx, operation, engine: self.engine(), gives_work: false, woken: self.woken.clone() })
@@ -194,6 +207,10 @@ pub(crate) struct WriteTx {
 }
 
 impl WriteTx {
+    pub(crate) fn engine(&self) -> Engine {
+        self.engine
+    }
+
     pub(crate) async fn all(&mut self, sql: Sql) -> Result<Vec<Row>, StoreError> {
         self.tx.all(sql).await.map_err(failed(self.operation))
     }

@@ -96,3 +96,12 @@ CREATE TABLE tallies (
 -- Held and ready jobs are updated all the time: room on the page keeps heartbeats off the indexes, and dead rows go early.
 ALTER TABLE jobs SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_limit = 2000);
 ALTER TABLE slots SET (autovacuum_vacuum_scale_factor = 0.01);
+
+-- A job's row is written anew with every step, and with it its place in every index: those that another one makes unnecessary
+-- are left out. A key is its repository's name and the number; most jobs have no request.
+ALTER TABLE jobs DROP CONSTRAINT jobs_repository_id_number_key;
+ALTER TABLE jobs DROP CONSTRAINT jobs_request_key;
+CREATE UNIQUE INDEX jobs_request ON jobs (request) WHERE request IS NOT NULL;
+-- Written only by statements that change or insert their job as well; a look-up of the job for each row would double what they cost.
+ALTER TABLE events DROP CONSTRAINT events_job_id_fkey;
+ALTER TABLE job_specs DROP CONSTRAINT job_specs_job_id_fkey;

@@ -3,10 +3,11 @@
 //! Here: one job by its id, and what both ways of claiming share. Taking the next jobs of the queue is in `next`, how a
 //! worker's free slots are shared out in `plan`, concurrency limits in `slots`.
 
+mod at_once;
 pub(crate) mod next;
 pub(crate) mod plan;
 pub(crate) mod slots;
-mod take;
+pub(crate) mod take;
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::lease::Lease;
 use crate::record::EventRecord;
 use crate::store::Store;
 
+pub(crate) use at_once::Crowd;
 pub use next::{ClaimOrder, Claims};
 
 use take::{Candidate, take};

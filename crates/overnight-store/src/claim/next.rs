@@ -8,7 +8,7 @@ use crate::free;
 use crate::lane::{Lane, Offer};
 use crate::reclaim::GONE;
 use crate::row::{self, SELECT_JOB};
-use crate::sql::{Row, sql};
+use crate::sql::{Row, Sql, sql};
 use crate::store::{Store, WriteTx};
 
 use overnight_core::job::PRIORITY_STEP;
@@ -80,19 +80,15 @@ impl Store {
             if heads.waiting.is_empty() {
                 break;
             }
-            let mut tx = self.begin("claim jobs").await?;
             let mut round = Round { claimant: &order.claimant, free, barren: &mut barren };
-            let found = match round.go(&mut tx, &heads).await {
-                Err(error) if error.is_collision() => Found { raced: true, ..Found::default() },
-                found => found?,
+            // Who was too slow once in this claim locks for the rest of it.
+            let at_once = if races == 0 { round.go_at_once(self, &heads).await? } else { None };
+            let found = match at_once {
+                Some(found) => found,
+                None => round.go(self, &heads).await?,
             };
             let Found { taken, unreadable, raced } = found;
             races += u32::from(raced);
-            if taken.is_empty() && unreadable.is_empty() {
-                // Nothing was written; dropping it is as good as a commit.
-                continue;
-            }
-            tx.commit().await?;
             claims.taken.extend(taken);
             claims.unreadable.extend(unreadable);
         }
@@ -159,7 +155,7 @@ struct Found {
     raced: bool,
 }
 
-/// One look at the lanes within one transaction.
+/// One look at the lanes.
 struct Round<'a> {
     claimant: &'a Claimant,
     free: usize,
@@ -168,7 +164,49 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    async fn go(&mut self, tx: &mut WriteTx, heads: &Heads) -> Result<Found, StoreError> {
+    /// Without a lock; `None`: it takes one.
+    async fn go_at_once(&mut self, store: &Store, heads: &Heads) -> Result<Option<Found>, StoreError> {
+        if heads.limited || store.crowd.is_dense() {
+            return Ok(None);
+        }
+        let open: Vec<Waiting> = heads.waiting.iter().map(|(waiting, _)| waiting.clone()).collect();
+        let mut candidates = Vec::new();
+        for (spot, share) in share_out(&open, self.free) {
+            let query = of_spot(&spot, share, "");
+            let found = store.all("look for ready jobs", query).await?;
+            for row in &found {
+                match candidate(row) {
+                    // A cancel may be asked for while nobody locks the row; only a lock makes sure of it.
+                    Ok(candidate) if candidate.job.cancel.is_none() => candidates.push(candidate),
+                    Ok(_) | Err(_) => return Ok(None),
+                }
+            }
+            if found.len() < share {
+                self.barren.insert(spot);
+            }
+        }
+        let wanted = candidates.len();
+        let taken = store.take_at_once(candidates, self.claimant).await?;
+        let raced = taken.len() < wanted;
+        if raced {
+            store.crowd.met();
+        }
+        Ok(Some(Found { taken, unreadable: Vec::new(), raced }))
+    }
+
+    /// Within one transaction, passing over what others are about to take.
+    async fn go(&mut self, store: &Store, heads: &Heads) -> Result<Found, StoreError> {
+        let mut tx = store.begin("claim jobs").await?;
+        match self.within(&mut tx, heads).await {
+            Err(error) if error.is_collision() => Ok(Found { raced: true, ..Found::default() }),
+            // Nothing was written; dropping it is as good as a commit.
+            Ok(found) if found.taken.is_empty() && found.unreadable.is_empty() => Ok(found),
+            Ok(found) => tx.commit().await.map(|()| found),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn within(&mut self, tx: &mut WriteTx, heads: &Heads) -> Result<Found, StoreError> {
         let mut limits =
             if heads.limited { slots::of(tx, &all_keys(heads)).await? } else { Limits::default() };
         let mut open = Vec::new();
@@ -185,12 +223,12 @@ impl Round<'_> {
             let Some((_, lane)) = heads.waiting.iter().find(|(waiting, _)| waiting.spot == spot) else {
                 continue;
             };
-            let found = of_spot(tx, &spot, share).await?;
+            let found = tx.all(of_spot(&spot, share, "{lock_free}")).await?;
             if found.len() < share {
                 self.barren.insert(spot);
             }
-            for one in found {
-                match one {
+            for row in &found {
+                match candidate(row) {
                     Ok(mut candidate) => {
                         let Some(slots) = limits.hand_out(&lane.limit_keys) else { break };
                         candidate.slots = slots;
@@ -210,31 +248,27 @@ impl Round<'_> {
     }
 }
 
-/// Locks the first jobs of a lane and place that nobody else is about to take.
-async fn of_spot(
-    tx: &mut WriteTx,
-    spot: &Spot,
-    count: usize,
-) -> Result<Vec<Result<Candidate, CorruptRow>>, StoreError> {
+/// The first jobs of a lane and place.
+fn of_spot(spot: &Spot, count: usize, lock: &str) -> Sql {
     let limit = i64::try_from(count).unwrap_or(i64::MAX);
-    let query = sql(of_spot_text()).bind(&spot.lane).bind(&spot.place).bind(limit);
-    let read = |row: &Row| {
-        let raw = row.text("id").map_err(|error| CorruptRow::new("?", "id", error))?;
-        Ok(Candidate {
-            now: Timestamp(row::number(row, &raw, "now")?),
-            place: row::text(row, &raw, "place")?,
-            job: row::job(row)?,
-            slots: Vec::new(),
-        })
-    };
-    Ok(tx.all(query).await?.iter().map(read).collect())
+    sql(of_spot_text(lock)).bind(&spot.lane).bind(&spot.place).bind(limit)
 }
 
-pub(crate) fn of_spot_text() -> String {
+pub(crate) fn of_spot_text(lock: &str) -> String {
     format!(
         "{SELECT_JOB} WHERE j.lane_id = $1 AND j.place = $2 AND j.phase = 'ready' \
-         ORDER BY j.position, j.id LIMIT $3 {{lock_free}}"
+         ORDER BY j.position, j.id LIMIT $3 {lock}"
     )
+}
+
+fn candidate(row: &Row) -> Result<Candidate, CorruptRow> {
+    let raw = row.text("id").map_err(|error| CorruptRow::new("?", "id", error))?;
+    Ok(Candidate {
+        now: Timestamp(row::number(row, &raw, "now")?),
+        place: row::text(row, &raw, "place")?,
+        job: row::job(row)?,
+        slots: Vec::new(),
+    })
 }
 
 fn all_keys(heads: &Heads) -> Vec<String> {

@@ -10,10 +10,11 @@ use crate::apply::{EVENTS, event_row, numbered};
 use crate::error::StoreError;
 use crate::insert::runs;
 use crate::lease::{Held, Lease, span};
-use crate::placement::{COLUMNS, Placement, TYPES};
+use crate::placement::{COLUMNS, IN_V, Placement};
 use crate::record::EventRecord;
+use crate::records::Column;
 use crate::row;
-use crate::sql::{Value, rows, sql};
+use crate::sql::{Row, Value, rows, sql};
 use crate::store::WriteTx;
 
 use super::slots::{Slot, occupy};
@@ -45,29 +46,56 @@ pub(crate) async fn take(
         }
     }
     let written = write(tx, &decided, claimant).await?;
+    let claimed = handed_over(decided, &written, claimant);
     let mut events = Vec::new();
-    let mut claimed = Vec::with_capacity(decided.len());
-    for taking in decided {
-        let Some(found) = written.get(taking.job.id.as_str()) else { continue };
-        let applied = numbered(found.at, found.last_event - count(&taking.step), taking.step.events.clone());
-        for (number, at, event) in &applied.events {
-            events.push(event_row(taking.job.id.as_str(), *number, *at, event)?);
+    for one in &claimed {
+        for record in &one.events {
+            if let Ok(event) = &record.event {
+                events.push(event_row(one.job.id.as_str(), record.number, record.at, event)?);
+            }
         }
-        claimed.push(hand_over(taking, found, applied.events, claimant));
     }
     EVENTS.rows(tx, &events).await?;
     Ok(claimed)
 }
 
-struct Taking {
-    job: Job,
+/// The jobs that were taken, with their leases.
+pub(super) fn handed_over(
+    decided: Vec<Taking>,
+    written: &HashMap<String, Written>,
+    claimant: &Claimant,
+) -> Vec<Claimed> {
+    let taken = |taking: Taking| {
+        let found = written.get(taking.job.id.as_str())?;
+        Some(hand_over(taking, found, claimant))
+    };
+    decided.into_iter().filter_map(taken).collect()
+}
+
+/// What taking a job makes of it.
+pub(super) struct Taking {
+    pub(super) job: Job,
     fence: Fence,
-    step: Step,
+    pub(super) step: Step,
     /// Where it can go on from now on; empty: anywhere.
     place: String,
 }
 
-fn decide(candidate: Candidate, claimant: &Claimant) -> Result<Taking, StoreError> {
+impl Taking {
+    /// In the order of the columns of `v`.
+    pub(super) fn values(&self) -> Result<Vec<Value>, StoreError> {
+        let mut values: Vec<Value> = vec![
+            self.job.id.as_str().into(),
+            self.job.fence.0.into(),
+            count(&self.step).into(),
+            (&self.place).into(),
+        ];
+        values.extend(Placement::of(&self.step.next, true)?.values());
+        Ok(values)
+    }
+}
+
+pub(super) fn decide(candidate: Candidate, claimant: &Claimant) -> Result<Taking, StoreError> {
     let Candidate { job, now, place, slots: _ } = candidate;
     let fence = Fence(job.fence.0 + 1);
     let moved = !place.is_empty() && place != claimant.place.as_str();
@@ -87,10 +115,28 @@ fn count(step: &Step) -> i64 {
     i64::try_from(step.events.len()).unwrap_or(i64::MAX)
 }
 
-struct Written {
+/// What the database made of it.
+pub(super) struct Written {
     last_event: i64,
     at: Timestamp,
     until: Timestamp,
+}
+
+impl Written {
+    /// Reads the rows that [`change`] returned, by the ids of their jobs.
+    pub(super) fn read(found: &[Row]) -> Result<HashMap<String, Self>, StoreError> {
+        let mut written = HashMap::new();
+        for found in found {
+            let job = row::text(found, "?", "id")?;
+            let one = Self {
+                last_event: row::number(found, &job, "last_event")?,
+                at: Timestamp(row::number(found, &job, "updated_at")?),
+                until: Timestamp(row::number(found, &job, "lease_until")?),
+            };
+            written.insert(job, one);
+        }
+        Ok(written)
+    }
 }
 
 async fn write(
@@ -102,56 +148,47 @@ async fn write(
     for run in runs(decided) {
         let mut values: Vec<Value> = vec![claimant.worker.as_str().into(), span(claimant.lease).into()];
         for taking in run {
-            values.push(taking.job.id.as_str().into());
-            values.push(taking.job.fence.0.into());
-            values.push(count(&taking.step).into());
-            values.push((&taking.place).into());
-            values.extend(Placement::of(&taking.step.next, true)?.values());
+            values.extend(taking.values()?);
         }
-        for found in tx.all(sql(text(run.len())).bind_all(values)).await? {
-            let job = row::text(&found, "?", "id")?;
-            let one = Written {
-                last_event: row::number(&found, &job, "last_event")?,
-                at: Timestamp(row::number(&found, &job, "updated_at")?),
-                until: Timestamp(row::number(&found, &job, "lease_until")?),
-            };
-            written.insert(job, one);
-        }
+        written.extend(Written::read(&tx.all(sql(text(run.len())).bind_all(values)).await?)?);
     }
     Ok(written)
 }
 
-/// The fence that was judged is named again: whoever came in between makes this touch nothing. That the job has not ended was
-/// judged with it.
+/// Columns of `v` before those of the placement.
+pub(super) const LEADING: [Column; 4] =
+    [("v_id", "TEXT"), ("v_fence", "BIGINT"), ("v_events", "BIGINT"), ("v_place", "TEXT")];
+
 fn text(count: usize) -> String {
-    let types: Vec<&str> = ["TEXT", "BIGINT", "BIGINT", "TEXT"].into_iter().chain(TYPES).collect();
-    let named: Vec<String> = COLUMNS.iter().map(|column| format!("v_{column}")).collect();
+    let (names, types): (Vec<&str>, Vec<&str>) = LEADING.into_iter().chain(IN_V).unzip();
+    let (names, rows) = (names.join(", "), rows(3, &types, count));
+    format!("WITH v ({names}) AS (VALUES {rows}) {} RETURNING jobs.id, {RETURNED}", change(""))
+}
+
+/// What is read of a job that was changed, besides its id.
+pub(super) const RETURNED: &str = "last_event, updated_at, lease_until";
+
+/// The change of the jobs that `v` names, for worker `$1` and `$2` milliseconds. The fence that was judged is named again:
+/// whoever came in between makes this touch nothing. That the job has not ended was judged with it.
+pub(super) fn change(join: &str) -> String {
     let set: Vec<String> = COLUMNS.iter().map(|column| format!("{column} = v_{column}")).collect();
     format!(
-        "WITH v (v_id, v_fence, v_events, v_place, {}) AS (VALUES {}) \
-         UPDATE jobs SET {}, fence = fence + 1, holder = $1, place = v_place, lease_until = {{now}} + $2, \
+        "UPDATE jobs SET {}, fence = fence + 1, holder = $1, place = v_place, lease_until = {{now}} + $2, \
          last_event = last_event + v_events, claimed_at = {{now}}, updated_at = {{now}} \
-         FROM v WHERE jobs.id = v_id AND fence = v_fence \
-         RETURNING jobs.id AS id, last_event, updated_at, lease_until",
-        named.join(", "),
-        rows(3, &types, count),
+         FROM v {join} WHERE jobs.id = v_id AND fence = v_fence",
         set.join(", "),
     )
 }
 
-fn hand_over(
-    taking: Taking,
-    found: &Written,
-    events: Vec<(overnight_core::id::EventNumber, Timestamp, overnight_core::job::JobEvent)>,
-    claimant: &Claimant,
-) -> Claimed {
+fn hand_over(taking: Taking, found: &Written, claimant: &Claimant) -> Claimed {
+    let applied = numbered(found.at, found.last_event - count(&taking.step), taking.step.events.clone());
     let Taking { mut job, fence, step, place: _ } = taking;
     let held = Held { job: job.id.clone(), worker: claimant.worker.clone(), fence };
     job.fence = fence;
     job.state = step.next;
     job.holder = Some(Holder { worker: claimant.worker.clone(), lease_until: found.until });
     job.updated_at = found.at;
-    let events =
-        events.into_iter().map(|(number, at, event)| EventRecord { number, at, event: Ok(event) }).collect();
+    let record = |(number, at, event)| EventRecord { number, at, event: Ok(event) };
+    let events = applied.events.into_iter().map(record).collect();
     Claimed { lease: Lease::new(held, claimant.place.clone(), found.until), job, events }
 }

@@ -1,7 +1,5 @@
-//! One plain job with one round trip, where the database is a server: what otherwise takes seven statements, each waiting for
-//! the answer to the one before, is one statement here, which is a transaction by itself.
-//!
-//! SQLite has no need of it: its statements do not travel, and it has no statements within statements that change anything.
+//! One plain job with one round trip: what otherwise takes seven statements, each waiting for the answer to the one before, is
+//! one statement for PostgreSQL, and several that are sent together for SQLite; either way a transaction by itself.
 
 use overnight_core::job::{Job, JobEvent, JobState, PRIORITY_STEP};
 use overnight_core::units::Timestamp;
@@ -17,7 +15,7 @@ use super::NewJob;
 use super::write::{Counter, made, new_id};
 
 /// The rows are those of `write`, for a job that waits for nothing. The notification is the last thing that happens.
-const TEXT: &str = "WITH counted AS ( \
+const POSTGRES: &str = "WITH counted AS ( \
       UPDATE repositories SET last_number = last_number + 1 WHERE id = $2 \
       RETURNING name, last_number AS number, {now} AS now, CAST($6 AS BIGINT) AS not_before), \
     job AS (INSERT INTO jobs (id, repository_id, number, key, state, state_name, stage, wake_at, ended, fence, last_event, \
@@ -31,12 +29,27 @@ const TEXT: &str = "WITH counted AS ( \
     event AS (INSERT INTO events (job_id, number, at, event, tx) SELECT $1, 1, now, $13, {tx} FROM counted) \
     SELECT number, now, CAST(pg_notify('overnight', '') AS TEXT) AS told FROM counted";
 
+/// An unknown repository counts nothing, and the rest finds nothing to go by.
+const SQLITE: &str = "BEGIN IMMEDIATE; \
+    UPDATE repositories SET last_number = last_number + 1 WHERE id = $2; \
+    INSERT INTO jobs (id, repository_id, number, key, state, state_name, stage, wake_at, ended, fence, last_event, \
+        created_at, updated_at, phase, lane_id, position, priority, queueing, place) \
+      SELECT $1, id, last_number, name || '-' || last_number, $3, $4, $5, \
+        CASE WHEN $6 > now THEN $6 END, FALSE, 0, 1, now, now, \
+        CASE WHEN $6 > now THEN 'due' ELSE 'ready' END, $7, \
+        CASE WHEN $6 > now THEN $6 ELSE now END - $8 * $9, $8, $10, $11 \
+      FROM (SELECT id, last_number, name, {now} AS now FROM repositories WHERE id = $2) \
+      RETURNING number, created_at AS now; \
+    INSERT INTO job_specs (job_id, spec) SELECT id, $12 FROM jobs WHERE id = $1; \
+    INSERT INTO events (job_id, number, at, event, tx) SELECT id, 1, created_at, $13, {tx} FROM jobs WHERE id = $1; \
+    COMMIT";
+
 impl Store {
     /// Accepts this job if that can be done at once; `None`: it has to be done step by step.
     pub(super) async fn enqueue_at_once(&self, new: &NewJob) -> Result<Option<Job>, StoreError> {
         let plain = new.request.is_none() && new.after.is_empty();
         let name = self.lanes.name_of(&new.repository);
-        let (Engine::Postgres, true, Some(name)) = (self.engine(), plain, name) else { return Ok(None) };
+        let (true, Some(name)) = (plain, name) else { return Ok(None) };
         let queueing = new.queueing.clone().tidy();
         let lane = Lane::of(&new.repository, &name, new.spec.agent.backend, &queueing);
         if self.lanes.get(&lane.id).is_none() {
@@ -45,7 +58,11 @@ impl Store {
         let state = JobState::Queued;
         let id = new_id()?;
         let step = i64::try_from(PRIORITY_STEP.as_millis()).unwrap_or(i64::MAX);
-        let insert = sql(TEXT)
+        let text = match self.engine() {
+            Engine::Sqlite => SQLITE,
+            Engine::Postgres => POSTGRES,
+        };
+        let insert = sql(text)
             .bind(id.as_str())
             .bind(new.repository.as_str())
             .bind(to_json("state", &state)?)
@@ -59,9 +76,7 @@ impl Store {
             .bind(queueing.place.as_ref().map_or("", |place| place.as_str()))
             .bind(to_json("spec", &new.spec)?)
             .bind(to_json("event", &JobEvent::Queued { title: new.spec.title.clone() })?);
-        let operation = "enqueue";
-        let found =
-            self.writer(operation)?.optional(insert).await.map_err(crate::error::failed(operation))?;
+        let found = self.change("enqueue", insert).await?.pop();
         let found = found.ok_or_else(|| StoreError::UnknownRepository { id: new.repository.clone() })?;
         self.wake();
         let next = row::number(&found, id.as_str(), "number")?;

@@ -1,8 +1,9 @@
 //! Whose turn it is: order, priorities, fairness, what a worker must offer, and rows that cannot be read.
 
-use overnight_core::job::PRIORITY_STEP;
+use overnight_core::job::{CancelledBy, PRIORITY_STEP};
 
 use super::*;
+use crate::claim::take::Candidate;
 
 on_both!(
     a_lane_is_served_in_the_order_of_arrival,
@@ -15,6 +16,7 @@ on_both!(
     claims_at_the_same_time_leave_no_slot_free_while_jobs_wait,
     a_job_that_cannot_be_read_is_set_aside_and_keeps_nobody_waiting,
     a_lane_that_cannot_be_read_keeps_nobody_waiting,
+    a_job_that_changed_since_it_was_read_is_not_taken,
     a_stopped_claim_leaves_nothing_behind,
 );
 
@@ -195,6 +197,36 @@ async fn a_lane_that_cannot_be_read_keeps_nobody_waiting(f: &Fixture) {
     enqueue_in(&f.store, "web", "x").await;
     let other = f.other().await;
     assert_eq!(keys(&claim_next(&other, "w", 9).await), ["web-1"]);
+}
+
+/// What happens between the look and the change of a claim that does not lock.
+async fn a_job_that_changed_since_it_was_read_is_not_taken(f: &Fixture) {
+    let store = &f.store;
+    let read = async |job: &Job| Candidate {
+        job: store.job(&job.id).await.unwrap(),
+        now: store.now().await.unwrap(),
+        place: String::new(),
+        slots: Vec::new(),
+    };
+    let take =
+        async |candidate: Candidate| store.take_at_once(vec![candidate], &claimant("slow")).await.unwrap();
+    let (taken, cancelled, parked, same) =
+        (enqueue(store).await, enqueue(store).await, enqueue(store).await, enqueue(store).await);
+    let (of_taken, of_cancelled, of_parked) =
+        (read(&taken).await, read(&cancelled).await, read(&parked).await);
+    claim(store, &taken.id, "fast").await;
+    store.cancel_request(&cancelled.id, CancelledBy::Command).await.unwrap();
+    let (mut brief, wake) = (claim(store, &parked.id, "fast").await, Timestamp(1));
+    advance(store, &brief.lease, &mut brief.job, parks(ParkReason::RateLimited, Some(wake))).await;
+    for candidate in [of_taken, of_cancelled, of_parked] {
+        assert!(take(candidate).await.is_empty());
+    }
+    let took = take(read(&same).await).await.pop().unwrap();
+    assert_eq!(took.job.holder, store.job(&same.id).await.unwrap().holder);
+    assert_eq!(took.events.first().unwrap().number.0, 2);
+    for job in [&taken, &cancelled, &parked, &same] {
+        assert_gapless(&numbers(store, &job.id).await);
+    }
 }
 
 async fn a_stopped_claim_leaves_nothing_behind(f: &Fixture) {

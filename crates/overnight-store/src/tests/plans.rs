@@ -89,7 +89,8 @@ async fn a_claim_reads_few_rows_behind_many_jobs_of_one_lane(f: &Fixture) {
     let busy = fill(&f.store).await;
     let lane = sql("SELECT lane_id FROM jobs WHERE id = $1").bind(busy.id.as_str());
     let lane = f.store.one("test", lane).await.unwrap().text("lane_id").unwrap();
-    let statements = [(HEADS.to_owned(), vec!["here", "*"]), (of_spot_text(), vec![lane.as_str(), "", "10"])];
+    let statements =
+        [(HEADS.to_owned(), vec!["here", "*"]), (of_spot_text("{lock_free}"), vec![lane.as_str(), "", "10"])];
     // Before anybody has told the planner of the new rows, and after.
     for told in [false, true] {
         if told {
