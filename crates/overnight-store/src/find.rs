@@ -1,5 +1,7 @@
 //! Finding jobs: by what a person typed, and as lists. Reads only.
 
+use std::fmt::Write as _;
+
 use overnight_core::id::{JobId, RepositoryId, TaskKey};
 use overnight_core::job::{Job, Label};
 
@@ -188,7 +190,8 @@ fn conditions(filter: &JobFilter, lanes: Option<usize>) -> String {
     let mut text = if wanted.is_empty() { String::new() } else { format!("WHERE {} ", wanted.join(" AND ")) };
     text.push_str("ORDER BY j.created_at DESC, j.id DESC");
     if let Some(limit) = filter.limit {
-        text.push_str(&format!(" LIMIT {limit}"));
+        // Writing to a String cannot fail.
+        let _ = write!(text, " LIMIT {limit}");
     }
     text
 }
