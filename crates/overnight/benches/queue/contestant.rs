@@ -1,7 +1,7 @@
 //! Who takes part, with which settings.
 
 use crate::install::Peer;
-use crate::scenario::{Scenario, Sizes};
+use crate::scenario::{Scenario, Sizes, USUAL};
 
 /// What is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(crate) struct Contestant {
     without: &'static [Scenario],
     /// Sizes for scenarios in which it mostly waits for its next poll. These are measured in the first round only.
     slow: &'static [(Scenario, usize)],
+    /// Scenarios beyond the usual ones that it takes part in.
+    also: &'static [Scenario],
 }
 
 impl Contestant {
@@ -41,7 +43,8 @@ impl Contestant {
     }
 
     pub(crate) fn takes_part(&self, scenario: Scenario) -> bool {
-        !self.without.contains(&scenario)
+        let usual = USUAL.contains(&scenario) && !self.without.contains(&scenario);
+        usual || self.also.contains(&scenario)
     }
 
     pub(crate) fn is_slow(&self, scenario: Scenario) -> bool {
@@ -69,26 +72,34 @@ const fn peer(
     peer: Peer,
     mode: &'static str,
 ) -> Contestant {
-    Contestant { engine, tool, setting, program: Program::Peer(peer, mode), without: &[], slow: &[] }
+    Contestant {
+        engine,
+        tool,
+        setting,
+        program: Program::Peer(peer, mode),
+        without: &[],
+        slow: &[],
+        also: &[],
+    }
 }
 
 const fn own(engine: Engine, tool: &'static str, setting: &'static str, name: &'static str) -> Contestant {
-    Contestant { engine, tool, setting, program: Program::Own(name), without: &[], slow: &[] }
+    Contestant { engine, tool, setting, program: Program::Own(name), without: &[], slow: &[], also: &[] }
 }
 
 /// Everybody, in the order of the table.
 pub(crate) fn all() -> Vec<Contestant> {
     use Engine::{Postgres, Sqlite};
-    use Scenario::{Drain, EnqueueTen, PickUp};
+    use Scenario::{Behind, Drain, EnqueueTen, PickUp, Pinned};
     let mut all = vec![
-        Contestant { without: &[PickUp], ..own(Postgres, RAW_POSTGRES, "", "raw-postgres") },
+        Contestant { without: &[PickUp], also: &[Pinned], ..own(Postgres, RAW_POSTGRES, "", "raw-postgres") },
         Contestant { without: &[Drain], ..own(Postgres, RAW_POSTGRES, "insert with NOTIFY", "raw-notify") },
-        own(Postgres, OURS_POSTGRES, "", "overnight"),
+        Contestant { also: &[Behind, Pinned], ..own(Postgres, OURS_POSTGRES, "", "overnight") },
     ];
     all.extend(peers());
     all.extend([
         Contestant { without: &[EnqueueTen, PickUp], ..own(Sqlite, RAW_SQLITE, "", "raw-sqlite") },
-        own(Sqlite, OURS_SQLITE, "", "overnight"),
+        Contestant { also: &[Behind], ..own(Sqlite, OURS_SQLITE, "", "overnight") },
         Contestant {
             slow: &[(PickUp, 2)],
             ..peer(Sqlite, "apalis-sqlite", "default (less durable)", Peer::Apalis, "sqlite-default")

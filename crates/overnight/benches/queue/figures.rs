@@ -25,6 +25,10 @@ pub(crate) enum Part {
     P50,
     /// The 99th percentile, in milliseconds.
     P99,
+    /// Jobs per second at the beginning.
+    First,
+    /// Jobs per second at the end.
+    Last,
 }
 
 impl Part {
@@ -33,8 +37,11 @@ impl Part {
             (Self::Rate, Outcome::Rate(rate)) => Some(*rate),
             (Self::P50, Outcome::Latency(ms)) => Some(percentile(ms, 0.5)),
             (Self::P99, Outcome::Latency(ms)) => Some(percentile(ms, 0.99)),
-            (Self::Rate, Outcome::Latency(_) | Outcome::Failed(_))
-            | (Self::P50 | Self::P99, Outcome::Rate(_) | Outcome::Failed(_)) => None,
+            (Self::First, Outcome::Fade(first, _)) => Some(*first),
+            (Self::Last, Outcome::Fade(_, last)) => Some(*last),
+            (Self::Rate, Outcome::Latency(_) | Outcome::Fade(..) | Outcome::Failed(_))
+            | (Self::P50 | Self::P99, Outcome::Rate(_) | Outcome::Fade(..) | Outcome::Failed(_))
+            | (Self::First | Self::Last, Outcome::Rate(_) | Outcome::Latency(_) | Outcome::Failed(_)) => None,
         }
     }
 }
@@ -66,7 +73,7 @@ impl Figures {
     pub(crate) fn failure(&self, contestant: &str, scenario: Scenario) -> Option<&str> {
         self.rounds(contestant, scenario).iter().find_map(|measured| match &measured.outcome {
             Outcome::Failed(reason) => Some(reason.as_str()),
-            Outcome::Rate(_) | Outcome::Latency(_) => None,
+            Outcome::Rate(_) | Outcome::Latency(_) | Outcome::Fade(..) => None,
         })
     }
 
@@ -81,6 +88,7 @@ impl Figures {
                 let (key, value) = match &measured.outcome {
                     Outcome::Rate(rate) => ("jobs_per_second", json!(rate)),
                     Outcome::Latency(ms) => ("ms", json!(ms)),
+                    Outcome::Fade(first, last) => ("jobs_per_second_first_and_last", json!([first, last])),
                     Outcome::Failed(reason) => ("failed", json!(reason)),
                 };
                 row[key] = value;

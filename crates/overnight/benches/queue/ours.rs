@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::program::{BATCH, Order, WARM_ENQUEUES, pick_up, rate};
+use crate::program::{BATCH, Order, PINNED_PARTS, WARM_ENQUEUES, pick_up, pin, rate};
+
+mod behind;
 
 const SLOTS: usize = 10;
 /// Only what a lost notification costs at most.
@@ -36,6 +38,12 @@ pub(crate) async fn run(order: &Order) -> Value {
         }
         "enqueue-single" | "enqueue-ten" | "enqueue-batch" => enqueue(&store, order).await,
         "drain" => drain(&store, order.count).await,
+        "load-behind" => behind::load(&store).await,
+        "behind" => behind::claims(&store, order.count).await,
+        "pinned" => {
+            let _pin = pin(&order.url).await;
+            drain_fading(&store, order.count).await
+        }
         "pickup" => {
             // On PostgreSQL a store of its own, so that the worker hears of the job as another machine's would. On SQLite
             // one process has the queue.
@@ -55,7 +63,11 @@ fn database(url: &str) -> Database {
 }
 
 async fn new_job(store: &Store) -> NewJob {
-    let new = NewRepository { name: "app".to_owned(), remote: "/repositories/app".to_owned() };
+    new_job_of(store, "app").await
+}
+
+async fn new_job_of(store: &Store, name: &str) -> NewJob {
+    let new = NewRepository { name: name.to_owned(), remote: format!("/repositories/{name}") };
     let repository = store.repository_ensure(&new).await.unwrap();
     let spec = JobSpec {
         title: "Do nothing".to_owned(),
@@ -132,6 +144,23 @@ async fn drain(store: &Store, count: usize) -> Value {
     told
 }
 
+/// Not the whole rate, but that of the beginning and that of the end.
+async fn drain_fading(store: &Store, count: usize) -> Value {
+    let (starts, mut started) = unbounded_channel();
+    let worker = tokio::spawn(work(store.clone(), starts));
+    let mut times = Vec::with_capacity(count);
+    for _ in 0..count {
+        times.push(started.recv().await.expect("the worker goes on"));
+    }
+    worker.abort();
+    let part = count / PINNED_PARTS;
+    let rate = |times: &[Instant]| {
+        let span = times.last().zip(times.first()).map(|(last, first)| last.duration_since(*first));
+        times.len() as f64 / span.unwrap_or_default().as_secs_f64()
+    };
+    json!({ "fade": [rate(&times[..part]), rate(&times[count - part..])] })
+}
+
 async fn left(store: &Store) -> bool {
     let stats = store.queue_stats().await.unwrap();
     stats.ready + stats.waiting + stats.blocked + stats.held > 0
@@ -149,17 +178,18 @@ async fn pick_ups(store: &Store, sender: &Store, count: usize) -> Value {
     told
 }
 
+fn claim_of(slots: usize) -> ClaimOrder {
+    let claimant = Claimant {
+        worker: WorkerId::parse("bench-worker").unwrap(),
+        place: Label::parse("bench").unwrap(),
+        lease: Duration::from_secs(60),
+    };
+    ClaimOrder { claimant, slots, offer: Offer::any_backend() }
+}
+
 /// The worker: never ends.
 async fn work(store: Store, starts: Starts) {
-    let mut order = ClaimOrder {
-        claimant: Claimant {
-            worker: WorkerId::parse("bench-worker").unwrap(),
-            place: Label::parse("bench").unwrap(),
-            lease: Duration::from_secs(60),
-        },
-        slots: SLOTS,
-        offer: Offer::any_backend(),
-    };
+    let mut order = claim_of(SLOTS);
     let _listening = store.listen();
     let mut wakes = store.subscribe();
     let slots = Arc::new(Semaphore::new(SLOTS));

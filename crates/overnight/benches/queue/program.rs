@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection, Executor};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{ours, raw_postgres, raw_sqlite};
@@ -48,6 +50,17 @@ pub(crate) fn main(arguments: &[String]) {
 )]
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// The first and the last of so many equal parts of a drain are timed under a pinned horizon.
+pub(crate) const PINNED_PARTS: usize = 10;
+
+/// A session that has seen the database as it is now: as long as it is there, no row that is replaced can be removed.
+pub(crate) async fn pin(url: &str) -> PgConnection {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.unwrap();
+    connection.execute("SELECT COUNT(*) FROM pg_class").await.unwrap();
+    connection
 }
 
 pub(crate) fn rate(count: usize, began: Instant) -> Value {

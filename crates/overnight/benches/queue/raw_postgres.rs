@@ -10,7 +10,7 @@ use sqlx::{Connection, Executor};
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::machine::command;
-use crate::program::{BATCH, Order, pick_up, variable};
+use crate::program::{BATCH, Order, PINNED_PARTS, pick_up, pin, variable};
 
 const SETUP: &str = "
     CREATE TABLE raw_jobs (
@@ -51,6 +51,13 @@ pub(crate) async fn run(order: &Order, notify: bool) -> Value {
         "enqueue-batch" => pgbench(order, &insert(INSERT_BATCH), 1, order.count / BATCH, BATCH),
         "drain" => pgbench(order, CLAIM_AND_COMPLETE, 10, order.count / 10, 1),
         "pickup" => notified(order).await,
+        "pinned" => {
+            let _pin = pin(&order.url).await;
+            let part = order.count / PINNED_PARTS;
+            let some = |parts: usize| pgbench(order, CLAIM_AND_COMPLETE, 10, part * parts / 10, 1);
+            let (first, _, last) = (some(1), some(PINNED_PARTS - 2), some(1));
+            json!({ "fade": [first["rate"], last["rate"]] })
+        }
         other => panic!("unknown scenario {other}"),
     }
 }

@@ -85,8 +85,8 @@ impl Runner {
         let database = Database::new(contestant.engine, self.database(), &self.files)?;
         let tell = |what: &str, count: usize| self.tell(contestant, &database, what, count);
         tell("setup", 0)?;
-        if scenario == Scenario::Drain {
-            tell("load", size)?;
+        if let Some(load) = scenario.load() {
+            tell(load, size)?;
         }
         database.settle();
         let told = tell(scenario.name(), size)?;
@@ -131,6 +131,13 @@ impl Runner {
 fn outcome(told: &Value) -> Option<Outcome> {
     if let Some(rate) = told.get("rate") {
         return rate.as_f64().map(Outcome::Rate);
+    }
+    if let Some(fade) = told.get("fade") {
+        return fade
+            .get(0)?
+            .as_f64()
+            .zip(fade.get(1)?.as_f64())
+            .map(|(first, last)| Outcome::Fade(first, last));
     }
     let mut ms = told.get("ms")?.as_array()?.iter().map(Value::as_f64).collect::<Option<Vec<_>>>()?;
     ms.sort_by(f64::total_cmp);

@@ -15,14 +15,29 @@ pub(crate) enum Scenario {
     Drain,
     /// From the call that enqueues a job to its start by a worker that had nothing to do.
     PickUp,
+    /// One claim, while fifty thousand ready jobs of a repository that is at its limit stand in front.
+    Behind,
+    /// Draining while a transaction that was begun before keeps the database from forgetting old rows.
+    Pinned,
 }
 
-pub(crate) const SCENARIOS: [Scenario; 5] = [
+/// Those that everybody can do.
+pub(crate) const USUAL: [Scenario; 5] = [
     Scenario::EnqueueSingle,
     Scenario::EnqueueTen,
     Scenario::EnqueueBatch,
     Scenario::Drain,
     Scenario::PickUp,
+];
+
+pub(crate) const SCENARIOS: [Scenario; 7] = [
+    Scenario::EnqueueSingle,
+    Scenario::EnqueueTen,
+    Scenario::EnqueueBatch,
+    Scenario::Drain,
+    Scenario::PickUp,
+    Scenario::Behind,
+    Scenario::Pinned,
 ];
 
 impl Scenario {
@@ -34,6 +49,17 @@ impl Scenario {
             Self::EnqueueBatch => "enqueue-batch",
             Self::Drain => "drain",
             Self::PickUp => "pickup",
+            Self::Behind => "behind",
+            Self::Pinned => "pinned",
+        }
+    }
+
+    /// What is in the database when the clock starts, as programs are told.
+    pub(crate) const fn load(self) -> Option<&'static str> {
+        match self {
+            Self::EnqueueSingle | Self::EnqueueTen | Self::EnqueueBatch | Self::PickUp => None,
+            Self::Drain | Self::Pinned => Some("load"),
+            Self::Behind => Some("load-behind"),
         }
     }
 
@@ -48,9 +74,9 @@ impl Scenario {
 pub(crate) struct Sizes([usize; SCENARIOS.len()]);
 
 impl Sizes {
-    pub(crate) const FULL: Self = Self([2_000, 5_000, 50_000, 10_000, 200]);
+    pub(crate) const FULL: Self = Self([2_000, 5_000, 50_000, 10_000, 200, 500, 30_000]);
     /// Enough to see that everything runs; its figures say little.
-    pub(crate) const QUICK: Self = Self([200, 400, 5_000, 1_000, 50]);
+    pub(crate) const QUICK: Self = Self([200, 400, 5_000, 1_000, 50, 100, 6_000]);
 
     pub(crate) fn of(&self, scenario: Scenario) -> usize {
         self.0[scenario.index()]
@@ -64,6 +90,8 @@ pub(crate) enum Outcome {
     Rate(f64),
     /// Milliseconds, sorted.
     Latency(Vec<f64>),
+    /// Jobs per second, at the beginning and at the end.
+    Fade(f64, f64),
     Failed(String),
 }
 
@@ -75,6 +103,7 @@ impl fmt::Display for Outcome {
             Self::Latency(ms) => {
                 write!(f, "{:.2} / {:.2} ms ({} jobs)", percentile(ms, 0.5), percentile(ms, 0.99), ms.len())
             }
+            Self::Fade(first, last) => write!(f, "{first:.0}, in the end {last:.0} jobs/s"),
             Self::Failed(reason) => write!(f, "failed: {reason}"),
         }
     }
