@@ -1,35 +1,21 @@
 //! The real Claude Code CLI against the scripted model: what Overnight relies on, and what the server must get right.
 
-use super::cli::{Cli, LONG_COMMAND, Login, Start, finish};
-use super::{Action, ModelServer, Scenario};
-use crate::tools;
+use super::commit;
+use crate::model::cli::{Cli, LONG_COMMAND, Login, Start, Vendor};
+use crate::model::{Action, ModelServer, Scenario};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 const ALLOWED: [&str; 2] = ["--allowedTools", "Bash,Edit,Write"];
 const SESSION: &str = "7d7f6a52-6f0e-4d0c-9a53-2f4f6a1f0c12";
-
-fn claude_or_skip(test: &str) -> Option<PathBuf> {
-    tools::claude().inspect_err(|reason| println!("skipped: {test}: {reason}")).ok()
-}
 
 fn start<'a>(server: &ModelServer, arguments: &'a [&'a str]) -> Start<'a> {
     Start { base_url: server.base_url(), arguments, ..Start::default() }
 }
 
-fn commit(cli: &Cli) -> Scenario {
-    Scenario::new()
-        .write(&cli.file("hello.txt"), "hello\n")
-        .edit(&cli.file("hello.txt"), "hello", "good night")
-        .shell("git add hello.txt && git commit --quiet --message='Add hello'")
-        .say("The file is committed.")
-}
-
 #[tokio::test]
 async fn writes_edits_and_commits() {
-    let Some(binary) = claude_or_skip("writes_edits_and_commits") else { return };
-    let cli = Cli::new(binary).await;
+    let Some(cli) = Cli::or_skip(Vendor::Claude, "writes_edits_and_commits").await else { return };
     let server = ModelServer::start(commit(&cli)).await.unwrap();
     let run = cli.run(&start(&server, &ALLOWED)).await;
     assert_eq!(run.exit, Some(0), "{}", run.stderr);
@@ -43,8 +29,10 @@ async fn writes_edits_and_commits() {
 
 #[tokio::test]
 async fn two_sessions_of_one_server_do_not_mix() {
-    let Some(binary) = claude_or_skip("two_sessions_of_one_server_do_not_mix") else { return };
-    let (one, two) = tokio::join!(Cli::new(binary.clone()), Cli::new(binary));
+    if Cli::is_missing(Vendor::Claude, "two_sessions_of_one_server_do_not_mix") {
+        return;
+    }
+    let (one, two) = tokio::join!(Cli::installed(Vendor::Claude), Cli::installed(Vendor::Claude));
     let note = Scenario::new().shell("echo note > note.txt").say("noted");
     let scenarios = BTreeMap::from([("commit".to_owned(), commit(&one)), ("note".to_owned(), note)]);
     let server = ModelServer::start_many(scenarios).await.unwrap();
@@ -62,8 +50,8 @@ async fn two_sessions_of_one_server_do_not_mix() {
 }
 
 /// The end of a run of which each model request was answered with the same scenario.
-async fn end_of(binary: &Path, scenario: Scenario, start_with: Start<'_>) -> (Option<i32>, Value) {
-    let cli = Cli::new(binary.to_owned()).await;
+async fn end_of(scenario: Scenario, start_with: Start<'_>) -> (Option<i32>, Value) {
+    let cli = Cli::installed(Vendor::Claude).await;
     let server = ModelServer::start(scenario).await.unwrap();
     let arguments = [&ALLOWED, start_with.arguments].concat();
     let run = cli.run(&Start { base_url: server.base_url(), arguments: &arguments, ..start_with }).await;
@@ -75,29 +63,32 @@ async fn end_of(binary: &Path, scenario: Scenario, start_with: Start<'_>) -> (Op
 
 #[tokio::test]
 async fn refusals_end_as_the_vendor_ends_them() {
-    let Some(binary) = claude_or_skip("refusals_end_as_the_vendor_ends_them") else { return };
+    if Cli::is_missing(Vendor::Claude, "refusals_end_as_the_vendor_ends_them") {
+        return;
+    }
     let no_retry = [("CLAUDE_CODE_MAX_RETRIES", "0")];
     for status in [401, 403, 429, 500, 529] {
         let quick = Start { environment: &no_retry, ..Start::default() };
-        let end = end_of(&binary, Scenario::new().http(status), quick).await;
+        let end = end_of(Scenario::new().http(status), quick).await;
         assert_eq!(end, (Some(1), json!([true, "success", "api_error", status])));
     }
-    let end = end_of(&binary, Scenario::new().rate_limited(3600), Start::default()).await;
+    let end = end_of(Scenario::new().rate_limited(3600), Start::default()).await;
     assert_eq!(end, (Some(1), json!([true, "success", "api_error", 429])), "a long wait ends at once");
 }
 
 #[tokio::test]
 async fn an_endless_loop_ends_at_the_turn_limit() {
-    let Some(binary) = claude_or_skip("an_endless_loop_ends_at_the_turn_limit") else { return };
+    if Cli::is_missing(Vendor::Claude, "an_endless_loop_ends_at_the_turn_limit") {
+        return;
+    }
     let limited = Start { arguments: &["--max-turns", "3"], ..Start::default() };
-    let end = end_of(&binary, Scenario::new().then(Action::Loop), limited).await;
+    let end = end_of(Scenario::new().then(Action::Loop), limited).await;
     assert_eq!(end, (Some(1), json!([true, "error_max_turns", "max_turns", null])));
 }
 
 #[tokio::test]
 async fn a_cut_answer_is_asked_for_again() {
-    let Some(binary) = claude_or_skip("a_cut_answer_is_asked_for_again") else { return };
-    let cli = Cli::new(binary).await;
+    let Some(cli) = Cli::or_skip(Vendor::Claude, "a_cut_answer_is_asked_for_again").await else { return };
     let scenario = Scenario::new().then(Action::Drop).then(Action::Drop).say("whole");
     let server = ModelServer::start(scenario).await.unwrap();
     let one_retry = [("CLAUDE_CODE_MAX_RETRIES", "1")];
@@ -110,16 +101,18 @@ async fn a_cut_answer_is_asked_for_again() {
 
 #[tokio::test]
 async fn a_session_killed_in_a_command_can_be_resumed() {
-    let Some(binary) = claude_or_skip("a_session_killed_in_a_command_can_be_resumed") else { return };
-    let cli = Cli::new(binary).await;
+    let Some(cli) = Cli::or_skip(Vendor::Claude, "a_session_killed_in_a_command_can_be_resumed").await else {
+        return;
+    };
     let server = ModelServer::start(Scenario::new().shell(LONG_COMMAND)).await.unwrap();
     let first = [&ALLOWED[..], &["--session-id", SESSION]].concat();
     let child = cli.spawn(&start(&server, &first)).await;
     cli.wait_for_long_command().await;
     // The CLI writes its transcript with a delay: killed at once, it would know of the session but not of the command.
-    cli.wait_for_transcript(SESSION, "touch started").await;
+    cli.wait_for_transcript(".pid started").await;
     cli.signal(&child, "KILL").await;
-    assert_eq!(finish(child).await.result(), None);
+    assert_eq!(child.finish().await.result(), None);
+    assert!(cli.outlived().await, "a command outlives a killed CLI");
 
     let server = ModelServer::start(Scenario::new().say("resumed")).await.unwrap();
     let second = [&ALLOWED[..], &["--resume", SESSION]].concat();
@@ -127,7 +120,7 @@ async fn a_session_killed_in_a_command_can_be_resumed() {
     let result = run.result().unwrap();
     assert_eq!((&result["result"], &result["session_id"]), (&json!("resumed"), &json!(SESSION)));
     let asked = server.requests().remove(0).body["messages"].to_string();
-    assert!(asked.contains("touch started"), "the resumed session knows the command: {asked}");
+    assert!(asked.contains(".pid started"), "the resumed session knows the command: {asked}");
 }
 
 /// Files with which a repository tries to make the CLI run commands of its own, each leaving a trace.
@@ -143,8 +136,8 @@ fn plant_project_settings(cli: &Cli) {
 }
 
 /// Whether a planted hook ran, a planted variable was set, a planted MCP server ran, and CLAUDE.md was read.
-async fn influence_of_the_project(binary: &Path, arguments: &[&str]) -> [bool; 4] {
-    let cli = Cli::new(binary.to_owned()).await;
+async fn influence_of_the_project(arguments: &[&str]) -> [bool; 4] {
+    let cli = Cli::installed(Vendor::Claude).await;
     plant_project_settings(&cli);
     let scenario = Scenario::new().shell("test -z \"$FROM_PROJECT\" || touch variable").say("done");
     let server = ModelServer::start(scenario).await.unwrap();
@@ -158,19 +151,19 @@ async fn influence_of_the_project(binary: &Path, arguments: &[&str]) -> [bool; 4
 
 #[tokio::test]
 async fn user_settings_alone_keep_the_project_from_running_anything() {
-    let Some(binary) = claude_or_skip("user_settings_alone_keep_the_project_from_running_anything") else {
+    if Cli::is_missing(Vendor::Claude, "user_settings_alone_keep_the_project_from_running_anything") {
         return;
-    };
-    assert_eq!(influence_of_the_project(&binary, &[]).await, [true; 4], "the traps work");
-    let strict = influence_of_the_project(&binary, &["--strict-mcp-config"]).await;
+    }
+    assert_eq!(influence_of_the_project(&[]).await, [true; 4], "the traps work");
+    let strict = influence_of_the_project(&["--strict-mcp-config"]).await;
     assert_eq!(strict, [true, true, false, true]);
-    let user_only = influence_of_the_project(&binary, &["--setting-sources", "user"]).await;
+    let user_only = influence_of_the_project(&["--setting-sources", "user"]).await;
     assert_eq!(user_only, [false; 4]);
 }
 
 /// Which of two servers is asked: the caller's, or the one that the repository names.
-async fn asked_servers(binary: &Path, arguments: &[&str]) -> [usize; 2] {
-    let cli = Cli::new(binary.to_owned()).await;
+async fn asked_servers(arguments: &[&str]) -> [usize; 2] {
+    let cli = Cli::installed(Vendor::Claude).await;
     let ours = ModelServer::start(Scenario::new().say("ours")).await.unwrap();
     let theirs = ModelServer::start(Scenario::new().say("theirs")).await.unwrap();
     let settings = json!({"env": {"ANTHROPIC_BASE_URL": theirs.base_url()}});
@@ -182,17 +175,19 @@ async fn asked_servers(binary: &Path, arguments: &[&str]) -> [usize; 2] {
 
 #[tokio::test]
 async fn user_settings_alone_keep_the_project_from_receiving_the_key() {
-    let Some(binary) = claude_or_skip("user_settings_alone_keep_the_project_from_receiving_the_key") else {
+    if Cli::is_missing(Vendor::Claude, "user_settings_alone_keep_the_project_from_receiving_the_key") {
         return;
-    };
-    assert_eq!(asked_servers(&binary, &[]).await, [0, 1], "the trap works");
-    assert_eq!(asked_servers(&binary, &["--setting-sources", "user"]).await, [1, 0]);
+    }
+    assert_eq!(asked_servers(&[]).await, [0, 1], "the trap works");
+    assert_eq!(asked_servers(&["--setting-sources", "user"]).await, [1, 0]);
 }
 
 #[tokio::test]
 async fn a_subscription_learns_when_its_quota_is_renewed() {
-    let Some(binary) = claude_or_skip("a_subscription_learns_when_its_quota_is_renewed") else { return };
-    let cli = Cli::new(binary).await;
+    let Some(cli) = Cli::or_skip(Vendor::Claude, "a_subscription_learns_when_its_quota_is_renewed").await
+    else {
+        return;
+    };
     let quota =
         Action::Http { status: 429, retry_after: Some(3600), reset_at: Some(1_900_000_000), message: None };
     let server = ModelServer::start(Scenario::new().then(quota)).await.unwrap();

@@ -1,4 +1,9 @@
-//! The scripted model over real HTTP, with a client written by hand.
+//! The scripted model over real HTTP, with a client written by hand: what does not depend on the wire format, in the
+//! Anthropic format, and each of the others in a file of its own.
+
+mod chat;
+mod gemini;
+mod responses;
 
 use super::http_client::{Answer, post, send};
 use super::{Action, ModelServer, RequestKind, Scenario, Usage};
@@ -173,4 +178,22 @@ async fn keyed_sessions_have_their_own_progress() {
     let unknown = post(&server.session_url("other", "a"), PATH, &question(false)).await;
     assert_eq!(unknown.status, 404);
     assert_eq!(post(&server.session_url("pair", "a"), "/v1/other", &json!({})).await.status, 404);
+}
+
+#[tokio::test]
+async fn each_vendor_has_its_own_words_for_an_empty_account() {
+    let server = ModelServer::start(Scenario::new().then(Action::NoCredit)).await.unwrap();
+    let answer = ask(&server).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("credit balance is too low"), "{}", answer.body);
+    let function = json!({"type": "function", "name": "shell", "function": {"name": "shell"}});
+    let openai = json!({"model": "m1", "tools": [function]});
+    for path in ["/v1/responses", "/v1/chat/completions"] {
+        let answer = post(&server.base_url(), path, &openai).await;
+        let code = answer.json()["error"]["code"].clone();
+        assert_eq!((answer.status, code), (429, json!("insufficient_quota")));
+    }
+    let gemini = json!({"tools": [{"functionDeclarations": [{"name": "run_shell_command"}]}]});
+    let answer = post(&server.base_url(), "/v1beta/models/m:generateContent", &gemini).await;
+    assert_eq!((answer.status, answer.json()["error"]["status"].as_str()), (429, Some("RESOURCE_EXHAUSTED")));
 }
