@@ -10,6 +10,7 @@ const SUMMARY_CHARS: usize = 160;
 const TELLING: &[&str] = &[
     "command",
     "file_path",
+    "filePath",
     "notebook_path",
     "pattern",
     "path",

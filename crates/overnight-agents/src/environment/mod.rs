@@ -8,7 +8,10 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use overnight_core::agent::Billing;
+mod vendors;
+
+pub use vendors::login_variables;
+pub(crate) use vendors::vendor_environment;
 
 /// A whole environment, by name.
 pub type Environment = BTreeMap<OsString, OsString>;
@@ -117,20 +120,6 @@ const NETWORK: &[&str] = &[
 const PROXIES: &[&str] =
     &["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "http_proxy", "https_proxy"];
 
-/// Settings of the Claude CLI that carry no key.
-const CLAUDE: &[&str] = &["API_TIMEOUT_MS", "CLAUDE_CODE_MAX_RETRIES", "CLAUDE_CONFIG_DIR"];
-
-/// Keys that the Claude CLI may hold when the vendor is paid by key.
-const CLAUDE_KEYS: &[&str] = &["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"];
-
-/// The Claude CLI must not report, update itself or talk to anybody but its model.
-const CLAUDE_QUIET: &[&str] = &[
-    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
-    "DISABLE_AUTOUPDATER",
-    "DISABLE_ERROR_REPORTING",
-    "DISABLE_TELEMETRY",
-];
-
 /// What every contained command gets: the allow-listed variables of `host`, a plain terminal, and `tmp` for temporary
 /// files. Entries of `PATH` that are not absolute are dropped, because they would be looked up in the workspace.
 #[must_use]
@@ -158,35 +147,6 @@ pub fn check_environment(host: &Environment, tmp: &Path) -> Environment {
     base_environment(host, tmp)
 }
 
-/// The environment of the Claude CLI. `IS_SANDBOX`, which would switch off its refusal to run unguarded as root, is not
-/// in it.
-#[must_use]
-pub(crate) fn claude_environment(host: &Environment, tmp: &Path, billing: Billing) -> Environment {
-    let mut env = base_environment(host, tmp);
-    for name in CLAUDE {
-        copy(host, &mut env, name);
-    }
-    for name in CLAUDE_QUIET {
-        env.insert(name.into(), "1".into());
-    }
-    let address = host.get(OsStr::new("ANTHROPIC_BASE_URL"));
-    match billing {
-        Billing::Subscription => {
-            copy(host, &mut env, "CLAUDE_CODE_OAUTH_TOKEN");
-            if let Some(address) = address {
-                env.insert("ANTHROPIC_BASE_URL".into(), without_userinfo(address));
-            }
-        }
-        Billing::Key => {
-            for name in CLAUDE_KEYS {
-                copy(host, &mut env, name);
-            }
-            copy(host, &mut env, "ANTHROPIC_BASE_URL");
-        }
-    }
-    env
-}
-
 fn copy(host: &Environment, env: &mut Environment, name: &str) {
     if let Some(value) = host.get(OsStr::new(name)) {
         env.insert(name.into(), value.clone());
@@ -212,25 +172,30 @@ fn absolute_entries(path: &OsStr) -> OsString {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn environment(pairs: &[(&str, &str)]) -> Environment {
+    pub(crate) fn environment(pairs: &[(&str, &str)]) -> Environment {
         pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
     }
 
     /// Every name under which a secret or a way to one is known to travel, all with the same value.
-    fn canary() -> Environment {
+    pub(crate) fn canary() -> Environment {
         let names = [
             "ANTHROPIC_API_KEY",
             "ANTHROPIC_AUTH_TOKEN",
             "AWS_SECRET_ACCESS_KEY",
+            "AZURE_OPENAI_API_KEY",
             "BASH_ENV",
             "CARGO_REGISTRY_TOKEN",
             "CLAUDE_CODE_OAUTH_TOKEN",
+            "CODEX_ACCESS_TOKEN",
+            "CODEX_API_KEY",
+            "DASHSCOPE_API_KEY",
             "DATABASE_URL",
             "DBUS_SESSION_BUS_ADDRESS",
             "DOCKER_HOST",
+            "GEMINI_API_KEY",
             "GH_TOKEN",
             "GITEA_TOKEN",
             "GITHUB_TOKEN",
@@ -238,6 +203,7 @@ mod tests {
             "GIT_ASKPASS",
             "GIT_CONFIG_PARAMETERS",
             "GIT_SSH_COMMAND",
+            "GOOGLE_API_KEY",
             "GOPROXY",
             "IS_SANDBOX",
             "LC_SECRET",
@@ -245,6 +211,10 @@ mod tests {
             "NODE_OPTIONS",
             "NPM_TOKEN",
             "OPENAI_API_KEY",
+            "OPENCODE_API_KEY",
+            "OPENCODE_AUTH_CONTENT",
+            "OPENCODE_CONFIG_CONTENT",
+            "OPENROUTER_API_KEY",
             "OVERNIGHT_DATABASE",
             "OVERNIGHT_GITHUB_TOKEN",
             "SSH_AUTH_SOCK",
@@ -259,7 +229,7 @@ mod tests {
         env
     }
 
-    fn holders(env: &Environment) -> Vec<&str> {
+    pub(crate) fn holders(env: &Environment) -> Vec<&str> {
         let leaks = |value: &OsStr| value.as_bytes().windows(6).any(|w| w == b"canary");
         env.iter().filter(|(_, value)| leaks(value)).filter_map(|(name, _)| name.to_str()).collect()
     }
@@ -269,25 +239,6 @@ mod tests {
         let env = check_environment(&canary(), Path::new("/job/tmp"));
         assert_eq!(holders(&env), [""; 0]);
         assert_eq!(env.get(OsStr::new("HOME")), Some(&"/home/me".into()));
-    }
-
-    #[test]
-    fn the_agent_gets_the_key_of_its_own_vendor_that_the_billing_names_and_no_other() {
-        let tmp = Path::new("/job/tmp");
-        assert_eq!(
-            holders(&claude_environment(&canary(), tmp, Billing::Subscription)),
-            ["CLAUDE_CODE_OAUTH_TOKEN"]
-        );
-        assert_eq!(
-            holders(&claude_environment(&canary(), tmp, Billing::Key)),
-            ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"]
-        );
-    }
-
-    #[test]
-    fn the_agent_never_learns_that_it_might_run_unguarded_as_root() {
-        let env = claude_environment(&canary(), Path::new("/t"), Billing::Key);
-        assert!(!env.contains_key(OsStr::new("IS_SANDBOX")));
     }
 
     #[test]
@@ -332,19 +283,5 @@ mod tests {
         for (address, bare) in cases {
             assert_eq!(without_userinfo(OsStr::new(address)), OsStr::new(bare), "{address}");
         }
-    }
-
-    #[test]
-    fn the_vendors_switches_and_address_reach_the_agent() {
-        let host = environment(&[
-            ("ANTHROPIC_BASE_URL", "http://me:pw@127.0.0.1:1/k"),
-            ("CLAUDE_CODE_MAX_RETRIES", "0"),
-            ("DISABLE_TELEMETRY", "0"),
-        ]);
-        let env = claude_environment(&host, Path::new("/t"), Billing::Subscription);
-        let value = |name: &str| env.get(OsStr::new(name)).and_then(|v| v.to_str());
-        assert_eq!(value("ANTHROPIC_BASE_URL"), Some("http://127.0.0.1:1/k"));
-        assert_eq!(value("CLAUDE_CODE_MAX_RETRIES"), Some("0"));
-        assert_eq!(value("DISABLE_TELEMETRY"), Some("1"));
     }
 }
