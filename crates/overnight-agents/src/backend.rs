@@ -1,14 +1,15 @@
-//! The registry of backends: what each can do, whether settings fit it, and the command that starts a turn.
+//! The registry of backends: whether settings fit one, and the command that starts a turn.
 //!
 //! Owns no state. Must not know how a vendor's output is read; that is each backend's own module.
 
 use std::path::PathBuf;
 
-use overnight_core::agent::{AgentSettings, BackendId, Capabilities, SessionStart, TurnRequest};
+use overnight_core::agent::{AgentSettings, BackendId, Effort, SessionStart, TurnRequest};
 use overnight_core::command::{CommandSpec, FileGuard, Limits};
 
+use crate::catalogue::capabilities;
 use crate::environment::Environment;
-use crate::{claude, command, rehearsal};
+use crate::{claude, codex, command, gemini, opencode, qwen, rehearsal};
 
 /// What a plan needs to know about the machine. Gathered by the caller, so that planning stays pure.
 #[derive(Debug, Clone)]
@@ -30,12 +31,18 @@ pub struct HostFacts {
 pub enum PlanError {
     #[error("permission mode {mode:?} is refused by the claude CLI for root")]
     UnguardedAsRoot { mode: String },
-    #[error("permission mode {mode:?} waits for approvals that nobody gives")]
-    WaitsForApproval { mode: String },
+    #[error("permission mode {mode:?} of the {backend} CLI waits for approvals that nobody gives")]
+    WaitsForApproval { backend: BackendId, mode: String },
+    #[error("the {backend} CLI has no permission mode {mode:?}")]
+    UnknownMode { backend: BackendId, mode: String },
+    #[error("the {backend} CLI has no effort {}", effort.as_str())]
+    UnknownEffort { backend: BackendId, effort: Effort },
+    #[error("model {model:?} does not say whose it is")]
+    ModelWithoutProvider { model: String },
     #[error("{setting} cannot be {value:?}: it would not reach the agent's program as one value")]
     BadValue { setting: &'static str, value: String },
-    #[error("session {session:?} is not a UUID, which the claude CLI demands of a new session")]
-    SessionNotUuid { session: String },
+    #[error("session {session:?} is not a UUID, which the {backend} CLI demands of a new session")]
+    SessionNotUuid { backend: BackendId, session: String },
     #[error("the {backend} backend has no setting for {setting}")]
     Unsupported { backend: BackendId, setting: &'static str },
     #[error("the {backend} backend cannot go on with a session")]
@@ -54,7 +61,11 @@ impl PlanError {
             Self::UnguardedAsRoot { .. } => {
                 "use permission mode acceptEdits, whose allowed tools suffice, or run as another user"
             }
-            Self::WaitsForApproval { .. } => "use acceptEdits, dontAsk or, not as root, bypassPermissions",
+            Self::WaitsForApproval { backend, .. } | Self::UnknownMode { backend, .. } => {
+                usable_modes(*backend)
+            }
+            Self::UnknownEffort { .. } => "use xhigh, which is its highest",
+            Self::ModelWithoutProvider { .. } => "name it as provider/model, as `opencode models` does",
             Self::BadValue { .. } => "remove a leading '-' and control characters",
             Self::SessionNotUuid { .. } => "start new sessions under a UUID",
             Self::Unsupported { .. } => "remove the setting or choose another backend",
@@ -65,32 +76,36 @@ impl PlanError {
     }
 }
 
-/// What a backend can do.
-#[must_use]
-pub fn capabilities(backend: BackendId) -> Capabilities {
-    let none = Capabilities {
-        resume: false,
-        tokens: false,
-        turns: false,
-        cost: false,
-        model: false,
-        effort: false,
-        tool_lists: false,
-        permission_mode: false,
-    };
+/// What to do about a permission mode that does not work.
+fn usable_modes(backend: BackendId) -> &'static str {
     match backend {
-        BackendId::Claude => Capabilities {
-            resume: true,
-            tokens: true,
-            turns: true,
-            cost: true,
-            model: true,
-            effort: true,
-            tool_lists: true,
-            permission_mode: true,
-        },
-        BackendId::Command => none,
-        BackendId::Rehearsal => Capabilities { resume: true, tokens: true, turns: true, cost: true, ..none },
+        BackendId::Claude => "use acceptEdits, dontAsk or, not as root, bypassPermissions",
+        BackendId::Codex => "use workspace-write, danger-full-access or read-only",
+        BackendId::Gemini => "use yolo, or auto_edit where the agent needs no shell",
+        BackendId::Qwen => "use yolo, or auto-edit where the agent needs no shell",
+        BackendId::Opencode | BackendId::Command | BackendId::Rehearsal => "leave it out",
+    }
+}
+
+/// A file that a turn's command reads and that has to be there before it starts. The agent must not be able to write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenFile {
+    /// Beside the request's prompt file.
+    pub path: PathBuf,
+    pub content: Vec<u8>,
+}
+
+/// The files that go with the command of [`plan`].
+#[must_use]
+pub fn given_files(request: &TurnRequest) -> Vec<GivenFile> {
+    match request.settings.backend {
+        BackendId::Qwen => vec![qwen::settings_file(request)],
+        BackendId::Claude
+        | BackendId::Codex
+        | BackendId::Gemini
+        | BackendId::Opencode
+        | BackendId::Command
+        | BackendId::Rehearsal => Vec::new(),
     }
 }
 
@@ -103,6 +118,10 @@ pub fn check(settings: &AgentSettings, root: bool) -> Result<(), PlanError> {
     check_supported(settings)?;
     match settings.backend {
         BackendId::Claude => claude::check(settings, root),
+        BackendId::Codex => codex::check(settings),
+        BackendId::Gemini => gemini::check(settings),
+        BackendId::Qwen => qwen::check(settings),
+        BackendId::Opencode => opencode::check(settings),
         BackendId::Command => command::check(settings),
         BackendId::Rehearsal => rehearsal::check(settings),
     }
@@ -136,6 +155,10 @@ pub fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpec, Plan
     }
     match backend {
         BackendId::Claude => claude::plan(request, host),
+        BackendId::Codex => codex::plan(request, host),
+        BackendId::Gemini => gemini::plan(request, host),
+        BackendId::Qwen => qwen::plan(request, host),
+        BackendId::Opencode => opencode::plan(request, host),
         BackendId::Command => command::plan(request, host),
         BackendId::Rehearsal => rehearsal::plan(request, host),
     }
@@ -148,25 +171,5 @@ pub(crate) fn turn_limits(request: &TurnRequest) -> Limits {
         silence: Some(request.settings.silence),
         grace: request.settings.grace,
         ..Limits::default()
-    }
-}
-
-/// How to log in, as one sentence for people. Empty when a backend knows no login.
-#[must_use]
-pub fn login_hint(backend: BackendId) -> &'static str {
-    match backend {
-        BackendId::Claude => {
-            "run `claude` once and log in, or set CLAUDE_CODE_OAUTH_TOKEN from `claude setup-token`; with key billing set ANTHROPIC_API_KEY"
-        }
-        BackendId::Command | BackendId::Rehearsal => "",
-    }
-}
-
-/// The names under which the vendor's program is looked up in `PATH`, best first.
-#[must_use]
-pub fn usual_programs(backend: BackendId) -> &'static [&'static str] {
-    match backend {
-        BackendId::Claude => &["claude"],
-        BackendId::Command | BackendId::Rehearsal => &[],
     }
 }

@@ -7,7 +7,11 @@ use overnight_core::command::{Exit, ExitReport, StopReason, Stream};
 use overnight_core::id::SessionId;
 
 use crate::claude::ClaudeDriver;
+use crate::codex::CodexDriver;
 use crate::command::CommandDriver;
+use crate::gemini::GeminiDriver;
+use crate::opencode::OpencodeDriver;
+use crate::qwen::QwenDriver;
 use crate::rehearsal::RehearsalDriver;
 
 /// What follows from one line.
@@ -35,6 +39,10 @@ pub struct Driver(Kind);
 #[derive(Debug)]
 enum Kind {
     Claude(Box<ClaudeDriver>),
+    Codex(Box<CodexDriver>),
+    Gemini(Box<GeminiDriver>),
+    Qwen(Box<QwenDriver>),
+    Opencode(Box<OpencodeDriver>),
     Command(CommandDriver),
     Rehearsal(RehearsalDriver),
 }
@@ -44,6 +52,10 @@ enum Kind {
 pub fn driver(request: &TurnRequest) -> Driver {
     Driver(match request.settings.backend {
         BackendId::Claude => Kind::Claude(Box::new(ClaudeDriver::new(request))),
+        BackendId::Codex => Kind::Codex(Box::new(CodexDriver::new(request))),
+        BackendId::Gemini => Kind::Gemini(Box::new(GeminiDriver::new(request))),
+        BackendId::Qwen => Kind::Qwen(Box::new(QwenDriver::new(request))),
+        BackendId::Opencode => Kind::Opencode(Box::new(OpencodeDriver::new(request))),
         BackendId::Command => Kind::Command(CommandDriver::new(request)),
         BackendId::Rehearsal => Kind::Rehearsal(RehearsalDriver::new(request)),
     })
@@ -54,6 +66,10 @@ impl Driver {
     pub fn on_line(&mut self, stream: Stream, line: &[u8]) -> DriverOutput {
         match &mut self.0 {
             Kind::Claude(driver) => driver.on_line(stream, line),
+            Kind::Codex(driver) => driver.on_line(stream, line),
+            Kind::Gemini(driver) => driver.on_line(stream, line),
+            Kind::Qwen(driver) => driver.on_line(stream, line),
+            Kind::Opencode(driver) => driver.on_line(stream, line),
             Kind::Command(driver) => driver.on_line(stream, line),
             Kind::Rehearsal(driver) => driver.on_line(stream, line),
         }
@@ -69,6 +85,10 @@ impl Driver {
     fn conclude(self, exit: Exit, stop: Option<StopReason>) -> TurnReport {
         match self.0 {
             Kind::Claude(driver) => driver.conclude(exit, stop),
+            Kind::Codex(driver) => driver.conclude(exit, stop),
+            Kind::Gemini(driver) => driver.conclude(exit, stop),
+            Kind::Qwen(driver) => driver.conclude(exit, stop),
+            Kind::Opencode(driver) => driver.conclude(exit, stop),
             Kind::Command(driver) => driver.conclude(exit, stop),
             Kind::Rehearsal(driver) => driver.conclude(exit, stop),
         }
@@ -78,6 +98,10 @@ impl Driver {
     fn is_over(&self, exit: Exit) -> bool {
         match &self.0 {
             Kind::Claude(driver) => driver.is_over(),
+            Kind::Codex(driver) => driver.is_over(),
+            Kind::Gemini(driver) => driver.is_over(),
+            Kind::Qwen(driver) => driver.is_over(),
+            Kind::Opencode(driver) => driver.is_over(exit),
             Kind::Command(_) => matches!(exit, Exit::Code(_)),
             Kind::Rehearsal(driver) => driver.is_over(),
         }

@@ -41,6 +41,11 @@ impl ErrorTail {
         (self.seen <= WARNINGS).then_some(AgentEvent::Warning { text: line })
     }
 
+    /// The last lines, oldest first.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
+    }
+
     fn text(&self) -> String {
         self.lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }

@@ -7,14 +7,29 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+mod catalogue;
 mod claude;
+mod codex;
 mod command;
+mod common;
 mod driver;
 mod ending;
 pub mod environment;
+mod gemini;
+mod json;
+mod opencode;
+mod qwen;
 pub mod rehearsal;
+mod status;
+mod summary;
 #[cfg(test)]
 mod testing;
+mod time;
+mod turn;
 
-pub use backend::{HostFacts, PlanError, capabilities, check, login_hint, plan, usual_programs};
+pub use backend::{GivenFile, HostFacts, PlanError, check, given_files, plan};
+pub use catalogue::{
+    KnownGood, LoginPlace, Version, capabilities, how_to_install, known_good, login_hint, login_places,
+    usual_programs,
+};
 pub use driver::{Driver, DriverOutput, Salvage, driver, replay, salvage};

@@ -15,6 +15,14 @@ use crate::units::{MicroDollars, Timestamp, millis};
 pub enum BackendId {
     /// Claude Code CLI.
     Claude,
+    /// OpenAI's Codex CLI.
+    Codex,
+    /// Google's Gemini CLI.
+    Gemini,
+    /// Qwen Code CLI.
+    Qwen,
+    /// The opencode CLI.
+    Opencode,
     /// Any program that edits the tree; prompt on stdin and in a file.
     Command,
     /// Built in and offline, steered by a script file.
@@ -22,12 +30,26 @@ pub enum BackendId {
 }
 
 impl BackendId {
-    pub const ALL: [Self; 3] = [Self::Claude, Self::Command, Self::Rehearsal];
+    pub const ALL: [Self; 7] =
+        [Self::Claude, Self::Codex, Self::Gemini, Self::Qwen, Self::Opencode, Self::Command, Self::Rehearsal];
+
+    /// Those whose program a vendor makes: it is looked for on the machine and has a login. The order is the one in which an
+    /// installed one is taken when none is named.
+    pub const VENDORS: [Self; 5] = [Self::Claude, Self::Codex, Self::Gemini, Self::Qwen, Self::Opencode];
+
+    #[must_use]
+    pub fn is_vendor(self) -> bool {
+        Self::VENDORS.contains(&self)
+    }
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Claude => "claude",
+            Self::Codex => "codex",
+            Self::Gemini => "gemini",
+            Self::Qwen => "qwen",
+            Self::Opencode => "opencode",
             Self::Command => "command",
             Self::Rehearsal => "rehearsal",
         }
@@ -41,7 +63,7 @@ impl fmt::Display for BackendId {
 }
 
 /// What a backend can do. What a job asks and its backend lacks is refused before the job is accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Capabilities {
     /// Can go on with a conversation that was cut.
     pub resume: bool,
@@ -158,6 +180,9 @@ pub struct TurnRequest {
     pub session: SessionStart,
     /// What is left of the job's limits for this turn.
     pub remaining: RemainingLimits,
+    /// What the finished turns of the job used. A CLI that reports its usage for a whole session is charged for what goes
+    /// beyond this.
+    pub used_before: Usage,
     /// Number of this turn within the job, from 1.
     pub turn: u32,
     /// Number of the attempt within the job, from 1.

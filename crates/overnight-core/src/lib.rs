@@ -23,3 +23,6 @@ pub mod text;
 pub mod units;
 pub mod verdict;
 pub mod worker;
+
+/// Name and version of every JSON document that people and programs are given. Public.
+pub const SCHEMA: &str = "overnight/v1";

@@ -13,11 +13,13 @@ use crate::host::Host;
 pub fn find(settings: &AgentSettings, host: &Host) -> Option<PathBuf> {
     match settings.backend {
         BackendId::Command | BackendId::Rehearsal => Some(host.self_exe.clone()),
-        BackendId::Claude => match &settings.program {
-            Some(named) if named.is_absolute() => executable(named).then(|| named.clone()),
-            Some(named) => in_path(named.as_os_str(), host),
-            None => usual(settings.backend, host),
-        },
+        BackendId::Claude | BackendId::Codex | BackendId::Gemini | BackendId::Qwen | BackendId::Opencode => {
+            match &settings.program {
+                Some(named) if named.is_absolute() => executable(named).then(|| named.clone()),
+                Some(named) => in_path(named.as_os_str(), host),
+                None => usual(settings.backend, host),
+            }
+        }
     }
 }
 

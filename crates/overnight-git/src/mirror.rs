@@ -24,7 +24,7 @@ use crate::git::{Call, Git, commit};
 pub use fetch::{Fetched, Wanted};
 pub use import::{Identity, Import};
 pub use lock::LockWait;
-pub use tend::{JobRef, Load, Repack, Site, Tending};
+pub use tend::{CommitRef, JobRef, Load, Repack, Site, Tending};
 
 /// Object format of a repository: the length of its ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

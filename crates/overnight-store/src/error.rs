@@ -292,6 +292,29 @@ impl OpenError {
         }
     }
 
+    /// Whether a server is out of reach, or not ready, which can pass by itself. A file that cannot be opened does not open
+    /// itself later, and a server that refuses us goes on refusing.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Server { .. } => {
+                matches!(self.class(), ErrorClass::Io | ErrorClass::Busy | ErrorClass::Full)
+            }
+            Self::CreateDirectory { .. }
+            | Self::CreateFile { .. }
+            | Self::Missing { .. }
+            | Self::NotADatabase { .. }
+            | Self::Foreign { .. }
+            | Self::Damaged { .. }
+            | Self::Newer { .. }
+            | Self::Older { .. }
+            | Self::ReadOnly { .. }
+            | Self::Locked { .. }
+            | Self::Full { .. }
+            | Self::Failed { .. } => false,
+        }
+    }
+
     /// What a person can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -302,6 +325,9 @@ impl OpenError {
             }
             Self::Damaged { .. } => Some("the file was left untouched; put a backup in its place"),
             Self::Older { .. } => Some("run any overnight command once where the directory is writable"),
+            Self::Server { .. } if self.is_away() => {
+                Some("see whether the server runs, and whether this machine reaches it at that address")
+            }
             Self::CreateDirectory { .. }
             | Self::CreateFile { .. }
             | Self::Newer { .. }

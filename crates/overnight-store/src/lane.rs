@@ -140,6 +140,16 @@ impl LimitKey {
         &self.0
     }
 
+    /// The repository whose jobs it counts; `None`: those of all.
+    #[must_use]
+    pub fn repository_name(&self) -> Option<&str> {
+        match self.0.split_once(':') {
+            Some(("repository", name)) => Some(name),
+            Some(("group", name)) => name.split_once('/').map(|(repository, _)| repository),
+            Some(_) | None => None,
+        }
+    }
+
     pub(crate) fn is_group(key: &str) -> bool {
         key.starts_with("group:")
     }

@@ -74,7 +74,7 @@ pub use lane::{LimitKey, Offer};
 pub use lease::{Lease, Renewal};
 pub use limits::{GROUP_LIMIT, Limit};
 pub use migrate::{SCHEMA_VERSION, Schema};
-pub use prune::{Ended, JobFate, OpenTurn};
+pub use prune::{Ended, JobFate, NeededCommits, OpenTurn};
 pub use reclaim::{ReclaimPolicy, Reclaimed};
 pub use record::{EffectRecord, EffectStatus, EventRecord};
 pub use repository::{NewRepository, Repository};

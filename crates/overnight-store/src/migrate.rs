@@ -52,7 +52,7 @@ impl Schema {
 
 const MAKE_VERSION: &str =
     "CREATE TABLE overnight_schema (version BIGINT NOT NULL); INSERT INTO overnight_schema VALUES (0)";
-const READ_VERSION: &str = "SELECT version FROM overnight_schema";
+pub(crate) const READ_VERSION: &str = "SELECT version FROM overnight_schema";
 const WRITE_VERSION: &str = "UPDATE overnight_schema SET version = $1";
 
 /// Where the way forward begins, or `None` when there is nothing to be done.

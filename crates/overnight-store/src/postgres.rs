@@ -34,7 +34,7 @@ impl Store {
         let name = |source| OpenError::Server { database: database.to_string(), source };
         let options: PgConnectOptions = url.parse().map_err(name)?;
         let options = options.application_name("overnight");
-        let mut connection = PgConnection::connect_with(&options).await.map_err(name)?;
+        let mut connection = first_connection(&options, turn).await.map_err(name)?;
         let found = migrate_postgres(&mut connection).await.map_err(name)?;
         // A goodbye that is not heard changes nothing.
         let _ = connection.close().await;
@@ -59,6 +59,17 @@ impl Store {
         let Ok(options) = url.parse::<PgConnectOptions>() else { return self.clone() };
         let pool = Pool::Postgres(pool(options.application_name("overnight heartbeat"), 1, TURN));
         Self::new(self.database().clone(), Some(pool.clone()), pool)
+    }
+}
+
+/// A server that takes a connection and says nothing must not hold anybody up for ever.
+async fn first_connection(options: &PgConnectOptions, turn: Duration) -> Result<PgConnection, sqlx::Error> {
+    match tokio::time::timeout(turn, PgConnection::connect_with(options)).await {
+        Ok(connected) => connected,
+        Err(_) => {
+            let silent = format!("the server has not answered for {} s", turn.as_secs());
+            Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, silent)))
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! Forgetting: records of jobs that ended long ago, and of workers that are gone. And what whoever clears up must know of
 //! jobs before anything of theirs is deleted elsewhere.
 
+use std::collections::BTreeSet;
+
 use overnight_core::command::ProcessIdentity;
+use overnight_core::git::CommitId;
 use overnight_core::id::{JobId, TaskKey, WorkerId};
-use overnight_core::job::{EndReason, JobState, Label, Turn};
+use overnight_core::job::{Base, EndReason, JobSpec, JobState, Label, Turn};
 use overnight_core::units::Timestamp;
 
 use crate::error::{CorruptRow, StoreError};
@@ -30,6 +33,14 @@ pub struct Ended {
     pub at: Timestamp,
     /// `None`: one that this version does not know.
     pub reason: Option<EndReason>,
+}
+
+/// The commits that jobs need in the mirrors of a place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NeededCommits {
+    pub commits: BTreeSet<CommitId>,
+    /// `false`: one of the jobs is being given its base at this moment, or cannot be read by this version.
+    pub all_known: bool,
 }
 
 /// A turn that was started and whose end is not recorded, of a job that nobody holds.
@@ -62,6 +73,28 @@ impl Store {
             }
         }
         Ok(fates)
+    }
+
+    /// The commits that these jobs need: those that they stand on, that they have made, and that they were told to start from.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Row`].
+    pub async fn commits_needed(&self, ids: &[JobId]) -> Result<NeededCommits, StoreError> {
+        let mut needed = NeededCommits { commits: BTreeSet::new(), all_known: true };
+        for some in ids.chunks(64) {
+            let text = format!(
+                "SELECT j.id, j.phase, j.state, s.spec FROM jobs j JOIN job_specs s ON s.job_id = j.id WHERE j.id IN ({})",
+                places(1, some.len())
+            );
+            let query = sql(text).bind_all(some.iter().map(JobId::as_str));
+            for found in self.all("look which commits jobs need", query).await? {
+                match needs(&found) {
+                    Ok(Some(commits)) => needed.commits.extend(commits),
+                    Ok(None) | Err(_) => needed.all_known = false,
+                }
+            }
+        }
+        Ok(needed)
     }
 
     /// Turns of this place that were started and not ended, of jobs that nobody holds: their processes have no runner. A job
@@ -170,6 +203,22 @@ fn fate(found: &Row) -> Result<JobFate, CorruptRow> {
     let ended = row::flag(found, raw, "ended")?.then_some(Ended { at, reason });
     let held = row::text(found, raw, "phase")? == "held";
     Ok(JobFate { id, key, held, ended })
+}
+
+/// `None`: whoever holds the job is about to find out what it stands on.
+fn needs(found: &Row) -> Result<Option<Vec<CommitId>>, CorruptRow> {
+    let raw = row::text(found, "?", "id")?;
+    let state = row::state(&raw, &row::text(found, &raw, "state")?)?;
+    let spec: JobSpec = row::json(&raw, "spec", &row::text(found, &raw, "spec")?)?;
+    let held = row::text(found, &raw, "phase")? == "held";
+    if held && state.ground().is_none() && state.end().is_none() {
+        return Ok(None);
+    }
+    let from = match spec.base {
+        Base::Commit { commit, .. } => Some(commit),
+        Base::RemoteDefault | Base::RemoteBranch { .. } => None,
+    };
+    Ok(Some(state.commits().into_iter().cloned().chain(from).collect()))
 }
 
 /// What the queue's numbers say of them does not change. As there, a job without a reason does not count.

@@ -58,6 +58,16 @@ impl Store {
         Ok(Timestamp(row.number("now").map_err(failed(name))?))
     }
 
+    /// The version of the schema as it is now: another process may have brought it forward since this one opened it.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn schema_version(&self) -> Result<i64, StoreError> {
+        let name = "read the version of the schema";
+        let row = self.read.one(sql(crate::migrate::READ_VERSION)).await.map_err(failed(name))?;
+        row.number("version").map_err(failed(name))
+    }
+
     /// Counts the commits of this process that can give somebody work, and whatever [`Store::listen`] hears of others'.
     /// Renewed leases do not count.
     #[must_use]

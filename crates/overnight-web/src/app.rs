@@ -17,18 +17,17 @@ pub(crate) struct App {
     pub(crate) report: watch::Receiver<WorkerReport>,
     pub(crate) pulse: watch::Receiver<Pulse>,
     pub(crate) stats: StatsCache,
-    pub(crate) hosts: AllowedHosts,
     pub(crate) usage: fn() -> ProcessUsage,
     pub(crate) limits: Limits,
 }
 
 pub(crate) fn router(parts: Parts, pulse: watch::Receiver<Pulse>) -> Router {
     let limits = parts.limits;
+    let hosts = Arc::new(AllowedHosts::new(&parts.allowed_hosts));
     let app = Arc::new(App {
         report: parts.report,
         pulse,
         stats: StatsCache::new(parts.store, limits.store, limits.stats_age),
-        hosts: AllowedHosts::new(&parts.allowed_hosts),
         usage: parts.usage,
         limits,
     });
@@ -38,6 +37,6 @@ pub(crate) fn router(parts: Parts, pulse: watch::Receiver<Pulse>) -> Router {
         .route("/health", get(health::report))
         .route("/metrics", get(metrics::scrape))
         .fallback(guard::not_found)
-        .layer(from_fn_with_state(Arc::clone(&app), guard::check))
+        .layer(from_fn_with_state(hosts, guard::check))
         .with_state(app)
 }

@@ -7,8 +7,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::app::App;
-use crate::hosts::HostRefusal;
+use crate::hosts::{AllowedHosts, HostRefusal};
 use crate::problem::Problem;
 
 /// An answer of ours is data: not a page, not a script, not a frame, not for other origins, and old at once.
@@ -20,8 +19,8 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
-pub(crate) async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let mut response = match refusal(&app, &request) {
+pub(crate) async fn check(State(hosts): State<Arc<AllowedHosts>>, request: Request, next: Next) -> Response {
+    let mut response = match refusal(&hosts, &request) {
         Some(response) => response,
         None => next.run(request).await,
     };
@@ -31,8 +30,8 @@ pub(crate) async fn check(State(app): State<Arc<App>>, request: Request, next: N
     response
 }
 
-fn refusal(app: &App, request: &Request) -> Option<Response> {
-    match app.hosts.check(request) {
+fn refusal(hosts: &AllowedHosts, request: &Request) -> Option<Response> {
+    match hosts.check(request) {
         Ok(()) => {}
         Err(HostRefusal::Unreadable) => {
             let detail = "the request names no host, several, or none that can be read";

@@ -7,7 +7,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use overnight_core::SCHEMA;
 use overnight_core::worker::{Intake, Verdict, WorkerReport};
+use overnight_store::SCHEMA_VERSION;
 use serde::Serialize;
 
 use crate::app::App;
@@ -47,17 +49,34 @@ pub(crate) async fn alive() -> &'static str {
 
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
     let refuse = |detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
-    app.stats.get().await.map_err(|error| refuse(error.to_string()))?;
+    let seen = app.stats.get().await;
+    if let Ok(found) = seen.schema
+        && found != SCHEMA_VERSION
+    {
+        return Err(refuse(other_schema(found)));
+    }
+    seen.stats.map_err(|error| refuse(error.to_string()))?;
     match &app.look().report.intake {
         Intake::Open { .. } => Ok("ready\n"),
         Intake::Closed { reason, .. } => Err(refuse(format!("no jobs are claimed: {}", reason.code()))),
     }
 }
 
+fn other_schema(found: i64) -> String {
+    let way = if found > SCHEMA_VERSION {
+        "start the newer version that brought it there"
+    } else {
+        "`overnight db migrate` brings it forward"
+    };
+    format!(
+        "the database has schema {found}, and this version of overnight works with schema {SCHEMA_VERSION}: {way}"
+    )
+}
+
 pub(crate) async fn report(State(app): State<Arc<App>>) -> Response {
     let Seen { report, age, verdict } = app.look();
     let status = if verdict.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let heartbeat_age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-    let body = HealthBody { schema: "overnight/v1", kind: "health", verdict, heartbeat_age_ms, report };
+    let body = HealthBody { schema: SCHEMA, kind: "health", verdict, heartbeat_age_ms, report };
     (status, Json(body)).into_response()
 }

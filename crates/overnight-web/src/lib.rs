@@ -3,7 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/healthz` | 200 as long as the process answers at all |
-//! | `/readyz` | 200 when the store answers and jobs may be claimed, else 503 and why |
+//! | `/readyz` | 200 when the store answers, has this version's schema, and jobs may be claimed, else 503 and why |
 //! | `/health` | what the worker says of itself, as JSON; 503 when somebody has to look |
 //! | `/metrics` | OpenMetrics |
 //!
@@ -26,15 +26,19 @@ mod stall;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use overnight_core::worker::WorkerReport;
 use overnight_store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+pub use waiting::{Waiting, serve_waiting};
 
 /// What the surface shows, and to whom.
 #[derive(Debug, Clone)]
@@ -96,14 +100,14 @@ impl Default for Limits {
 /// # Errors
 /// Only when the listener itself cannot be used any more. A failed connection is no error.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Arc<TcpListener>>,
     parts: Parts,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let (pulse, beats) = pulse::channel(&parts.report);
     let limits = parts.limits;
     let follow = pulse::follow(parts.report.clone(), pulse);
-    let serving = listen::accept(listener, app::router(parts, beats), limits, shutdown);
+    let serving = listen::accept(listener.into(), app::router(parts, beats), limits, shutdown);
     tokio::select! {
         ended = serving => ended,
         never = follow => match never {},

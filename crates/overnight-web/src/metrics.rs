@@ -17,7 +17,7 @@ use crate::health::Seen;
 use crate::openmetrics::{CONTENT_TYPE, Document, Kind, float};
 
 pub(crate) async fn scrape(State(app): State<Arc<App>>) -> ([(HeaderName, &'static str); 1], String) {
-    let stats = app.stats.get().await.ok();
+    let stats = app.stats.get().await.stats.ok();
     let text = render(&app.look(), stats.as_deref(), (app.usage)());
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
 }

@@ -1,10 +1,11 @@
 //! The queue's numbers, asked for at most once in a while: however many scrape, the store counts once.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use overnight_core::queue::QueueStats;
-use overnight_store::Store;
+use overnight_store::{Store, StoreError};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -17,7 +18,13 @@ pub(crate) enum StatsError {
     Failed,
 }
 
-type Answer = Result<Arc<QueueStats>, StatsError>;
+/// What the store said, or why it did not.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) stats: Result<Arc<QueueStats>, StatsError>,
+    /// The version of its schema. Known also where this version cannot count what is in it.
+    pub(crate) schema: Result<i64, StatsError>,
+}
 
 pub(crate) struct StatsCache {
     store: Store,
@@ -45,14 +52,30 @@ impl StatsCache {
     }
 
     async fn ask(&self) -> Answer {
-        match timeout(self.patience, self.store.queue_stats()).await {
-            Ok(Ok(stats)) => Ok(Arc::new(stats)),
+        let schema = self.answer("version of the schema", self.store.schema_version()).await;
+        // A store that hangs hangs for both.
+        let stats = match schema {
+            Err(StatsError::TimedOut) => Err(StatsError::TimedOut),
+            Ok(_) | Err(StatsError::Failed) => {
+                self.answer("numbers of the queue", self.store.queue_stats()).await
+            }
+        };
+        Answer { stats: stats.map(Arc::new), schema }
+    }
+
+    async fn answer<T>(
+        &self,
+        what: &'static str,
+        asked: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StatsError> {
+        match timeout(self.patience, asked).await {
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "no numbers of the queue");
+                tracing::warn!(what, error = &error as &dyn std::error::Error, "the store cannot be read");
                 Err(StatsError::Failed)
             }
             Err(_) => {
-                tracing::warn!(patience = ?self.patience, "the store does not answer");
+                tracing::warn!(what, patience = ?self.patience, "the store does not answer");
                 Err(StatsError::TimedOut)
             }
         }

@@ -5,6 +5,7 @@ mod limits;
 mod scrapes;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use overnight_core::agent::BackendId;
@@ -15,6 +16,7 @@ use overnight_core::worker::{
     BusyJob, Credential, CredentialStatus, Histogram, Intake, WorkerReport, WorkerStatus,
 };
 use overnight_store::Store;
+use sqlx::{Connection, SqliteConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
@@ -32,7 +34,7 @@ struct Server {
     report: watch::Sender<WorkerReport>,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<std::io::Result<()>>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 async fn server() -> Server {
@@ -40,10 +42,13 @@ async fn server() -> Server {
 }
 
 async fn server_with(limits: Limits) -> Server {
+    server_at(Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap()), limits).await
+}
+
+async fn server_at(listener: Arc<TcpListener>, limits: Limits) -> Server {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("overnight.db")).await.unwrap();
     let (report, watching) = watch::channel(report());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let parts = Parts {
         store: store.clone(),
@@ -56,7 +61,7 @@ async fn server_with(limits: Limits) -> Server {
     let serving = tokio::spawn(serve(listener, parts, async move {
         let _ = stopped.await;
     }));
-    Server { address, store, report, stop: Some(stop), serving, _dir: dir }
+    Server { address, store, report, stop: Some(stop), serving, dir }
 }
 
 fn report() -> WorkerReport {
@@ -115,14 +120,20 @@ impl Server {
     }
 
     async fn get(&self, path: &str) -> Answer {
-        self.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await
+        ask(self.address, path).await
     }
 
-    /// Sends bytes on a connection of their own and reads until the server closes it.
     async fn send(&self, request: &str) -> Answer {
-        let mut stream = self.connect().await;
-        stream.write_all(request.as_bytes()).await.unwrap();
-        answer(&read_to_end(&mut stream).await)
+        send(self.address, request).await
+    }
+
+    /// As another version of overnight would leave it.
+    async fn set_schema(&self, version: i64) {
+        let path = self.dir.path().join("overnight.db");
+        let mut file = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+        let text = "UPDATE overnight_schema SET version = $1";
+        sqlx::query(text).bind(version).execute(&mut file).await.unwrap();
+        file.close().await.unwrap();
     }
 
     async fn get_until(&self, path: &str, wanted: impl Fn(&Answer) -> bool) -> Answer {
@@ -141,6 +152,18 @@ impl Server {
         drop(self.stop.take());
         timeout(PATIENCE, self.serving).await.unwrap().unwrap().unwrap();
     }
+}
+
+async fn ask(address: SocketAddr, path: &str) -> Answer {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    send(address, &request).await
+}
+
+/// Sends bytes on a connection of their own and reads until the server closes it.
+async fn send(address: SocketAddr, request: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    answer(&read_to_end(&mut stream).await)
 }
 
 /// All that comes until the other side closes the connection or breaks it.

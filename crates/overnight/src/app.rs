@@ -100,7 +100,8 @@ impl App {
         Ok(self.keep(store))
     }
 
-    fn keep(&self, store: Store) -> Store {
+    /// Remembers a store that was opened, to be closed at the end.
+    pub fn keep(&self, store: Store) -> Store {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         opened.push(store.clone());
         store
@@ -179,7 +180,14 @@ impl App {
     /// # Errors
     /// When one of its parts cannot be had.
     pub async fn working(&self) -> Result<Working, AppError> {
-        let store = self.store().await?;
+        self.working_on(self.store().await?).await
+    }
+
+    /// The same, on a store that is open already.
+    ///
+    /// # Errors
+    /// When one of the other parts cannot be had.
+    pub async fn working_on(&self, store: Store) -> Result<Working, AppError> {
         let git = self.git().await?;
         let dead_workers = worker::dead(&store).await?;
         let place = self.place()?;

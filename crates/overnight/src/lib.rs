@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod ask;
 pub mod batch;
 pub mod cli;
 pub mod commands;
@@ -13,6 +14,7 @@ pub mod config;
 pub mod daemon;
 pub mod demo;
 pub mod error;
+pub mod follow;
 pub mod moment;
 pub mod order;
 pub mod output;
@@ -156,6 +158,7 @@ async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
         | Command::Cancel(_)
         | Command::Retry(_)
         | Command::Resume(_)
+        | Command::Agent(_)
         | Command::Doctor(_)
         | Command::Db(_)
         | Command::Gc(_)
@@ -187,6 +190,7 @@ async fn on_app(app: &App, global: &Global, command: &Command) -> Outcome {
         Command::Cancel(args) => Box::pin(commands::cancel::run(app, args)).await,
         Command::Retry(args) => Box::pin(commands::retry::run(app, args)).await,
         Command::Resume(args) => Box::pin(commands::resume::run(app, args)).await,
+        Command::Agent(args) => Box::pin(commands::agent::run(app, args)).await,
         Command::Doctor(args) => Box::pin(commands::doctor::run(app, args)).await,
         Command::Db(args) => Box::pin(commands::db::run(app, args)).await,
         Command::Gc(args) => Box::pin(commands::gc::run(app, args)).await,

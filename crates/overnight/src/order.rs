@@ -96,9 +96,7 @@ pub fn agent(
         billing: config.agent.billing,
         ..settings
     };
-    if backend == BackendId::Claude {
-        settings.program.clone_from(&config.agent.program_claude);
-    }
+    settings.program = config.agent.program(backend).cloned();
     if can.model {
         settings.model.clone_from(&config.agent.model);
     }
@@ -156,7 +154,13 @@ fn complete(settings: &AgentSettings) -> Result<(), AppError> {
             Err(AppError::usage("the rehearsal agent needs a script")
                 .help("--script FILE; overnight demo shows one at work"))
         }
-        BackendId::Claude | BackendId::Command | BackendId::Rehearsal => Ok(()),
+        BackendId::Claude
+        | BackendId::Codex
+        | BackendId::Gemini
+        | BackendId::Qwen
+        | BackendId::Opencode
+        | BackendId::Command
+        | BackendId::Rehearsal => Ok(()),
     }
 }
 

@@ -13,8 +13,8 @@ use crate::cli::args::ColorChoice;
 use crate::config::Environment;
 use crate::error::AppError;
 
-/// Name and version of every JSON document that is printed.
-pub const SCHEMA: &str = "overnight/v1";
+/// Name and version of every JSON document that is printed, and of what is answered over HTTP.
+pub use overnight_core::SCHEMA;
 
 /// What stands around every document.
 #[derive(Debug, Serialize)]

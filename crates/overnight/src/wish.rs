@@ -4,6 +4,7 @@
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
+use overnight_agents::how_to_install;
 use overnight_core::agent::BackendId;
 use overnight_core::job::{JobSpec, Label};
 use overnight_core::text::one_line;
@@ -116,12 +117,13 @@ pub fn ready(spec: &JobSpec, host: &Host) -> Result<(), AppError> {
 
 fn present(spec: &JobSpec, host: &Host) -> Result<(), AppError> {
     match spec.agent.backend {
-        BackendId::Claude if program::find(&spec.agent, host).is_none() => Err(missing(spec)),
         BackendId::Command => command_is_there(&spec.agent.command, host),
         BackendId::Rehearsal => {
             spec.agent.script.as_ref().map_or(Ok(()), |script| order::check_script(script))
         }
-        BackendId::Claude => Ok(()),
+        BackendId::Claude | BackendId::Codex | BackendId::Gemini | BackendId::Qwen | BackendId::Opencode => {
+            program::find(&spec.agent, host).map(drop).ok_or_else(|| missing(spec))
+        }
     }
 }
 
@@ -137,16 +139,6 @@ fn missing(spec: &JobSpec) -> AppError {
             AppError::usage(format!("the {backend} agent is not installed: looked for {usual} in PATH"))
                 .help(format!("{}\nthen {}", how_to_install(backend), overnight_agents::login_hint(backend)))
         }
-    }
-}
-
-/// Where a vendor's program comes from.
-#[must_use]
-pub fn how_to_install(backend: BackendId) -> &'static str {
-    match backend {
-        BackendId::Claude => "install it: npm install -g @anthropic-ai/claude-code",
-        BackendId::Command => "name a program: --command 'program argument …'",
-        BackendId::Rehearsal => "it is built in",
     }
 }
 
@@ -177,17 +169,14 @@ fn choose_backend(
     if let Some(backend) = named.or(app.config().agent.default) {
         return Ok(backend);
     }
-    let vendors = [BackendId::Claude];
-    let configured = |backend: &BackendId| match backend {
-        BackendId::Claude => app.config().agent.program_claude.is_some(),
-        BackendId::Command | BackendId::Rehearsal => false,
-    };
+    let vendors = BackendId::VENDORS;
+    let configured = |backend: &BackendId| app.config().agent.program(*backend).is_some();
     let found =
         vendors.into_iter().find(|backend| configured(backend) || program::usual(*backend, host).is_some());
     let usual = elsewhere.then_some(vendors[0]);
     found.or(usual).ok_or_else(|| {
         let looked: Vec<&str> = vendors.iter().flat_map(|backend| overnight_agents::usual_programs(*backend)).copied().collect();
-        let how = vendors.map(how_to_install).join("\n");
+        let how = how_to_install(vendors[0]);
         AppError::usage(format!("no agent is installed: looked for {} in PATH", looked.join(", "))).help(format!(
             "{how}\nor let any program do the work: --command 'program argument …'\nor see how it goes without: overnight demo"
         ))

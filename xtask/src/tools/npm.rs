@@ -21,12 +21,37 @@ struct Package {
 }
 
 /// An exact version, because npm otherwise silently picks an older one that fits the installed Node.
-const PACKAGES: [Package; 2] = [
+const PACKAGES: [Package; 6] = [
     Package {
         folder: "claude",
         name: "@anthropic-ai/claude-code",
         version: "2.1.328",
         used_by: "tests that drive the real Claude Code CLI against the scripted model server",
+    },
+    Package {
+        folder: "codex",
+        name: "@openai/codex",
+        version: "0.169.0",
+        used_by: "tests that drive the real Codex CLI against the scripted model server",
+    },
+    Package {
+        folder: "gemini",
+        name: "@google/gemini-cli",
+        version: "0.61.0",
+        used_by: "tests that drive the real Gemini CLI against the scripted model server",
+    },
+    Package {
+        folder: "qwen",
+        name: "@qwen-code/qwen-code",
+        version: "0.24.4",
+        used_by: "tests that drive the real Qwen Code CLI against the scripted model server",
+    },
+    Package {
+        folder: "opencode",
+        // The native binary alone: the package `opencode-ai` around it brings it twice, for two kinds of processors.
+        name: if cfg!(target_arch = "aarch64") { "opencode-linux-arm64" } else { "opencode-linux-x64" },
+        version: "1.18.33",
+        used_by: "tests that drive the real opencode CLI against the scripted model server",
     },
     Package {
         folder: "openapi",

@@ -15,9 +15,9 @@ use serde_json::Value;
 
 use crate::claude::ledger::{Ledger, Price};
 use crate::claude::outcome::{Ruling, Trouble, of_result, reset_of};
-use crate::claude::summary;
 use crate::driver::DriverOutput;
 use crate::ending::{self, EVENT_CHARS, ErrorTail};
+use crate::summary;
 
 /// The name under which the CLI writes messages of its own into the conversation.
 const OWN_MESSAGES: &str = "<synthetic>";

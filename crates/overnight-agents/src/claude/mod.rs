@@ -7,7 +7,6 @@ mod driver;
 mod ledger;
 mod outcome;
 mod plan;
-mod summary;
 
 pub(crate) use driver::ClaudeDriver;
 pub(crate) use plan::{check, plan};

@@ -1,14 +1,13 @@
 //! The command line of a Claude turn.
 //!
-//! Must not put the prompt into an argument: one argument is limited to 128 KiB, and several flags take every word that
-//! follows them.
+//! Several of the CLI's flags take every word that follows them: each of those is followed by a flag.
 
 use overnight_core::agent::{AgentSettings, SessionStart, TurnRequest};
-use overnight_core::command::{CommandSpec, Isolation, Limits, Stdin};
+use overnight_core::command::CommandSpec;
 use overnight_core::units::MicroDollars;
 
-use crate::backend::{HostFacts, PlanError, turn_limits};
-use crate::environment::claude_environment;
+use crate::backend::{HostFacts, PlanError};
+use crate::common::{self, check_value};
 
 /// What the agent may use without being asked: everything that works on the workspace, nothing that reaches the web.
 /// Some names exist in some versions only; naming an unknown tool does no harm, and naming `Glob` and `Grep` switches
@@ -42,17 +41,11 @@ const DEFAULT_MODE: &str = "acceptEdits";
 const WAITING_MODES: &[&str] = &["default", "manual", "plan"];
 const UNGUARDED_MODE: &str = "bypassPermissions";
 
-/// Longest line: the final text of a turn comes as one line, and a cut line would lose the result. 3 MB were seen.
-const LINE_BYTES: usize = 32 << 20;
-/// Log of one turn: with partial messages, some 15 bytes per byte the model writes. The result stands at its end, and
-/// a turn whose result is not in the log is paid for again after a crash of the runner.
-const LOG_BYTES: u64 = 512 << 20;
-
 pub(crate) fn check(settings: &AgentSettings, root: bool) -> Result<(), PlanError> {
     if let Some(mode) = &settings.permission_mode {
         check_value("permission mode", mode)?;
         if WAITING_MODES.contains(&mode.as_str()) {
-            return Err(PlanError::WaitsForApproval { mode: mode.clone() });
+            return Err(PlanError::WaitsForApproval { backend: settings.backend, mode: mode.clone() });
         }
         if root && mode == UNGUARDED_MODE {
             return Err(PlanError::UnguardedAsRoot { mode: mode.clone() });
@@ -69,24 +62,12 @@ pub(crate) fn check(settings: &AgentSettings, root: bool) -> Result<(), PlanErro
     Ok(())
 }
 
-/// A value that begins with `-` would be read as a flag.
-fn check_value(setting: &'static str, value: &str) -> Result<(), PlanError> {
-    if value.trim().is_empty() || value.starts_with('-') || value.chars().any(char::is_control) {
-        return Err(PlanError::BadValue { setting, value: value.to_owned() });
-    }
-    Ok(())
-}
-
 pub(crate) fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpec, PlanError> {
-    let mut spec = CommandSpec::new(&host.program, &request.workspace).args(arguments(request)?);
-    spec.env = claude_environment(&host.env, &request.tmp, request.settings.billing);
-    spec.stdin = Stdin::Bytes(request.prompt.clone().into_bytes());
-    spec.limits = Limits { line_bytes: LINE_BYTES, log_bytes: LOG_BYTES, ..turn_limits(request) };
-    spec.isolation = Isolation::Contained(host.guard.clone());
-    Ok(spec)
+    common::check_session(request)?;
+    Ok(common::command(request, host, arguments(request), request.prompt.clone()))
 }
 
-fn arguments(request: &TurnRequest) -> Result<Vec<String>, PlanError> {
+fn arguments(request: &TurnRequest) -> Vec<String> {
     let settings = &request.settings;
     let mut args: Vec<String> =
         ["-p", "--output-format", "stream-json", "--verbose", "--include-partial-messages"]
@@ -94,9 +75,6 @@ fn arguments(request: &TurnRequest) -> Result<Vec<String>, PlanError> {
             .into();
     let mut flag = |name: &str, value: String| args.extend([name.to_owned(), value]);
     match &request.session {
-        SessionStart::Fresh(id) if !is_uuid(id.as_str()) => {
-            return Err(PlanError::SessionNotUuid { session: id.to_string() });
-        }
         SessionStart::Fresh(id) => flag("--session-id", id.to_string()),
         SessionStart::Resume(id) => flag("--resume", id.to_string()),
     }
@@ -123,7 +101,7 @@ fn arguments(request: &TurnRequest) -> Result<Vec<String>, PlanError> {
         flag("--append-system-prompt-file", file.to_string_lossy().into_owned());
     }
     args.push("--strict-mcp-config".to_owned());
-    Ok(args)
+    args
 }
 
 fn allowed(settings: &AgentSettings) -> Vec<&str> {
@@ -146,21 +124,16 @@ fn dollars(amount: MicroDollars) -> String {
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
-fn is_uuid(text: &str) -> bool {
-    let groups: Vec<&str> = text.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
 
     use overnight_core::agent::{BackendId, Billing, Effort, RemainingLimits};
+    use overnight_core::command::{Isolation, Stdin};
     use overnight_core::id::SessionId;
 
     use super::*;
-    use crate::testing::{SESSION, host, request, session, words};
+    use crate::testing::{host, request, session, words};
 
     #[test]
     fn a_fresh_turn_starts_with_safe_defaults_and_its_prompt_on_standard_input() {
@@ -248,7 +221,7 @@ mod tests {
         for waiting in ["plan", "default", "manual"] {
             assert_eq!(
                 refused(&mode(waiting), false),
-                Some(PlanError::WaitsForApproval { mode: waiting.into() })
+                Some(PlanError::WaitsForApproval { backend: BackendId::Claude, mode: waiting.into() })
             );
         }
         let flag_as_value = |request: &mut TurnRequest| request.settings.model = Some("--version".into());
@@ -261,7 +234,10 @@ mod tests {
         let not_a_uuid = |request: &mut TurnRequest| {
             request.session = SessionStart::Fresh(SessionId::parse("s1").expect("an id"));
         };
-        assert_eq!(refused(&not_a_uuid, false), Some(PlanError::SessionNotUuid { session: "s1".into() }));
+        assert_eq!(
+            refused(&not_a_uuid, false),
+            Some(PlanError::SessionNotUuid { backend: BackendId::Claude, session: "s1".into() })
+        );
     }
 
     #[test]
@@ -270,6 +246,5 @@ mod tests {
             [0, 1, 1_500_000, 12_000_001].map(|micros| dollars(MicroDollars(micros))),
             ["0.000001", "0.000001", "1.500000", "12.000001"]
         );
-        assert!(is_uuid(SESSION) && !is_uuid("7d7f6a52"));
     }
 }

@@ -120,6 +120,7 @@ fn the_outcome_of_each_recording_is_what_happened_in_it() {
         ("unauthorized", "login_expired"),
         ("forbidden", "login_expired"),
         ("not_logged_in", "login_expired"),
+        ("no_credit", "login_expired"),
         ("rate_limited", "rate_limited"),
         ("rate_limited_subscription", "rate_limited"),
         ("overloaded", "overloaded"),
@@ -128,6 +129,7 @@ fn the_outcome_of_each_recording_is_what_happened_in_it() {
         ("bad_request", "crashed"),
         ("unknown_session", "session_lost"),
         ("terminated", "crashed"),
+        ("hung", "crashed"),
         ("interrupted", "crashed"),
         ("killed", "crashed"),
     ];

@@ -214,6 +214,26 @@ impl JobState {
         }
     }
 
+    /// The commits that going on, or looking at what came of the job, can need.
+    #[must_use]
+    pub fn commits(&self) -> Vec<&CommitId> {
+        let tip = match self {
+            Self::Verifying { tip, .. } | Self::Publishing { tip, .. } => Some(tip),
+            Self::Parked { then, .. } => return then.commits(),
+            Self::Queued
+            | Self::Preparing { .. }
+            | Self::Working { .. }
+            | Self::Collecting { .. }
+            | Self::Cleaning { .. }
+            | Self::Ended { .. } => None,
+        };
+        let base = self.ground().map(|ground| &ground.base);
+        let preserved = self.trail().and_then(|trail| trail.preserved.as_ref());
+        let kept = self.end().and_then(|end| end.tip.as_ref());
+        let published = self.end().and_then(|end| end.published.as_ref()).map(|published| &published.commit);
+        [base, tip, preserved, kept, published].into_iter().flatten().collect()
+    }
+
     /// Nothing was ever done for it, so nothing is there to be cleaned up.
     #[must_use]
     pub fn is_untouched(&self) -> bool {

@@ -7,7 +7,7 @@
 //! - **An expired login** keeps back the jobs of that backend and no others; now and then one of them may try.
 //! - **A full disk** keeps back all jobs until there is room again.
 //!
-//! Only draining is final. Every wait knows when it began, so that a clock that is set back ends it rather than
+//! Only draining lasts until somebody takes it back. Every wait knows when it began, so that a clock that is set back ends it rather than
 //! stretching it.
 
 use std::path::PathBuf;
@@ -111,6 +111,21 @@ impl Health {
         Self { policy, draining: false, failing: None, disk: None, logins: Vec::new() }
     }
 
+    /// Goes by another policy from now on. A wait that has begun lasts as long as it would have under the new one.
+    pub fn follow(&mut self, policy: HealthPolicy) {
+        self.policy = policy;
+        if let Some(mut failing) = self.failing.take() {
+            failing.wait.span = self.rest(failing.count());
+            self.failing = Some(failing);
+        }
+        if let Some(low) = &mut self.disk {
+            low.wait.span = policy.probe;
+        }
+        for expired in self.logins.iter_mut().filter_map(|login| login.expired.as_mut()) {
+            expired.wait.span = policy.login_probe;
+        }
+    }
+
     /// Takes note of `event`, which happened at `now`.
     pub fn on(&mut self, event: HealthEvent, now: Timestamp) {
         match event {
@@ -135,6 +150,7 @@ impl Health {
             }
             HealthEvent::DiskOk => self.disk = None,
             HealthEvent::DrainAsked => self.draining = true,
+            HealthEvent::DrainUndone => self.draining = false,
         }
     }
 
@@ -155,20 +171,14 @@ impl Health {
             Source::Store => failing.store = failing.store.saturating_add(1),
             Source::Other => failing.other = failing.other.saturating_add(1),
         }
-        let span = if failing.count() < self.policy.unhealthy_after {
-            self.backoff(failing.count())
-        } else {
-            self.policy.probe
-        };
-        failing.wait = Wait::from(now, span);
+        failing.wait = Wait::from(now, self.rest(failing.count()));
         failing.detail = one_line(detail, DETAIL_CHARS);
         self.failing = Some(failing);
     }
 
-    /// The wait after the nth failure in a row.
-    fn backoff(&self, nth: u32) -> Duration {
-        let factor = 1_u32.checked_shl(nth.saturating_sub(1)).unwrap_or(u32::MAX);
-        self.policy.backoff_start.saturating_mul(factor).min(self.policy.backoff_max)
+    /// The wait after so many failures in a row.
+    fn rest(&self, failures: u32) -> Duration {
+        if failures < self.policy.unhealthy_after { self.policy.backoff(failures) } else { self.policy.probe }
     }
 
     fn store_works(&mut self) {

@@ -49,6 +49,24 @@ fn open() -> Intake {
     Intake::Open { not_backends: Vec::new() }
 }
 
+#[test]
+fn another_policy_holds_at_once_and_for_a_wait_that_has_begun() {
+    let mut health = health();
+    let failed = fail(&mut health, &store_failed(), 3);
+    assert_eq!(health.intake(failed), closed(ClosedReason::Backoff, failed.plus(Duration::from_secs(20))));
+    let hasty = HealthPolicy { backoff_max: Duration::from_secs(2), ..HealthPolicy::default() };
+    health.follow(hasty);
+    assert_eq!(health.intake(failed), closed(ClosedReason::Backoff, failed.plus(Duration::from_secs(2))));
+    let strict = HealthPolicy { unhealthy_after: 3, probe: Duration::from_secs(7), ..hasty };
+    health.follow(strict);
+    assert_eq!(health.intake(failed), closed(ClosedReason::Unhealthy, failed.plus(Duration::from_secs(7))));
+    health.on(HealthEvent::ProbeOk, failed);
+    health.on(expired(BackendId::Claude), failed);
+    health.follow(HealthPolicy { login_probe: Duration::from_secs(1), ..strict });
+    assert_eq!(health.canary_due(failed), None);
+    assert_eq!(health.canary_due(failed.plus(Duration::from_secs(1))), Some(BackendId::Claude));
+}
+
 fn hint(_: BackendId) -> &'static str {
     "log in"
 }
@@ -219,6 +237,17 @@ fn a_low_disk_closes_the_intake_and_is_looked_at_again() {
     );
     health.on(HealthEvent::DiskOk, at(60));
     assert_eq!((health.intake(at(60)), health.probe_due(at(60))), (open(), false));
+}
+
+#[test]
+fn a_drain_that_is_taken_back_leaves_everything_as_it_was() {
+    let mut health = health();
+    let failed = fail(&mut health, &store_failed(), 2);
+    let before = health.clone();
+    health.on(HealthEvent::DrainAsked, failed);
+    assert_eq!(health.status(1, failed), WorkerStatus::Draining);
+    health.on(HealthEvent::DrainUndone, failed);
+    assert_eq!(health, before);
 }
 
 #[test]

@@ -34,6 +34,15 @@ impl Default for HealthPolicy {
     }
 }
 
+impl HealthPolicy {
+    /// The wait after the `nth` failure in a row, from 1.
+    #[must_use]
+    pub fn backoff(&self, nth: u32) -> Duration {
+        let factor = 1_u32.checked_shl(nth.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.backoff_start.saturating_mul(factor).min(self.backoff_max)
+    }
+}
+
 /// What a job's end, or its pause, says of the worker that ran it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobOutcome {
@@ -77,6 +86,8 @@ pub enum HealthEvent {
     },
     DiskOk,
     DrainAsked,
+    /// Whoever asked for it has taken it back.
+    DrainUndone,
 }
 
 /// The one word for a worker.

@@ -120,6 +120,8 @@ pub enum Told {
     Draining {
         running: usize,
     },
+    /// The drain was taken back: it takes jobs again.
+    CalledBack,
 }
 
 /// How a worker's work ended.

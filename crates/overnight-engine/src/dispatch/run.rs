@@ -134,7 +134,7 @@ impl Worker {
                 Some(note) = self.notes.recv() => self.noted(note).await,
                 Ok(()) = woken.changed() => self.dry = false,
                 Ok(()) = pulse.changed() => self.felt(&pulse.borrow_and_update().clone()),
-                Ok(()) = self.settings.changed() => self.dry = false,
+                Ok(()) = self.settings.changed() => self.resettled(),
                 () = drain.cancelled(), if !self.draining => self.drain(),
                 () = force.cancelled() => {}
                 () = sleep_until(next) => {}
@@ -144,6 +144,12 @@ impl Worker {
                 self.ended(done);
             }
         }
+    }
+
+    fn resettled(&mut self) {
+        self.dry = false;
+        let policy = self.settings.borrow_and_update().health;
+        self.health.follow(policy);
     }
 
     fn slots(&self) -> usize {
@@ -265,9 +271,19 @@ impl Worker {
             Some((_, why)) => self.happened(HealthEvent::StoreFailed { detail: why.clone() }),
             None => self.happened(HealthEvent::StoreWorks),
         }
-        if pulse.drain && !self.draining {
-            self.drain();
+        match (pulse.drain, self.draining) {
+            (true, false) => self.drain(),
+            // What a signal asked for nobody takes back.
+            (false, true) if !self.orders.drain.is_cancelled() => self.call_back(),
+            (true, true) | (false, true | false) => {}
         }
+    }
+
+    fn call_back(&mut self) {
+        self.draining = false;
+        self.dry = false;
+        self.happened(HealthEvent::DrainUndone);
+        self.tell(Told::CalledBack);
     }
 
     fn drain(&mut self) {

@@ -96,7 +96,7 @@ fn session(seat: &Seat<'_>, trail: &Trail) -> SessionStart {
     known.map_or_else(|| SessionStart::Fresh(fresh_session()), SessionStart::Resume)
 }
 
-/// Claude wants a UUID; any other backend takes what it gets.
+/// Several CLIs want a UUID; the others take what they get, or choose themselves.
 fn fresh_session() -> SessionId {
     let uuid = uuid::Uuid::now_v7().to_string();
     match SessionId::parse(&uuid) {
@@ -115,6 +115,7 @@ fn request(seat: &Seat<'_>, session: SessionStart, prompt: String, turn: u32, tr
         tmp: seat.dirs.tmp(),
         session,
         remaining: budget::remaining(&seat.job.spec.limits, trail),
+        used_before: trail.used,
         turn,
         attempt: trail.attempt,
     }
@@ -152,6 +153,14 @@ async fn write_prompt(seat: &Seat<'_>, request: &TurnRequest) -> Result<(), Stag
         .map_err(trouble::io)
 }
 
+/// What the CLI reads beside its prompt.
+async fn write_files(request: &TurnRequest) -> Result<(), StageError> {
+    let files = overnight_agents::given_files(request);
+    trouble::blocking(move || files.iter().try_for_each(|file| write_given(&file.path, &file.content)))
+        .await?
+        .map_err(trouble::io)
+}
+
 /// Writes a file for the agent. Always a new one: where files are not guarded, the agent may have put a link there.
 fn write_given(path: &Path, content: &[u8]) -> io::Result<()> {
     if let Some(dir) = path.parent() {
@@ -171,6 +180,7 @@ async fn take_turn(
     trail: &Trail,
 ) -> Result<TurnReport, StageError> {
     let host = host_facts(seat)?;
+    write_files(request).await?;
     let mut spec = overnight_agents::plan(request, &host)
         .map_err(|error| trouble::config(format!("{error}; {}", error.hint())))?;
     spec.limits.log_bytes = seat.engine.settings().log_bytes;

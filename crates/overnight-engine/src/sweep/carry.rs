@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use overnight_core::command::ProcessIdentity;
 use overnight_core::id::JobId;
@@ -17,7 +17,8 @@ use tokio::time::Instant;
 use crate::clean;
 use crate::trouble::chain;
 
-use super::plan::{Item, Plan, Target};
+use super::plan::{Item, Plan};
+use super::target::Target;
 use super::{SweepError, Sweeper, log};
 
 /// Between asking processes to end and killing them.
@@ -86,6 +87,7 @@ pub(super) async fn carry_out(
             Target::Log(path) => compress(sweeper, path).await,
             Target::MirrorLeftovers { mirror, .. }
             | Target::JobRefs { mirror, .. }
+            | Target::CommitRefs { mirror, .. }
             | Target::MirrorPacks { mirror, .. }
             | Target::Mirror { path: mirror, .. } => match sweeper.mirrors.tend(mirror).await {
                 Ok(Some(tending)) => in_mirror(sweeper, tending, &item.target).await,
@@ -185,11 +187,14 @@ async fn in_mirror(sweeper: &Sweeper, tending: Tending, target: &Target) -> Resu
         }
         Target::JobRefs { refs, .. } => tending.drop_refs(refs).await?,
         Target::MirrorPacks { how, .. } => tending.repack(*how, REPACK).await?,
+        Target::CommitRefs { mirror, refs, last_used } => {
+            if was_used_since(sweeper, mirror, *last_used).await? {
+                return Ok(Done::NotNow);
+            }
+            tending.drop_commit_refs(refs).await?;
+        }
         Target::Mirror { path, last_used } => {
-            let mirrors = sweeper.mirrors.clone();
-            let sites = blocking(path, move || mirrors.sites()).await?;
-            // A job may have used it since the plan was made.
-            if !sites.iter().any(|site| site.path == *path && site.last_used == Some(*last_used)) {
+            if was_used_since(sweeper, path, *last_used).await? {
                 return Ok(Done::NotNow);
             }
             tending.remove().await?;
@@ -203,6 +208,13 @@ async fn in_mirror(sweeper: &Sweeper, tending: Tending, target: &Target) -> Resu
         | Target::WorkerRecord(_) => return Ok(Done::NotNow),
     }
     Ok(Done::Yes)
+}
+
+/// Whether a job has used the mirror after the plan was made.
+async fn was_used_since(sweeper: &Sweeper, mirror: &Path, last_used: SystemTime) -> Result<bool, Fault> {
+    let mirrors = sweeper.mirrors.clone();
+    let sites = blocking(mirror, move || mirrors.sites()).await?;
+    Ok(!sites.iter().any(|site| site.path == mirror && site.last_used == Some(last_used)))
 }
 
 /// What can be removed goes, whatever else cannot. First what a dead runner left unread among the logs is cleaned of secrets:

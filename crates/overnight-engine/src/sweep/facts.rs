@@ -24,12 +24,13 @@ const WORTH_COMPRESSING: u64 = 4 << 10;
 
 pub(super) async fn gather(sweeper: &Sweeper, now: Timestamp) -> Result<Facts, SweepError> {
     let (dirs, store) = (&sweeper.dirs, &sweeper.store);
+    // Whoever has opened a mirror by then has a directory, and whoever opens it later is told by the time of its last use.
+    let mirrors = mirrors(sweeper).await?;
     let jobs = blocking(dirs.jobs(), {
         let dirs = dirs.clone();
         move || list_jobs(&dirs)
     })
     .await?;
-    let mirrors = mirrors(sweeper).await?;
     let refs = mirrors.iter().filter_map(|mirror| mirror.inside.as_ref()).flat_map(|inside| &inside.refs);
     let named = refs.filter_map(|one| JobId::parse(&one.job).ok());
     let wanted: BTreeSet<JobId> = jobs.iter().cloned().chain(named).collect();
@@ -46,9 +47,12 @@ pub(super) async fn gather(sweeper: &Sweeper, now: Timestamp) -> Result<Facts, S
         Some(kept) => store.jobs_prunable(before(now, kept), sweeper.reach.records()).await?,
         None => Vec::new(),
     };
+    let going: BTreeSet<&JobId> = prunable.iter().map(|fate| &fate.id).collect();
+    let staying: Vec<JobId> = fates.keys().filter(|job| !going.contains(job)).cloned().collect();
+    let needed = store.commits_needed(&staying).await?;
     let trees = trees(sweeper, &found, &fates).await?;
     let workers = store.workers().await?;
-    Ok(Facts { now, certain, dirs: found, fates, trees, prunable, workers, mirrors })
+    Ok(Facts { now, certain, dirs: found, fates, trees, prunable, workers, mirrors, needed })
 }
 
 /// File work off the async threads.
@@ -196,8 +200,8 @@ async fn look_inside(sweeper: &Sweeper, site: &Site) -> Result<Option<Inside>, S
     if !site.exists {
         return Ok(Some(Inside::default()));
     }
-    let refs = tending.job_refs().await?;
+    let (refs, commits) = (tending.job_refs().await?, tending.commit_refs().await?);
     let look = move || Ok((tending.leftovers(), tending.load()));
     let (leftovers, load) = blocking(site.path.clone(), look).await?;
-    Ok(Some(Inside { leftovers: leftovers?, refs, load: load? }))
+    Ok(Some(Inside { leftovers: leftovers?, refs, commits, load: load? }))
 }

@@ -16,6 +16,7 @@ mod facts;
 mod log;
 mod plan;
 mod stores;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -38,8 +39,9 @@ use crate::trouble::chain;
 
 pub use carry::{Failure, Report};
 pub use log::{log_name, open_log};
-pub use plan::{Item, Plan, Target};
+pub use plan::{Item, Plan};
 pub(crate) use stores::note as note_store;
+pub use target::Target;
 
 /// How long things are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

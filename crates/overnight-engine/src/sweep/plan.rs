@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use overnight_core::command::ProcessIdentity;
-use overnight_core::id::{JobId, TaskKey, WorkerId};
+use overnight_core::id::{JobId, TaskKey};
 use overnight_core::job::EndReason;
 use overnight_core::units::Timestamp;
-use overnight_git::{JobRef, Load, Repack, Site};
-use overnight_store::{Ended, JobFate, WorkerSeen};
+use overnight_git::{CommitRef, JobRef, Load, Repack, Site};
+use overnight_store::{Ended, JobFate, NeededCommits, WorkerSeen};
 
+use super::target::Target;
 use super::{DAY, Retention};
 
 /// Packs and loose objects beyond which a mirror is put in order: git's own measures.
@@ -49,88 +49,6 @@ pub struct Item {
     pub why: String,
 }
 
-/// What is removed, ended or put in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// A turn's processes, which nobody watches over.
-    Tree(ProcessIdentity),
-    /// What only the work on a job needed.
-    Scratch {
-        paths: Vec<PathBuf>,
-    },
-    /// All that is left of a job.
-    JobDirectory(PathBuf),
-    /// Compressed, not removed.
-    Log(PathBuf),
-    /// What dead processes left in a mirror or beside it.
-    MirrorLeftovers {
-        mirror: PathBuf,
-        paths: Vec<PathBuf>,
-    },
-    /// A mirror that was put aside.
-    BrokenMirror(PathBuf),
-    /// What jobs made, in a mirror.
-    JobRefs {
-        mirror: PathBuf,
-        refs: Vec<JobRef>,
-    },
-    /// Put in order, not removed.
-    MirrorPacks {
-        mirror: PathBuf,
-        how: Repack,
-    },
-    Mirror {
-        path: PathBuf,
-        last_used: SystemTime,
-    },
-    JobRecord(JobId),
-    WorkerRecord(WorkerId),
-}
-
-impl Target {
-    /// One word for lists and JSON.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Tree(_) => "processes",
-            Self::Scratch { .. } => "scratch",
-            Self::JobDirectory(_) => "directory",
-            Self::Log(_) => "compress",
-            Self::MirrorLeftovers { .. } => "leftovers",
-            Self::BrokenMirror(_) => "broken-mirror",
-            Self::JobRefs { .. } => "refs",
-            Self::MirrorPacks { .. } => "repack",
-            Self::Mirror { .. } => "mirror",
-            Self::JobRecord(_) => "record",
-            Self::WorkerRecord(_) => "worker",
-        }
-    }
-}
-
-/// What exactly: a path, an id, a process.
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tree(process) => write!(f, "process {}", process.pid),
-            Self::Scratch { paths } | Self::MirrorLeftovers { paths, .. } => {
-                let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-                f.write_str(&shown.join(", "))
-            }
-            Self::JobDirectory(path)
-            | Self::Log(path)
-            | Self::BrokenMirror(path)
-            | Self::Mirror { path, .. } => path.display().fmt(f),
-            Self::JobRefs { mirror, refs } => {
-                let names: Vec<&str> = refs.iter().map(|one| one.name.as_str()).collect();
-                write!(f, "{}: {}", mirror.display(), names.join(", "))
-            }
-            Self::MirrorPacks { mirror, .. } => mirror.display().fmt(f),
-            Self::JobRecord(job) => job.fmt(f),
-            Self::WorkerRecord(worker) => worker.fmt(f),
-        }
-    }
-}
-
 /// Everything that a plan follows from.
 #[derive(Debug)]
 pub(super) struct Facts {
@@ -146,6 +64,8 @@ pub(super) struct Facts {
     pub(super) prunable: Vec<JobFate>,
     pub(super) workers: Vec<WorkerSeen>,
     pub(super) mirrors: Vec<MirrorFacts>,
+    /// By the jobs that have a directory or a ref here and whose records stay.
+    pub(super) needed: NeededCommits,
 }
 
 #[derive(Debug, Clone)]
@@ -179,6 +99,8 @@ pub(super) struct MirrorFacts {
 pub(super) struct Inside {
     pub(super) leftovers: Vec<PathBuf>,
     pub(super) refs: Vec<JobRef>,
+    /// The youngest commit first.
+    pub(super) commits: Vec<CommitRef>,
     pub(super) load: Load,
 }
 
@@ -302,8 +224,30 @@ impl Planner<'_> {
             let why = "the records of their jobs are forgotten".to_owned();
             items.push(item(Target::JobRefs { mirror: path.clone(), refs }, why));
         }
+        items.extend(
+            self.bases(&mirror.site, inside)
+                .map(|target| item(target, "no job that is kept started from them or made them".to_owned())),
+        );
         items.extend(disorder(path, inside.load));
         items
+    }
+
+    /// Bases and grafts that no job needs. The youngest base stays: with nothing to go by, the next job would fetch the whole
+    /// repository again. What of a job is not known here may be needed by it.
+    fn bases(&self, site: &Site, inside: &Inside) -> Option<Target> {
+        let needed = &self.facts.needed;
+        let is_known = |one: &JobRef| {
+            let job = JobId::parse(&one.job).ok();
+            job.is_some_and(|job| self.facts.fates.contains_key(&job)) || self.is_forgotten(one)
+        };
+        if !(self.facts.certain && needed.all_known && inside.refs.iter().all(is_known)) {
+            return None;
+        }
+        let youngest = inside.commits.iter().find(|one| one.is_base);
+        let is_needed = |one: &CommitRef| needed.commits.contains(&one.commit) || Some(one) == youngest;
+        let refs: Vec<CommitRef> = inside.commits.iter().filter(|one| !is_needed(one)).cloned().collect();
+        let last_used = site.last_used.filter(|_| !refs.is_empty())?;
+        Some(Target::CommitRefs { mirror: site.path.clone(), refs, last_used })
     }
 
     fn broken(&self, site: &Site) -> Vec<Item> {

@@ -11,6 +11,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use overnight_core::git::CommitId;
+
 use super::lock::{self, Alone};
 use super::{Mirrors, recover};
 use crate::error::GitError;
@@ -18,6 +20,8 @@ use crate::git::{Git, unexpected};
 use crate::remove::remove_tree;
 
 const JOB_REFS: &str = "refs/overnight/jobs/";
+const BASE_REFS: &str = "refs/overnight/bases/";
+const GRAFT_REFS: &str = "refs/overnight/grafts/";
 /// Objects that no ref reaches are kept so long: somebody may be about to name them.
 const GRACE: &str = "2.weeks.ago";
 
@@ -61,6 +65,15 @@ pub struct JobRef {
     pub name: String,
     /// The id that it holds.
     pub target: String,
+}
+
+/// A ref that keeps a commit for whichever job needs it: a base, or a commit of ours on top of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitRef {
+    pub name: String,
+    /// The commit that it holds and is named after.
+    pub commit: CommitId,
+    pub is_base: bool,
 }
 
 impl Mirrors {
@@ -148,16 +161,36 @@ impl Tending {
     /// What git says.
     pub async fn job_refs(&self) -> Result<Vec<JobRef>, GitError> {
         let operation = "list what jobs made";
-        let call =
-            self.git.on(operation, &self.path).args(["for-each-ref", "--format=%(objectname) %(refname)"]);
-        let listed = call.arg(JOB_REFS).output().await?;
-        let lines = listed.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let read = |line: &[u8]| {
-            let text = std::str::from_utf8(line).ok()?;
-            let (target, name) = text.split_once(' ')?;
+        let read = |target: &str, name: &str| {
             let (job, _) = name.strip_prefix(JOB_REFS)?.split_once('/')?;
             Some(JobRef { job: job.to_owned(), name: name.to_owned(), target: target.to_owned() })
         };
+        self.refs(operation, &[JOB_REFS], read).await
+    }
+
+    /// The refs that keep bases and what was put on top of them, the youngest commit first.
+    ///
+    /// # Errors
+    /// What git says.
+    pub async fn commit_refs(&self) -> Result<Vec<CommitRef>, GitError> {
+        let read = |target: &str, name: &str| {
+            let is_base = name.starts_with(BASE_REFS);
+            Some(CommitRef { name: name.to_owned(), commit: CommitId::parse(target).ok()?, is_base })
+        };
+        self.refs("list the bases of jobs", &[BASE_REFS, GRAFT_REFS], read).await
+    }
+
+    async fn refs<T>(
+        &self,
+        operation: &'static str,
+        below: &[&str],
+        read: impl Fn(&str, &str) -> Option<T>,
+    ) -> Result<Vec<T>, GitError> {
+        let call = self.git.on(operation, &self.path).args(["for-each-ref", "--sort=-committerdate"]);
+        let listed = call.arg("--format=%(objectname) %(refname)").args(below).output().await?;
+        let lines = listed.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let split = |line| std::str::from_utf8(line).ok()?.split_once(' ');
+        let read = |line| split(line).and_then(|(target, name)| read(target, name));
         lines.map(|line| read(line).ok_or_else(|| unexpected(operation, line))).collect()
     }
 
@@ -167,11 +200,22 @@ impl Tending {
     /// What git says; then none of them was removed.
     pub async fn drop_refs(&self, refs: &[JobRef]) -> Result<(), GitError> {
         let there = self.job_refs().await?;
-        let lines: String = refs
-            .iter()
-            .filter(|one| there.contains(one))
-            .map(|one| format!("delete {} {}\n", one.name, one.target))
-            .collect();
+        let going = refs.iter().filter(|one| there.contains(one));
+        self.delete(going.map(|one| (one.name.as_str(), one.target.as_str()))).await
+    }
+
+    /// Removes these refs of bases, as far as they are there.
+    ///
+    /// # Errors
+    /// What git says; then none of them was removed.
+    pub async fn drop_commit_refs(&self, refs: &[CommitRef]) -> Result<(), GitError> {
+        let there = self.commit_refs().await?;
+        let going = refs.iter().filter(|one| there.contains(one));
+        self.delete(going.map(|one| (one.name.as_str(), one.commit.as_str()))).await
+    }
+
+    async fn delete(&self, refs: impl Iterator<Item = (&str, &str)>) -> Result<(), GitError> {
+        let lines: String = refs.map(|(name, target)| format!("delete {name} {target}\n")).collect();
         let call = self.git.on("remove refs of jobs", &self.path).stdin(lines.into_bytes());
         call.args(["update-ref", "--stdin"]).output().await.map(drop)
     }

@@ -80,6 +80,38 @@ async fn only_named_refs_go_and_their_commits_after_a_grace() {
 }
 
 #[tokio::test]
+async fn bases_and_grafts_are_listed_by_age_and_only_named_ones_go() {
+    let lab = Lab::new().await;
+    let repo = lab.repo("repo");
+    let mirror = lab.mirror(&repo).await;
+    let mut bases = Vec::new();
+    for number in 0..3 {
+        let commit = commit_file(&repo, "a.txt", &format!("{number}\n"));
+        mirror.fetch_commit(&local(&repo), &Wanted::Commit(commit.clone())).await.unwrap();
+        bases.push(commit);
+    }
+    keep_ref(&mirror, JOB, 1, bases[2].as_str());
+    git(
+        mirror.path(),
+        ["--git-dir=.", "update-ref", &format!("{GRAFT_REFS}{}", bases[0]), bases[0].as_str()],
+    );
+    let tending = tend(&lab, &mirror).await;
+    let refs = tending.commit_refs().await.unwrap();
+    assert_eq!(refs.iter().filter(|one| one.is_base).count(), 3);
+    assert_eq!(refs.len(), 4);
+    let (gone, kept): (Vec<_>, Vec<_>) = refs.into_iter().partition(|one| one.commit == bases[0]);
+    assert_eq!(gone.len(), 2);
+    tending.drop_commit_refs(&gone).await.unwrap();
+    tending.drop_commit_refs(&gone).await.unwrap();
+    assert_eq!(tending.commit_refs().await.unwrap(), kept);
+    assert_eq!(tending.job_refs().await.unwrap().len(), 1);
+    drop(tending);
+    // What is needed again is fetched again.
+    let again = mirror.fetch_commit(&local(&repo), &Wanted::Commit(bases[0].clone())).await.unwrap();
+    assert_eq!(again.commit, bases[0]);
+}
+
+#[tokio::test]
 async fn many_packs_become_one_and_every_commit_stays() {
     let lab = Lab::new().await;
     let repo = lab.repo("repo");

@@ -1,6 +1,7 @@
 //! Accepting jobs: numbers, keys, orders, dependencies and first events in one transaction. Once that is committed no job
 //! is lost; before, none is there.
 
+mod again;
 mod at_once;
 mod parents;
 mod write;
@@ -53,8 +54,8 @@ impl Store {
     /// Accepts a job, or returns the one that the same request made before.
     ///
     /// # Errors
-    /// [`StoreError::RequestReused`] when the request made a job with another order or place in the queue (a time before
-    /// which it is not to start does not count); [`StoreError::ParentFailed`]; [`StoreError::UnknownJob`] for a job to wait
+    /// [`StoreError::RequestReused`] when the request made a job with another order, place in the queue or jobs to wait for
+    /// (a time before which it is not to start does not count); [`StoreError::ParentFailed`]; [`StoreError::UnknownJob`] for a job to wait
     /// for; [`StoreError::Database`], also when the repository is not registered.
     pub async fn job_enqueue(&self, new: &NewJob) -> Result<Job, StoreError> {
         if let Some(job) = self.enqueue_at_once(new).await? {
@@ -81,6 +82,7 @@ impl Store {
     async fn enqueue_once(&self, new: &[NewJob]) -> Result<Vec<Job>, StoreError> {
         let mut tx = self.begin("enqueue").await?;
         let known = known_requests(&mut tx, new).await?;
+        again::same_parents(&mut tx, new, &known).await?;
         let batch = write::batch(self, &mut tx, new, known).await?;
         tx.commit().await?;
         // Known only now that they are certain to be there.

@@ -13,6 +13,7 @@ on_both!(
     batches_of_several_senders_have_numbers_without_gaps,
     a_request_sent_a_hundred_times_at_once_makes_one_job,
     a_request_with_another_body_is_refused,
+    a_request_that_waits_for_other_jobs_is_refused,
     a_batch_sent_again_adds_only_what_is_missing,
     a_request_of_a_job_from_before_leaves_its_lane_alone,
     both_ways_of_enqueueing_write_the_same,
@@ -111,6 +112,45 @@ async fn a_request_with_another_body_is_refused(f: &Fixture) {
     // A time to start is often counted from now, and now has passed.
     let later = Queueing { not_before: Some(job.created_at.plus(MINUTE)), ..Queueing::default() };
     assert_eq!(f.store.job_enqueue(&NewJob { queueing: later, ..new }).await.unwrap().id, job.id);
+}
+
+async fn a_request_that_waits_for_other_jobs_is_refused(f: &Fixture) {
+    let store = &f.store;
+    let (one, two, over) = (enqueue(store).await, enqueue(store).await, enqueue(store).await);
+    end(store, &mut claim(store, &over.id, "w").await, EndReason::Published).await;
+    let on = |job: &Job, rule| After { on: Parent::Job(job.id.clone()), rule };
+    let done = |job: &Job| on(job, AfterRule::Done);
+    let plain = NewJob { request: Some("r-1".to_owned()), ..new_job(store, "app").await };
+    let with = |after: Vec<After>| NewJob { after, ..plain.clone() };
+    let job = store.job_enqueue(&with(vec![done(&one), done(&over)])).await.unwrap();
+    let twice = vec![done(&over), on(&one, AfterRule::Ended), done(&one)];
+    // Again, in another order; and without one that had ended when the job was made.
+    for same in [vec![done(&over), done(&one)], twice, vec![done(&one)]] {
+        assert_eq!(store.job_enqueue(&with(same)).await.unwrap().id, job.id);
+    }
+    for other in [
+        vec![],
+        vec![done(&over)],
+        vec![done(&two)],
+        vec![done(&one), done(&two)],
+        vec![on(&one, AfterRule::Ended)],
+    ] {
+        let error = store.job_enqueue(&with(other.clone())).await.unwrap_err();
+        assert!(
+            matches!(&error, StoreError::RequestReused { key, .. } if *key == job.key),
+            "{other:?}: {error:?}"
+        );
+    }
+    // One that ended after the job was made was no parent of it either.
+    while store.now().await.unwrap() <= job.created_at {
+        tokio::task::yield_now().await;
+    }
+    end(store, &mut claim(store, &two.id, "w").await, EndReason::Published).await;
+    let error = store.job_enqueue(&with(vec![done(&one), done(&two)])).await.unwrap_err();
+    assert!(matches!(&error, StoreError::RequestReused { .. }), "{error:?}");
+    // The end of one that it waits for changes nothing.
+    end(store, &mut claim(store, &one.id, "w").await, EndReason::Published).await;
+    assert_eq!(store.job_enqueue(&with(vec![done(&one), done(&over)])).await.unwrap().id, job.id);
 }
 
 async fn a_batch_sent_again_adds_only_what_is_missing(f: &Fixture) {

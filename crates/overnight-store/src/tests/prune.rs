@@ -5,7 +5,7 @@ use overnight_core::queue::EndedStats;
 
 use super::*;
 use crate::sql::sql;
-use crate::{After, JobFate, Parent};
+use crate::{After, JobFate, NeededCommits, Parent};
 
 on_both!(
     old_ends_are_forgotten_with_everything_of_theirs_and_stay_in_the_sums,
@@ -13,6 +13,7 @@ on_both!(
     a_forgotten_request_can_be_used_again_and_its_key_cannot,
     two_who_forget_at_the_same_time_count_each_job_once,
     turns_without_a_runner_are_those_of_jobs_of_the_place_that_nobody_holds,
+    the_commits_that_jobs_need_are_those_of_their_states_and_orders,
     workers_that_are_gone_are_forgotten_unless_they_hold_a_job,
 );
 
@@ -155,6 +156,29 @@ async fn turns_without_a_runner_are_those_of_jobs_of_the_place_that_nobody_holds
     advance(store, &lease, &mut job, interrupted()).await;
     store.lease_release(&lease, None).await.unwrap();
     assert!(store.open_turns(&here).await.unwrap().is_empty());
+}
+
+async fn the_commits_that_jobs_need_are_those_of_their_states_and_orders(f: &Fixture) {
+    let store = &f.store;
+    let (waiting, over) = (enqueue(store).await, ended(store, EndReason::NoChecks).await);
+    let commit = |digit: &str| CommitId::parse(&digit.repeat(40)).unwrap();
+    let base = Base::Commit { commit: commit("7"), branch: None };
+    let plain = new_job(store, "app").await;
+    let told = NewJob { spec: JobSpec { base, ..plain.spec.clone() }, ..plain };
+    let told = store.job_enqueue(&told).await.unwrap();
+    let all = [waiting.id.clone(), over.id, told.id];
+    let needed = store.commits_needed(&all).await.unwrap();
+    assert_eq!(needed, NeededCommits { commits: [commit("7")].into(), all_known: true });
+
+    let Claimed { lease, mut job, .. } = claim(store, &waiting.id, "w").await;
+    assert!(!store.commits_needed(&all).await.unwrap().all_known, "it may be fetching its base");
+    advance(store, &lease, &mut job, prepared()).await;
+    let base = job.state.ground().unwrap().base.clone();
+    let needed = store.commits_needed(&all).await.unwrap();
+    assert_eq!(needed, NeededCommits { commits: [commit("7"), base].into(), all_known: true });
+    let unreadable = "UPDATE jobs SET state = '{}' WHERE id = $1";
+    store.run("test", sql(unreadable).bind(waiting.id.as_str())).await.unwrap();
+    assert!(!store.commits_needed(&all).await.unwrap().all_known);
 }
 
 async fn workers_that_are_gone_are_forgotten_unless_they_hold_a_job(f: &Fixture) {

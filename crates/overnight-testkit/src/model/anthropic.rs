@@ -2,34 +2,17 @@
 //!
 //! Pure rendering of a [`Reply`]; owns no state and must not know scenarios or sessions.
 
-use super::reply::{Content, Message, Refusal};
+use super::calls::Tool;
+use super::pieces::pieces;
+use super::reply::{Content, Message, Refusal, Rendered};
 use super::scenario::Usage;
 use serde_json::{Value, json};
 
-/// Bytes per streamed piece of text: small enough for short answers to come in several pieces.
-const PIECE_BYTES: usize = 24;
-/// Bytes per streamed piece of a long text, so that a huge answer does not become a hundred thousand events.
-const LONG_PIECE_BYTES: usize = 4096;
-
-/// Whether this path is a question to the model.
-pub(super) fn is_message_path(path: &str) -> bool {
-    path == "/v1/messages"
-}
-
-/// The names of the tools that a request offers.
-pub(super) fn offered_tools(body: &Value) -> Vec<String> {
+/// The tools that a request offers.
+pub(super) fn offered_tools(body: &Value) -> Vec<Tool> {
     let tools = body.get("tools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    tools.iter().filter_map(|tool| tool.get("name")?.as_str()).map(str::to_owned).collect()
-}
-
-/// Whether the request asks for a stream of events.
-pub(super) fn wants_stream(body: &Value) -> bool {
-    body.get("stream").and_then(Value::as_bool).unwrap_or(false)
-}
-
-/// The model's name in the request, which the answer repeats.
-pub(super) fn model(body: &Value) -> &str {
-    body.get("model").and_then(Value::as_str).unwrap_or("scripted-model")
+    let named = |tool: &Value| Some(Tool::function(tool.get("name")?.as_str()?, tool.get("input_schema")));
+    tools.iter().filter_map(named).collect()
 }
 
 /// One answer as a JSON document. `id` is unique among the answers of all servers that a session meets.
@@ -58,13 +41,8 @@ pub(super) fn events(message: &Message, model: &str, id: &str) -> Vec<String> {
     events
 }
 
-/// The beginning of the stream of an answer: enough for a client to have shown some of it.
-pub(super) fn first_events(message: &Message, model: &str, id: &str) -> Vec<String> {
-    events(message, model, id).into_iter().take(3).collect()
-}
-
-/// The headers and the body of a refusal.
-pub(super) fn refusal(refusal: &Refusal) -> (Vec<(&'static str, String)>, Value) {
+/// A refusal.
+pub(super) fn refusal(refusal: &Refusal) -> Rendered {
     let mut headers = Vec::new();
     if let Some(seconds) = refusal.retry_after {
         headers.push(("retry-after", seconds.to_string()));
@@ -75,7 +53,14 @@ pub(super) fn refusal(refusal: &Refusal) -> (Vec<(&'static str, String)>, Value)
         headers.push(("anthropic-ratelimit-unified-representative-claim", "five_hour".to_owned()));
     }
     let error = json!({"type": error_type(refusal.status), "message": refusal.message});
-    (headers, json!({"type": "error", "error": error, "request_id": "req_scripted"}))
+    let body = json!({"type": "error", "error": error, "request_id": "req_scripted"});
+    Rendered { status: refusal.status, headers, body }
+}
+
+/// The refusal of an account that is empty: told apart by its words alone.
+pub(super) fn no_credit() -> Rendered {
+    let message = "Your credit balance is too low to access the Anthropic API.".to_owned();
+    refusal(&Refusal { status: 400, retry_after: None, reset_at: None, message })
 }
 
 /// The vendor's error types: <https://docs.anthropic.com/en/api/errors>.
@@ -114,7 +99,7 @@ fn block(content: &Content, id: &str) -> Value {
     match content {
         Content::Text(text) => json!({"type": "text", "text": text}),
         Content::Call(call) => {
-            json!({"type": "tool_use", "id": tool_id(id), "name": call.name, "input": call.input})
+            json!({"type": "tool_use", "id": tool_id(id), "name": call.name, "input": call.input.fields()})
         }
     }
 }
@@ -133,23 +118,10 @@ fn tool_id(id: &str) -> String {
 fn deltas(content: &Content) -> Vec<String> {
     let (field, kind, text) = match content {
         Content::Text(text) => ("text", "text_delta", text.clone()),
-        Content::Call(call) => ("partial_json", "input_json_delta", call.input.to_string()),
+        Content::Call(call) => ("partial_json", "input_json_delta", call.input.fields().to_string()),
     };
     let delta = |piece: &str| json!({"index": 0, "delta": {"type": kind, field: piece}});
     pieces(&text).into_iter().map(|piece| event("content_block_delta", delta(piece))).collect()
-}
-
-/// Cuts only between characters.
-fn pieces(text: &str) -> Vec<&str> {
-    let size = if text.len() > LONG_PIECE_BYTES { LONG_PIECE_BYTES } else { PIECE_BYTES };
-    let mut pieces = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (piece, tail) = rest.split_at(rest.ceil_char_boundary(size.min(rest.len())));
-        pieces.push(piece);
-        rest = tail;
-    }
-    pieces
 }
 
 fn event(name: &str, mut data: Value) -> String {
@@ -160,7 +132,7 @@ fn event(name: &str, mut data: Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::calls::ToolCall;
+    use crate::model::calls::{Input, ToolCall};
 
     fn data(events: &[String]) -> Vec<Value> {
         let data = |event: &String| event.split_once("data: ").map(|(_, data)| data.trim().to_owned());
@@ -178,7 +150,11 @@ mod tests {
         assert_eq!(events.last().unwrap()["type"], "message_stop");
 
         let input = json!({"command": "echo ".to_owned() + &"x".repeat(200)});
-        let call = Content::Call(ToolCall { name: "Bash".into(), input: input.clone() });
+        let call = Content::Call(ToolCall {
+            name: "Bash".into(),
+            namespace: None,
+            input: Input::Fields(input.clone()),
+        });
         let call = Message { content: call, usage: Usage::default() };
         let events = data(&super::events(&call, "m", "1"));
         let joined: String = events

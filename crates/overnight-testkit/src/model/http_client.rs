@@ -75,9 +75,10 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// The data of each server-sent event.
+    /// The data of each server-sent event that is JSON; one format ends with a word that is not.
     pub(super) fn events(&self) -> Vec<Value> {
         let data = self.body.lines().filter_map(|line| line.strip_prefix("data: "));
+        let data = data.filter(|data| *data != "[DONE]");
         data.map(|data| serde_json::from_str(data).unwrap()).collect()
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! Pure and free of any vendor's words.
 
-use super::calls::{self, ToolCall};
+use super::calls::{self, Tool, ToolCall};
 use super::filler;
 use super::scenario::{Action, Step, Usage};
+use serde_json::Value;
 
 /// What side requests (titles, summaries: those that offer no tools) are answered.
 const SIDE_ANSWER: &str = "Scripted side answer";
@@ -16,6 +17,8 @@ pub(super) enum Reply {
     Message(Message),
     /// A refusal.
     Refusal(Refusal),
+    /// A refusal for want of money, which vendors do not agree about.
+    NoCredit,
     /// No answer at all, ever.
     Silence,
     /// The beginning of this answer, then what [`Ending`] says.
@@ -56,6 +59,14 @@ pub(super) struct Refusal {
     pub(super) message: String,
 }
 
+/// A refusal in a vendor's words.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Rendered {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Value,
+}
+
 impl Reply {
     /// The answer to a request that is none of the agent's own.
     pub(super) fn to_side_request() -> Self {
@@ -63,7 +74,7 @@ impl Reply {
     }
 
     /// The answer to main request number `number` of a session (from 0), whose client offers these tools.
-    pub(super) fn to_main_request(step: Option<&Step>, number: usize, offered: &[String]) -> Self {
+    pub(super) fn to_main_request(step: Option<&Step>, number: usize, offered: &[Tool]) -> Self {
         let Some(Step { action, usage }) = step else {
             return text("The scenario has no steps.".to_owned(), Usage::default());
         };
@@ -73,9 +84,7 @@ impl Reply {
             Action::Shell { command } => call(calls::shell(offered, command), *usage),
             Action::Write { path, content } => call(calls::write(offered, path, content), *usage),
             Action::Edit { path, old, new } => call(calls::edit(offered, path, old, new), *usage),
-            Action::Tool { name, input } => {
-                call(Some(ToolCall { name: name.clone(), input: input.clone() }), *usage)
-            }
+            Action::Tool { name, input } => call(Some(calls::named(offered, name, input)), *usage),
             Action::Loop => call(calls::shell(offered, &format!("echo round {number}")), *usage),
             Action::Http { status, retry_after, reset_at, message } => Self::Refusal(Refusal {
                 status: *status,
@@ -83,6 +92,7 @@ impl Reply {
                 reset_at: *reset_at,
                 message: message.clone().unwrap_or_else(|| format!("scripted {status}")),
             }),
+            Action::NoCredit => Self::NoCredit,
             Action::Hang => Self::Silence,
             Action::HangMid => Self::Partial(unfinished(*usage), Ending::Silence),
             Action::Drop => Self::Partial(unfinished(*usage), Ending::Cut),

@@ -70,7 +70,7 @@ pub enum Action {
         content: String,
     },
     /// Calls whatever the client's tool for replacing text in a file is. Some clients refuse it for a file
-    /// that the session neither read nor wrote before.
+    /// that the session neither read nor wrote before; one that patches (Codex) wants whole lines.
     Edit {
         /// As the client wants it; an absolute path suits every client.
         path: String,
@@ -90,16 +90,19 @@ pub enum Action {
     Http {
         /// 400 to 599.
         status: u16,
-        /// Seconds, sent as `retry-after`.
+        /// Seconds, sent as `retry-after` and in whatever else the vendor says it with.
         #[serde(default)]
         retry_after: Option<u64>,
-        /// When the quota is renewed, in seconds since the Unix epoch, sent as the vendor's quota header.
+        /// When the quota is renewed, in seconds since the Unix epoch, sent in the vendor's own way. Gemini has none: it
+        /// says that the quota is one of the day.
         #[serde(default)]
         reset_at: Option<u64>,
         /// The message in the error body.
         #[serde(default)]
         message: Option<String>,
     },
+    /// Refuses the request because nothing is left to pay with, with the vendor's own status and words for that.
+    NoCredit,
     /// Accepts the request and never answers.
     Hang,
     /// Starts an answer and never goes on.

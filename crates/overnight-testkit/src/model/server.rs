@@ -3,9 +3,9 @@
 //! Owns the listening socket (loopback, a free port), the sessions' progress and the record of requests. Wire
 //! formats are rendered elsewhere; this file only routes, counts and sends.
 
-use super::anthropic;
+use super::question::Question;
 use super::record::{RecordedRequest, RequestKind};
-use super::reply::{Ending, Message, Refusal, Reply};
+use super::reply::{Ending, Message, Rendered, Reply};
 use super::scenario::Scenario;
 use axum::Router;
 use axum::body::Body;
@@ -25,8 +25,8 @@ use tokio::sync::watch;
 
 /// A request above this is refused. The vendor's own limit is 32 MB.
 const MAX_BODY_BYTES: usize = 32 << 20;
-/// How long a test waits for requests: far above the 0.5 s a CLI needs on an idle machine for its first one.
-const WAIT: Duration = Duration::from_secs(60);
+/// How long a test waits for requests: far above the 5 s of processor time that the slowest CLI needs for its first one.
+const WAIT: Duration = Duration::from_secs(180);
 
 /// A running scripted model. Dropping it closes the socket and every open answer.
 #[derive(Debug)]
@@ -116,20 +116,45 @@ impl ModelServer {
     /// How many requests so far offered tools.
     #[must_use]
     pub fn main_requests(&self) -> usize {
-        self.hub.state().requests.iter().filter(|request| request.kind == RequestKind::Main).count()
+        self.hub.state().main_requests()
     }
 
     /// Waits until at least `count` requests of any kind have arrived, and returns all of them.
     ///
     /// # Errors
-    /// If they did not arrive within 60 s: how many did.
+    /// If they did not arrive within 3 minutes: how many did.
     pub async fn wait_for_requests(&self, count: usize) -> Result<Vec<RecordedRequest>, String> {
+        self.wait_for(count, |progress| progress.requests.len()).await?;
+        Ok(self.requests())
+    }
+
+    /// Waits until at least `count` requests that offer tools have arrived, whatever comes on the side.
+    ///
+    /// # Errors
+    /// If they did not arrive within 3 minutes: how many did.
+    pub async fn wait_for_main_requests(&self, count: usize) -> Result<(), String> {
+        self.wait_for(count, Progress::main_requests).await
+    }
+
+    async fn wait_for(&self, count: usize, arrived: fn(&Progress) -> usize) -> Result<(), String> {
         let mut recorded = self.hub.recorded.subscribe();
-        let enough = recorded.wait_for(|&arrived| arrived >= count);
-        match tokio::time::timeout(WAIT, enough).await {
-            Ok(_) => Ok(self.requests()),
-            Err(_) => Err(format!("{} of {count} requests arrived within {WAIT:?}", self.requests().len())),
-        }
+        let waited = async {
+            while arrived(&self.hub.state()) < count {
+                if recorded.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let in_time = tokio::time::timeout(WAIT, waited).await;
+        in_time.map_err(|_| {
+            format!("{} of {count} requests arrived within {WAIT:?}", arrived(&self.hub.state()))
+        })
+    }
+}
+
+impl Progress {
+    fn main_requests(&self) -> usize {
+        self.requests.iter().filter(|request| request.kind == RequestKind::Main).count()
     }
 }
 
@@ -140,29 +165,26 @@ impl Hub {
     }
 
     /// Records the request, takes a step if it is a main request, and says what to answer and under which id.
-    fn take(&self, mut request: RecordedRequest) -> (Option<Reply>, String) {
+    fn take(&self, mut request: RecordedRequest) -> (Option<(Question, Reply)>, String) {
         let scenario = self.scenarios.get(&request.session.0);
-        let offered = anthropic::offered_tools(&request.body);
-        let is_question = request.method == "POST" && anthropic::is_message_path(path_only(&request.path));
+        let question = Question::of(&request);
         let mut state = self.state();
         let id = format!("{:05}{:06}", self.port, state.requests.len());
-        let reply = match scenario {
-            Some(scenario) if is_question && !offered.is_empty() => {
-                request.kind = RequestKind::Main;
-                let taken = state.taken.entry(request.session.clone()).or_default();
-                let number = *taken;
-                *taken += 1;
-                Some(Reply::to_main_request(scenario.step(number), number, &offered))
-            }
-            Some(_) if is_question => {
+        let answer = scenario.zip(question).map(|(scenario, question)| {
+            if question.aside {
                 request.kind = RequestKind::Side;
-                Some(Reply::to_side_request())
+                return (question, Reply::to_side_request());
             }
-            Some(_) | None => None,
-        };
+            request.kind = RequestKind::Main;
+            let taken = state.taken.entry(request.session.clone()).or_default();
+            let number = *taken;
+            *taken += 1;
+            let reply = Reply::to_main_request(scenario.step(number), number, &question.offered);
+            (question, reply)
+        });
         state.requests.push(request);
         self.recorded.send_replace(state.requests.len());
-        (reply, id)
+        (answer, id)
     }
 }
 
@@ -175,18 +197,18 @@ async fn answer(State(hub): State<Arc<Hub>>, request: Request) -> Response {
     let Ok(request) = read(request).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let body = request.body.clone();
-    let (reply, id) = hub.take(request);
+    let (answer, id) = hub.take(request);
     let closing = hub.closing.clone();
+    let Some((question, reply)) = answer else { return not_found() };
     match reply {
-        None => not_found(),
-        Some(Reply::Refusal(refusal)) => refused(&refusal),
-        Some(Reply::Silence) => {
+        Reply::Refusal(refusal) => refused(question.format.refusal(&refusal)),
+        Reply::NoCredit => refused(question.format.no_credit()),
+        Reply::Silence => {
             closed(closing).await;
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
-        Some(Reply::Message(message)) => whole(&message, &body, &id),
-        Some(Reply::Partial(message, ending)) => partial(&message, ending, &body, &id, closing),
+        Reply::Message(message) => whole(&question, &message, &id),
+        Reply::Partial(message, ending) => partial(&question, &message, ending, &id, closing),
     }
 }
 
@@ -218,15 +240,10 @@ fn split_session(path: &str) -> ((String, String), String) {
     named().unwrap_or_else(|| (Default::default(), path.to_owned()))
 }
 
-fn path_only(path: &str) -> &str {
-    path.split_once('?').map_or(path, |(path, _)| path)
-}
-
-fn refused(refusal: &Refusal) -> Response {
-    let (headers, error) = anthropic::refusal(refusal);
+fn refused(refusal: Rendered) -> Response {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, json_body(&error)).into_response();
-    for (name, value) in headers {
+    let mut response = (status, json_body(&refusal.body)).into_response();
+    for (name, value) in refusal.headers {
         // Rendered numbers and fixed words are always valid header values.
         if let Ok(value) = HeaderValue::try_from(value) {
             response.headers_mut().insert(name, value);
@@ -235,26 +252,24 @@ fn refused(refusal: &Refusal) -> Response {
     response
 }
 
-fn whole(message: &Message, body: &Value, id: &str) -> Response {
-    let model = anthropic::model(body);
-    if !anthropic::wants_stream(body) {
-        return json_body(&anthropic::whole(message, model, id)).into_response();
+fn whole(question: &Question, message: &Message, id: &str) -> Response {
+    if !question.streamed {
+        return json_body(&question.whole(message, id)).into_response();
     }
-    let events = anthropic::events(message, model, id).into_iter().map(Ok::<_, Infallible>);
+    let events = question.events(message, id).into_iter().map(Ok::<_, Infallible>);
     event_stream(Body::from_stream(stream::iter(events)))
 }
 
 /// A beginning, then silence until the server closes, then (or at once, if cut) a broken connection.
 fn partial(
+    question: &Question,
     message: &Message,
     ending: Ending,
-    body: &Value,
     id: &str,
     closing: watch::Receiver<()>,
 ) -> Response {
-    let model = anthropic::model(body);
-    let streamed = anthropic::wants_stream(body);
-    let beginning = if streamed { anthropic::first_events(message, model, id) } else { vec!["{".to_owned()] };
+    let streamed = question.streamed;
+    let beginning = if streamed { question.first_events(message, id) } else { vec!["{".to_owned()] };
     let broken = async move {
         match ending {
             Ending::Silence => closed(closing).await,

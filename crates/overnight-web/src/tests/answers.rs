@@ -1,12 +1,17 @@
 //! What each path answers, and to whom.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use overnight_core::units::Timestamp;
 use overnight_core::worker::{ClosedReason, Intake, WorkerReport, WorkerStatus};
 
-use super::{report, server, server_with};
-use crate::Limits;
+use overnight_store::SCHEMA_VERSION;
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+
+use super::{ask, report, server, server_at, server_with};
+use crate::{Limits, Waiting, serve_waiting};
 
 #[tokio::test]
 async fn the_process_is_alive_and_can_take_work() {
@@ -86,6 +91,52 @@ async fn a_lost_store_is_told_by_readiness_and_stops_nothing_else() {
     assert_eq!(scrape.status, 200);
     assert!(scrape.body.contains("\novernight_store_up 0\n"), "{}", scrape.body);
     assert!(!scrape.body.contains("overnight_jobs{"), "{}", scrape.body);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_schema_that_is_not_this_versions_is_told_by_readiness() {
+    let server = server_with(Limits { stats_age: Duration::ZERO, ..Limits::default() }).await;
+    for (schema, advice) in [(SCHEMA_VERSION + 1, "start the newer version"), (1, "`overnight db migrate`")] {
+        server.set_schema(schema).await;
+        let answer = server.get("/readyz").await;
+        assert_eq!(answer.status, 503, "schema {schema}");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.starts_with(&format!("the database has schema {schema}, ")), "{detail}");
+        assert!(detail.contains(advice), "{detail}");
+        assert_eq!(server.get("/healthz").await.status, 200);
+    }
+    server.set_schema(SCHEMA_VERSION).await;
+    assert_eq!(server.get("/readyz").await.status, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn before_there_is_a_store_only_life_is_confirmed_and_the_address_is_kept() {
+    let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = listener.local_addr().unwrap();
+    let (tell, why) = watch::channel("the database is away".to_owned());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let waiting = Waiting { why, allowed_hosts: vec![], limits: Limits::default() };
+    let serving = tokio::spawn(serve_waiting(Arc::clone(&listener), waiting, async move {
+        let _ = stopped.await;
+    }));
+    assert_eq!(ask(address, "/healthz").await.status, 200);
+    for path in ["/readyz", "/health", "/metrics"] {
+        let answer = ask(address, path).await;
+        assert_eq!(
+            (answer.status, answer.json()["detail"].as_str()),
+            (503, Some("the database is away")),
+            "{path}"
+        );
+    }
+    assert_eq!(ask(address, "/nothing").await.status, 404);
+    tell.send_replace("it is away still".to_owned());
+    assert_eq!(ask(address, "/readyz").await.json()["detail"], "it is away still");
+    drop(stop);
+    serving.await.unwrap().unwrap();
+    let server = server_at(listener, Limits::default()).await;
+    assert_eq!((server.address, server.get("/readyz").await.status), (address, 200));
     server.stop().await;
 }
 

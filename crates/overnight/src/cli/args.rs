@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::agent_args::AgentCommandArgs;
 use super::db_args::DbArgs;
 use super::gc_args::GcArgs;
 use super::queue_args::{AddArgs, CancelArgs, LimitCommandArgs, LsArgs, ResumeArgs};
@@ -96,6 +97,8 @@ pub enum Command {
     Worker(WorkerArgs),
     /// Show what runs, what waits and for what, and what to do
     Status(StatusArgs),
+    /// List the agents of this machine, or check them: version, login, what they can do
+    Agent(AgentCommandArgs),
     /// Check this machine: git, agents, containment, data directory, logins
     Doctor(DoctorArgs),
     /// Look after the database: status, copy, backup, restore

@@ -1,5 +1,6 @@
 //! The words of the command line: arguments, the values in them, help topics.
 
+pub mod agent_args;
 pub mod args;
 pub mod db_args;
 pub mod gc_args;

@@ -82,6 +82,9 @@ pub enum LimitAction {
         key: LimitKey,
         #[arg(value_name = "NUMBER")]
         number: u32,
+        /// Also for a repository of which no job was ever queued
+        #[arg(long)]
+        ahead: bool,
     },
     /// Take a limit away
     Rm {

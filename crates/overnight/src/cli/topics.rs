@@ -49,11 +49,13 @@ fn queue() -> String {
          Repositories take turns: the one that was served longest ago comes first, whatever the length of its queue. A step of\n\
          priority counts as much between repositories as within one.\n\n\
          Limits: `overnight limit set KEY NUMBER` lets at most so many jobs run at a time, over all workers. KEY is\n\
-         repository:NAME, label:NAME or group:REPOSITORY/NAME. Without a limit as many run as workers have slots, except in groups:\n\n\
+         repository:NAME, label:NAME or group:REPOSITORY/NAME, of a repository that is known (else with `--ahead`).\n\
+         Without a limit as many run as workers have slots, except in groups:\n\n\
          Groups: jobs of one repository and `--group` run one at a time (limit: {GROUP_LIMIT}).\n\n\
          Dependencies: `--after JOB` waits until that job is published; if it ends in another way, the waiting one ends as\n\
          dependency_failed. `--after-any JOB` waits for an end of any kind. Jobs that wait for the waiting one follow it.\n\n\
-         Keys: `--key NAME` is your own name for an order. Added twice it is one job; with another order it is an error.\n\n\
+         Keys: `--key NAME` is your own name for an order. Added twice it is one job; with another order, or after other\n\
+         jobs, it is an error.\n\n\
          Workers: `--requires LABEL` keeps a job for workers that offer the label. A job whose code comes from, or goes to, a\n\
          directory of this machine is done on this machine, by a worker with the same data directory.\n\n\
          A job that waits holds no process, no slot and no lease. `overnight resume JOB` wakes one before its time.\n\n\

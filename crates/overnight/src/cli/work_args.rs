@@ -37,6 +37,8 @@ const ONCE: &str = "\
 Exit codes: 0 after SIGTERM, SIGINT or `overnight worker drain`, when the
 running jobs have ended; 8 when a second signal, or worker.drain_timeout,
 let go of them; other numbers as everywhere (overnight help exit-codes).
+A database server that is away at the start is waited for; --once waits for
+--wait, --exit-when-idle not at all.
 
 With --once they say what to do next, and so differ from those of every other
 command:
@@ -46,8 +48,14 @@ command:
   4  the quota is used up or the vendor overloaded: start again later
   8  let go of by a second signal; the job is where it was
   2  wrong usage or configuration
+  9  the database cannot be opened, or its server was not there within --wait
   other  the job failed, or this worker could not work on it
 A job that could not be worked on is given back at once, as it was.";
+
+/// What happens at a start without a database.
+const AWAY: &str = "\
+A database server that is away is waited for: until it is there /healthz
+answers, everything else says what is waited for, and SIGTERM ends it.";
 
 /// `overnight work`.
 #[derive(Debug, Clone, Default, Args)]
@@ -61,7 +69,7 @@ pub struct WorkArgs {
     /// Take one job, work on it, and end; the exit code says what to do next (see --help)
     #[arg(long)]
     pub once: bool,
-    /// How long to wait for that job
+    /// How long to wait for that job, and for the database server if it is away
     #[arg(long, value_name = "TIME", requires = "once", default_value = "270s", value_parser = values::span)]
     pub wait: Duration,
     /// Answer /health and /metrics here, like 127.0.0.1:7377
@@ -71,6 +79,7 @@ pub struct WorkArgs {
 
 /// `overnight serve`.
 #[derive(Debug, Clone, Default, Args)]
+#[command(after_long_help = AWAY)]
 pub struct ServeArgs {
     /// Where to answer [default: serve.listen, else 127.0.0.1:7377]; port 0: any that is free
     #[arg(long, value_name = "ADDRESS", value_parser = values::address)]
@@ -109,7 +118,7 @@ pub struct DrainArgs {
     /// Every worker
     #[arg(long)]
     pub all: bool,
-    /// Take it back, where a worker has not heard of it yet
+    /// Take it back, where a worker has not ended yet
     #[arg(long)]
     pub undo: bool,
 }

@@ -1,27 +1,23 @@
 //! `overnight doctor`: looks at this machine and says, for everything that is wrong, what to do.
 
 use std::fmt::Write;
-use std::path::Path;
-use std::time::Duration;
 
-use overnight_core::agent::{AgentSettings, BackendId};
-use overnight_core::command::{CommandSpec, Isolation};
+use overnight_agents::{how_to_install, login_hint};
+use overnight_core::agent::BackendId;
+use overnight_core::command::CommandSpec;
 use overnight_core::job::ExitCode;
 use overnight_core::text::{for_terminal, one_line};
-use overnight_engine::{Host, program};
+use overnight_engine::Host;
 use overnight_store::Store;
 use serde::Serialize;
 
 use crate::app::App;
+use crate::ask::ask;
 use crate::cli::args::DoctorArgs;
+use crate::commands::agent::facts::{self, AgentFacts, Login, Standing};
 use crate::error::{AppError, Outcome};
 use crate::render::stage::Mark;
-use crate::wish::how_to_install;
 
-/// An agent's `--version` starts a whole runtime.
-const VERSION: Duration = Duration::from_secs(15);
-/// Bytes of a small answer.
-const ANSWER: usize = 64 << 10;
 /// KiB below which a job of usual size may not fit.
 const LITTLE_SPACE: u64 = 1 << 20;
 
@@ -108,40 +104,35 @@ async fn git(app: &App) -> Finding {
     }
 }
 
+/// Those that are there, and no complaint about those that are not as long as there is one.
 async fn agents(app: &App, host: &Host) -> Vec<Finding> {
-    let mut settings = AgentSettings::new(BackendId::Claude);
-    settings.program.clone_from(&app.config().agent.program_claude);
-    let Some(program) = program::find(&settings, host) else {
-        let detail = "no agent is installed; any program can do the work with --command";
-        return vec![Finding::warn("claude", detail, how_to_install(BackendId::Claude))];
-    };
-    let Some(version) = version(app, &program).await else {
-        let detail = format!("{} does not tell its version", program.display());
-        return vec![Finding::warn("claude", detail, "run it once by hand and look at what it says")];
-    };
-    let detail = format!("{} at {}", one_line(&version, 60), program.display());
-    // Asking whether it is logged in would cost a request, or show a prompt.
-    let hint = format!("login is not looked at: {}", overnight_agents::login_hint(BackendId::Claude));
-    vec![Finding { fix: String::new(), ..Finding::ok("claude", format!("{detail}; {hint}")) }]
-}
-
-async fn version(app: &App, program: &Path) -> Option<String> {
-    let text = ask(app, CommandSpec::new(program, "/").arg("--version")).await?;
-    text.lines().next().map(str::to_owned)
-}
-
-/// What a small program prints when it succeeds.
-async fn ask(app: &App, mut spec: CommandSpec) -> Option<String> {
-    for name in ["PATH", "HOME", "LANG"] {
-        if let Some(value) = app.env.get(name) {
-            spec = spec.env(name, value);
-        }
+    let all = facts::all(app, host, &BackendId::VENDORS).await;
+    let findings: Vec<Finding> = all.iter().filter_map(agent).collect();
+    if !findings.is_empty() {
+        return findings;
     }
-    spec.isolation = Isolation::Tethered;
-    spec.limits.wall = Some(VERSION);
-    spec.limits.grace = Duration::from_secs(1);
-    let output = overnight_proc::output(&spec, ANSWER).await.ok()?;
-    output.report.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    let detail = "none is installed; any program can do the work with --command";
+    vec![Finding::warn("agent", detail, how_to_install(BackendId::VENDORS[0]))]
+}
+
+/// `None`: not installed. Asking the vendor whether it is logged in would cost a request, or show a prompt.
+fn agent(facts: &AgentFacts) -> Option<Finding> {
+    let (program, what) = (facts.program.as_ref()?.display(), facts.agent.as_str());
+    let Some(version) = &facts.version else {
+        let detail = format!("{program} does not tell its version");
+        return Some(Finding::warn(what, detail, "run it once by hand and look at what it says"));
+    };
+    let tested = facts.tested();
+    let detail = format!("{version} at {program}");
+    Some(match (facts.standing, &facts.login) {
+        (Standing::Older, _) => Finding::warn(what, format!("{detail}; tested with {tested}"), "update it"),
+        (Standing::Tested | Standing::Newer | Standing::Unknown, Login::Unknown) => {
+            Finding::ok(what, format!("{detail}; no sign of a login: {}", login_hint(facts.agent)))
+        }
+        (Standing::Tested | Standing::Newer | Standing::Unknown, Login::Variable(_) | Login::Stored(_)) => {
+            Finding::ok(what, format!("{detail}; there is a login"))
+        }
+    })
 }
 
 fn containment() -> Finding {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use overnight_core::job::ExitCode;
+use overnight_core::text::nearest;
 use overnight_store::{Limit, LimitKey, Store};
 use serde::Serialize;
 
@@ -26,7 +27,7 @@ struct LimitView<'a> {
 pub async fn run(app: &App, args: &LimitCommandArgs) -> Outcome {
     match &args.action {
         LimitAction::Ls { json } => ls(app, *json).await,
-        LimitAction::Set { key, number } => set(app, key, *number).await,
+        LimitAction::Set { key, number, ahead } => set(app, key, *number, *ahead).await,
         LimitAction::Rm { key } => rm(app, key).await,
     }
 }
@@ -70,14 +71,34 @@ fn table(limits: &[Limit]) -> String {
     text
 }
 
-async fn set(app: &App, key: &LimitKey, number: u32) -> Outcome {
+async fn set(app: &App, key: &LimitKey, number: u32, ahead: bool) -> Outcome {
     let store = app.store().await?;
+    if let Some(name) = key.repository_name().filter(|_| !ahead) {
+        known(&store, name).await?;
+    }
     store.limit_set(key, Some(number)).await.map_err(|error| store_error(&error))?;
     app.out.say(&match number {
         0 => format!("no job of {key} is started any more; those that run go on"),
         _ => format!("at most {} of {key} at a time", plural(u64::from(number), "job")),
     });
     Ok(ExitCode::Done)
+}
+
+/// A limit of a mistyped repository would count nothing, and nobody would notice.
+async fn known(store: &Store, name: &str) -> Result<(), AppError> {
+    let all = store.repositories().await.map_err(|error| store_error(&error))?;
+    let names = || all.iter().map(|repository| repository.name.as_str());
+    if names().any(|known| known == name) {
+        return Ok(());
+    }
+    let meant = nearest(name, names()).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
+    let there = match names().collect::<Vec<_>>() {
+        names if names.is_empty() => "none is known yet".to_owned(),
+        names => format!("those known are: {}", names.join(", ")),
+    };
+    Err(AppError::usage(format!("there is no repository {name:?}")).help(format!(
+        "{meant}{there}\na repository is known from its first job on; to set the limit before: --ahead"
+    )))
 }
 
 async fn rm(app: &App, key: &LimitKey) -> Outcome {

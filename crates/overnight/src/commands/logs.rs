@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use overnight_agents::Driver;
-use overnight_core::agent::{AgentEvent, AgentSettings, RemainingLimits, SessionStart, TurnRequest};
+use overnight_core::agent::{AgentEvent, AgentSettings, RemainingLimits, SessionStart, TurnRequest, Usage};
 use overnight_core::command::Stream;
 use overnight_core::id::SessionId;
 use overnight_core::job::{ExitCode, Job, JobState};
@@ -181,6 +181,7 @@ fn driver(settings: &AgentSettings, turn: u32) -> Driver {
         tmp: PathBuf::new(),
         session: SessionStart::Fresh(nobody()),
         remaining: RemainingLimits::default(),
+        used_before: Usage::default(),
         turn,
         attempt: 1,
     })

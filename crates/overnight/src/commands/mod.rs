@@ -2,6 +2,7 @@
 //! it holds no rule of its own.
 
 pub mod add;
+pub mod agent;
 pub mod cancel;
 pub mod completions;
 pub mod config;

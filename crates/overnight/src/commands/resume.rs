@@ -1,7 +1,7 @@
 //! `overnight resume`: goes on with jobs whose worker died or that wait. Where a worker is there to do it, the job is only
 //! woken; otherwise it is worked on here.
 
-use overnight_core::id::WorkerId;
+use overnight_core::id::{JobId, WorkerId};
 use overnight_core::job::{ExitCode, Job, JobState, Label};
 use overnight_core::text::one_line;
 use overnight_core::units::Timestamp;
@@ -13,6 +13,7 @@ use crate::cli::queue_args::ResumeArgs;
 use crate::commands::run::HEAD_START;
 use crate::commands::view;
 use crate::error::{AppError, Outcome};
+use crate::follow;
 use crate::output::{BOLD, styled};
 use crate::render::queue;
 use crate::work;
@@ -70,12 +71,26 @@ struct Resume<'a> {
     workforce: Workforce,
 }
 
+/// What came of one job.
+enum Next {
+    /// It was worked on here, and has ended or waits.
+    Over(ExitCode),
+    /// A worker goes on with it.
+    Left,
+}
+
 impl Resume<'_> {
+    /// Jobs that are left to workers are watched together, when all have been woken.
     async fn each(&self, jobs: &[(Job, QueueStanding)]) -> Outcome {
         let mut first = ExitCode::Done;
+        let mut left = Vec::new();
         for (job, standing) in jobs {
             let code = match self.one(job, standing).await {
-                Ok(code) => code,
+                Ok(Next::Over(code)) => code,
+                Ok(Next::Left) => {
+                    left.push(job.id.clone());
+                    ExitCode::Done
+                }
                 Err(error) => {
                     self.app.out.error(&error);
                     error.code
@@ -88,7 +103,17 @@ impl Resume<'_> {
                 break;
             }
         }
-        Ok(first)
+        let watched = self.watched(&left).await?;
+        Ok(if first == ExitCode::Done { watched } else { first })
+    }
+
+    /// What becomes of jobs that are left to workers, when somebody wants to see it.
+    async fn watched(&self, left: &[JobId]) -> Outcome {
+        if self.args.output.events {
+            follow::events(self.app, &self.store, left).await
+        } else {
+            Ok(ExitCode::Done)
+        }
     }
 
     async fn named(&self, job: &Job) -> Outcome {
@@ -105,18 +130,22 @@ impl Resume<'_> {
         if standing.phase == Phase::Blocked {
             return Err(blocked(job, &standing));
         }
-        self.one(job, &standing).await
+        match self.one(job, &standing).await? {
+            Next::Over(code) => Ok(code),
+            Next::Left => self.watched(std::slice::from_ref(&job.id)).await,
+        }
     }
 
-    async fn one(&self, job: &Job, standing: &QueueStanding) -> Outcome {
+    async fn one(&self, job: &Job, standing: &QueueStanding) -> Result<Next, AppError> {
         if self.is_served(job, standing) {
-            return self.wake(job).await;
+            self.wake(job).await?;
+            return Ok(Next::Left);
         }
         self.may_be_done_here(job, standing)?;
         let working = self.app.working().await?;
         let title = one_line(&job.spec.title, 120);
         self.app.out.say(&format!("{} {title}", styled(BOLD, job.key.as_str())));
-        work::foreground(self.app, &working, job, self.args.output).await
+        work::foreground(self.app, &working, job, self.args.output).await.map(Next::Over)
     }
 
     /// Whether it is left to a worker.
@@ -124,19 +153,24 @@ impl Resume<'_> {
         !self.args.here && self.workforce.serves(home(job, standing))
     }
 
-    async fn wake(&self, job: &Job) -> Outcome {
+    async fn wake(&self, job: &Job) -> Result<(), AppError> {
         let woken = self.store.job_wake(&job.id).await.map_err(|error| store_error(&error))?;
         let how = if woken {
             "is woken: a worker goes on with it"
         } else {
             "is in the queue: a worker takes it in its turn"
         };
-        self.app.out.say(&format!("{} {how}; watch it: overnight logs -f {0}", job.key));
+        let watch = if self.args.output.events {
+            String::new()
+        } else {
+            format!("; watch it: overnight logs -f {}", job.key)
+        };
+        self.app.out.say(&format!("{} {how}{watch}", job.key));
         if self.args.output.json {
             let job = self.store.job(&job.id).await.map_err(|error| store_error(&error))?;
             self.app.out.json("job", &view(&self.store, &job).await?)?;
         }
-        Ok(ExitCode::Done)
+        Ok(())
     }
 
     fn may_be_done_here(&self, job: &Job, standing: &QueueStanding) -> Result<(), AppError> {

@@ -53,8 +53,8 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentConfig {
     pub default: Option<BackendId>,
-    /// The Claude Code CLI, when it is not `claude` in `PATH`.
-    pub program_claude: Option<PathBuf>,
+    /// The vendors' programs, where they are not found in `PATH` by their usual names.
+    pub programs: Programs,
     pub model: Option<String>,
     pub effort: Option<Effort>,
     pub permission_mode: Option<String>,
@@ -65,6 +65,31 @@ pub struct AgentConfig {
     pub silence: Duration,
     /// Time between TERM and KILL.
     pub grace: Duration,
+}
+
+/// Where the vendors' programs are.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Programs {
+    pub claude: Option<PathBuf>,
+    pub codex: Option<PathBuf>,
+    pub gemini: Option<PathBuf>,
+    pub qwen: Option<PathBuf>,
+    pub opencode: Option<PathBuf>,
+}
+
+impl AgentConfig {
+    /// The configured program of a backend; `None`: to be looked for, or not needed.
+    #[must_use]
+    pub fn program(&self, backend: BackendId) -> Option<&PathBuf> {
+        match backend {
+            BackendId::Claude => self.programs.claude.as_ref(),
+            BackendId::Codex => self.programs.codex.as_ref(),
+            BackendId::Gemini => self.programs.gemini.as_ref(),
+            BackendId::Qwen => self.programs.qwen.as_ref(),
+            BackendId::Opencode => self.programs.opencode.as_ref(),
+            BackendId::Command | BackendId::Rehearsal => None,
+        }
+    }
 }
 
 /// One forge's host.
@@ -118,7 +143,7 @@ impl Default for Config {
         Self {
             agent: AgentConfig {
                 default: None,
-                program_claude: None,
+                programs: Programs::default(),
                 model: None,
                 effort: None,
                 permission_mode: None,

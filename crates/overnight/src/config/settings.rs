@@ -1,6 +1,7 @@
 //! The table of settings: the one place where a key, its meaning and its effect stand together. Files, environment, help,
 //! `config show` and the documentation are all made from it.
 
+mod agent;
 mod retention;
 mod worker;
 
@@ -12,6 +13,7 @@ use overnight_forge::ForgeKind;
 use super::{Config, HostConfig};
 use crate::cli::args::ColorChoice;
 use crate::cli::values;
+use agent::AGENT;
 use retention::RETENTION;
 use worker::WORKER;
 
@@ -97,10 +99,11 @@ impl Input {
 }
 
 /// Every setting outside `forge.hosts`, in the order of the documentation.
-pub const SETTINGS: &[Setting] = &together::<{ GENERAL.len() + WORKER.len() + RETENTION.len() }>();
+pub const SETTINGS: &[Setting] =
+    &together::<{ AGENT.len() + GENERAL.len() + WORKER.len() + RETENTION.len() }>();
 
 const fn together<const ALL: usize>() -> [Setting; ALL] {
-    let parts = [GENERAL, WORKER, RETENTION];
+    let parts = [AGENT, GENERAL, WORKER, RETENTION];
     let mut all = [GENERAL[0]; ALL];
     let (mut part, mut at) = (0, 0);
     while part < parts.len() {
@@ -115,88 +118,8 @@ const fn together<const ALL: usize>() -> [Setting; ALL] {
     all
 }
 
-/// What belongs neither to a worker nor to clearing up.
+/// What belongs neither to an agent, nor to a worker, nor to clearing up.
 const GENERAL: &[Setting] = &[
-    Setting {
-        key: "agent.default",
-        kind: "claude, command or rehearsal",
-        default: "the first one installed",
-        about: "which agent works when none is named",
-        set: |config, input| put(&mut config.agent.default, values::backend(input.text()?)?),
-        get: |config| config.agent.default.map(|id| id.to_string()),
-    },
-    Setting {
-        key: "agent.program.claude",
-        kind: "absolute path",
-        default: "claude in PATH",
-        about: "the Claude Code CLI's program",
-        set: |config, input| put(&mut config.agent.program_claude, input.path()?),
-        get: |config| config.agent.program_claude.as_ref().map(|path| path.display().to_string()),
-    },
-    Setting {
-        key: "agent.model",
-        kind: "text",
-        default: "the vendor's choice",
-        about: "the model, by the vendor's name",
-        set: |config, input| put(&mut config.agent.model, input.text()?.to_owned()),
-        get: |config| config.agent.model.clone(),
-    },
-    Setting {
-        key: "agent.effort",
-        kind: "low, medium, high, xhigh or max",
-        default: "the vendor's choice",
-        about: "how hard the model should think",
-        set: |config, input| put(&mut config.agent.effort, values::effort(input.text()?)?),
-        get: |config| config.agent.effort.map(|effort| effort.as_str().to_owned()),
-    },
-    Setting {
-        key: "agent.permission_mode",
-        kind: "text",
-        default: "the backend's choice",
-        about: "the vendor's own word for its permission mode",
-        set: |config, input| put(&mut config.agent.permission_mode, input.text()?.to_owned()),
-        get: |config| config.agent.permission_mode.clone(),
-    },
-    Setting {
-        key: "agent.allowed_tools",
-        kind: "list of texts",
-        default: "the backend's choice",
-        about: "tools the agent may use",
-        set: |config, input| assign(&mut config.agent.allowed_tools, input.list()),
-        get: |config| shown_list(&config.agent.allowed_tools),
-    },
-    Setting {
-        key: "agent.disallowed_tools",
-        kind: "list of texts",
-        default: "the backend's choice",
-        about: "tools the agent may not use",
-        set: |config, input| assign(&mut config.agent.disallowed_tools, input.list()),
-        get: |config| shown_list(&config.agent.disallowed_tools),
-    },
-    Setting {
-        key: "agent.billing",
-        kind: "subscription or key",
-        default: "subscription",
-        about: "who pays: the agent's own login, or an API key from the environment",
-        set: |config, input| assign(&mut config.agent.billing, values::billing(input.text()?)?),
-        get: |config| Some(values::billing_word(config.agent.billing).to_owned()),
-    },
-    Setting {
-        key: "agent.silence",
-        kind: "time",
-        default: "15m",
-        about: "longest time without output before a turn counts as hung",
-        set: |config, input| assign(&mut config.agent.silence, values::span(input.text()?)?),
-        get: |config| Some(values::show_span(config.agent.silence)),
-    },
-    Setting {
-        key: "agent.grace",
-        kind: "time",
-        default: "10s",
-        about: "time between asking an agent to end and killing it",
-        set: |config, input| assign(&mut config.agent.grace, values::span(input.text()?)?),
-        get: |config| Some(values::show_span(config.agent.grace)),
-    },
     Setting {
         key: "verify.timeout",
         kind: "time",

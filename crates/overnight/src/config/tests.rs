@@ -37,7 +37,6 @@ fn the_documented_defaults_are_the_built_in_ones() {
 fn every_setting_can_be_set_and_is_shown_as_it_was_set() {
     let special: BTreeMap<&str, &str> = [
         ("agent.default", "command"),
-        ("agent.program.claude", "/opt/claude"),
         ("agent.effort", "high"),
         ("agent.billing", "key"),
         ("limits.cost", "2.5"),
@@ -50,6 +49,7 @@ fn every_setting_can_be_set_and_is_shown_as_it_was_set() {
     for setting in SETTINGS {
         let fitting = match (special.get(setting.key), setting.kind) {
             (Some(value), _) => value,
+            (None, "absolute path") => "/opt/seven",
             (None, "time" | "time, or none") => "7m",
             (None, "number" | "number, or none" | "number of bytes" | "size") => "7",
             (None, _) => "seven",

@@ -99,6 +99,9 @@ impl Attendant {
             self.teller.tell(&started);
             self.notifier.ready();
         }
+        if let Told::CalledBack = told {
+            self.deadline = None;
+        }
         if let Told::Draining { .. } = told {
             let patience = self.reloader.config().worker.drain_timeout;
             self.deadline = patience.map(|patience| Instant::now() + patience);

@@ -2,11 +2,12 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use overnight_core::worker::WorkerReport;
 use overnight_store::Store;
-use overnight_web::{Limits, Parts};
+use overnight_web::{Limits, Parts, Waiting};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -23,7 +24,14 @@ const LAST_ANSWERS: Duration = Duration::from_secs(6);
 /// An address that is ours.
 pub(super) struct Listening {
     address: SocketAddr,
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
+}
+
+/// Answering that nothing can be done yet, until it is ended.
+pub(super) struct Answering {
+    why: watch::Sender<String>,
+    until: CancellationToken,
+    task: JoinHandle<std::io::Result<()>>,
 }
 
 /// Answering, until it is ended.
@@ -46,7 +54,17 @@ impl Listening {
                  Names other than its addresses have to stand in serve.allowed_hosts."
             ));
         }
-        Ok(Self { address, listener })
+        Ok(Self { address, listener: Arc::new(listener) })
+    }
+
+    /// Answers that the process lives, and what it waits for before it begins.
+    pub(super) fn answer_waiting(&self, why: String, allowed_hosts: Vec<String>) -> Answering {
+        let (why, shown) = watch::channel(why);
+        let until = CancellationToken::new();
+        let waiting = Waiting { why: shown, allowed_hosts, limits: Limits::default() };
+        let end = until.clone().cancelled_owned();
+        let task = tokio::spawn(overnight_web::serve_waiting(Arc::clone(&self.listener), waiting, end));
+        Answering { why, until, task }
     }
 
     /// Answers from the moment at which there is something to say.
@@ -69,6 +87,20 @@ impl Listening {
             served
         });
         Serving { address: self.address, until, task }
+    }
+}
+
+impl Answering {
+    pub(super) fn now_says(&self, why: String) {
+        self.why.send_replace(why);
+    }
+
+    /// Lets requests under way end. Nobody is turned away: who comes now is answered by the worker itself.
+    pub(super) async fn end(self) {
+        self.until.cancel();
+        if timeout(LAST_ANSWERS, self.task).await.is_err() {
+            tracing::debug!("a request was still under way when the worker began");
+        }
     }
 }
 

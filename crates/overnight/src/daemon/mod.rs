@@ -34,6 +34,7 @@ use crate::cli::work_args::OfferArgs;
 use crate::error::AppError;
 use crate::worker;
 use attend::Attendant;
+use begin::{Begun, Outside};
 use listen::Listening;
 use notify::Notifier;
 use signals::Signals;
@@ -63,8 +64,13 @@ pub async fn run(app: &App, global: &Global, order: &Order) -> Result<Finished, 
         Some(address) => Some(Listening::bind(address, teller).await?),
         None => None,
     };
-    let Some(working) = begin::begin(app, order.mode, &mut signals, teller).await? else {
-        return Ok(Finished { jobs: 0, once: None, forced: false });
+    let notifier = Notifier::from_environment(&app.env);
+    let outside =
+        Outside { signals: &mut signals, teller, notifier: &notifier, listening: listening.as_ref() };
+    let Some(Begun { working, mode }) = begin::begin(app, order.mode, outside).await? else {
+        let (jobs, forced) = (0, false);
+        teller.tell(&WorkerEvent::Stopped { jobs, forced });
+        return Ok(Finished { jobs, once: None, forced });
     };
     let started = WorkerEvent::started(&working.worker, &settings.offer);
     let (settings, settings_seen) = watch::channel(settings);
@@ -75,7 +81,7 @@ pub async fn run(app: &App, global: &Global, order: &Order) -> Result<Finished, 
         Arc::clone(&working.engine),
         worker::facts(),
         settings_seen,
-        order.mode,
+        mode,
         orders.clone(),
         Wires { reports, told },
     ));
@@ -84,13 +90,13 @@ pub async fn run(app: &App, global: &Global, order: &Order) -> Result<Finished, 
     let serving = listening.map(|on| on.serve(store, reports_seen.clone(), allowed));
     let config = app.config();
     // A worker for one job, or for what is there just now, leaves that to others.
-    let _clearing = (order.mode == Mode::Forever).then(|| {
+    let _clearing = (mode == Mode::Forever).then(|| {
         let sweeper = working.engine.sweeper(config.retention);
         AbortOnDropHandle::new(tokio::spawn(sweeper.keep(config.gc_interval)))
     });
     let attendant = Attendant {
         teller,
-        notifier: Notifier::from_environment(&app.env),
+        notifier,
         orders,
         reloader: reload::Reloader::new(app, global, &order.offer, settings),
         reports: reports_seen,

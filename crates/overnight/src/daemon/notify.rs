@@ -41,6 +41,11 @@ impl Notifier {
         self.send(&format!("RELOADING=1\nMONOTONIC_USEC={}", now.as_micros()));
     }
 
+    /// Jobs are not taken yet, and the manager shall not lose patience for this long.
+    pub(super) fn not_ready_for(&self, span: Duration) {
+        self.send(&format!("EXTEND_TIMEOUT_USEC={}", span.as_micros()));
+    }
+
     pub(super) fn stopping(&self) {
         self.send("STOPPING=1");
     }
@@ -104,15 +109,22 @@ mod tests {
     fn expect_told(place: &OsStr, manager: &UnixDatagram) {
         let notifier =
             Notifier::from_environment(&Environment::of([("NOTIFY_SOCKET", place)], Path::new("/")));
+        notifier.not_ready_for(Duration::from_secs(65));
         notifier.ready();
         notifier.status("1 of 2");
         notifier.status("1 of 2");
         notifier.reloading(Duration::from_micros(1_500_001));
         notifier.alive();
         notifier.stopping();
-        let told: Vec<String> = (0..5).map(|_| heard(manager)).collect();
-        let wanted =
-            ["READY=1", "STATUS=1 of 2", "RELOADING=1\nMONOTONIC_USEC=1500001", "WATCHDOG=1", "STOPPING=1"];
+        let told: Vec<String> = (0..6).map(|_| heard(manager)).collect();
+        let wanted = [
+            "EXTEND_TIMEOUT_USEC=65000000",
+            "READY=1",
+            "STATUS=1 of 2",
+            "RELOADING=1\nMONOTONIC_USEC=1500001",
+            "WATCHDOG=1",
+            "STOPPING=1",
+        ];
         assert_eq!(told, wanted);
     }
 

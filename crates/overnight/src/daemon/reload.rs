@@ -14,8 +14,12 @@ use crate::config::{Config, Environment, load};
 use crate::error::AppError;
 
 /// What a running worker takes over at once. Everything else holds from its next start on.
-const AT_ONCE: [&str; 9] = [
+const AT_ONCE: [&str; 18] = [
     "agent.program.claude",
+    "agent.program.codex",
+    "agent.program.gemini",
+    "agent.program.qwen",
+    "agent.program.opencode",
     "worker.slots",
     "worker.offer",
     "worker.poll",
@@ -24,6 +28,11 @@ const AT_ONCE: [&str; 9] = [
     "worker.move_after",
     "worker.disk_floor",
     "worker.drain_timeout",
+    "worker.backoff_start",
+    "worker.backoff_max",
+    "worker.unhealthy_after",
+    "worker.probe",
+    "worker.login_probe",
 ];
 
 /// What a worker makes no use of: orders are complete when they are queued.

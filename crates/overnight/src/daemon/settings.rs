@@ -45,9 +45,7 @@ fn backends(config: &Config, named: &[BackendId], host: &Host) -> Vec<BackendId>
     }
     let installed = |backend: &BackendId| {
         let mut settings = AgentSettings::new(*backend);
-        if *backend == BackendId::Claude {
-            settings.program.clone_from(&config.agent.program_claude);
-        }
+        settings.program = config.agent.program(*backend).cloned();
         program::find(&settings, host).is_some()
     };
     BackendId::ALL.into_iter().filter(installed).collect()

@@ -1,11 +1,12 @@
 //! What a worker tells: a line for people, or one NDJSON object for programs.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use overnight_core::agent::BackendId;
 use overnight_core::id::{JobId, TaskKey, WorkerId};
 use overnight_core::job::{EndReason, Label, ParkReason};
-use overnight_core::text::{for_terminal, one_line};
+use overnight_core::text::{for_terminal, human_duration, one_line};
 use overnight_core::units::Timestamp;
 use overnight_core::worker::{WorkerReport, WorkerStatus};
 use overnight_engine::dispatch::Told;
@@ -31,6 +32,12 @@ pub(super) enum WorkerEvent {
     },
     Listening {
         address: SocketAddr,
+    },
+    /// The database is out of reach, and the worker has not begun. `retry_ms`: it tries again after so many milliseconds.
+    DatabaseAway {
+        database: String,
+        why: String,
+        retry_ms: u64,
     },
     Claimed {
         job: JobId,
@@ -75,6 +82,8 @@ pub(super) enum WorkerEvent {
     Draining {
         running: usize,
     },
+    /// The drain was taken back.
+    CalledBack,
     /// The configuration was read again.
     Reloaded {
         at_once: Vec<String>,
@@ -142,6 +151,7 @@ impl WorkerEvent {
             Told::Status { from, to, why } => {
                 vec![Self::Status { from: *from, to: *to, why: why.clone() }]
             }
+            Told::CalledBack => vec![Self::CalledBack],
             Told::Draining { running } => vec![Self::Draining { running: *running }],
         }
     }
@@ -156,6 +166,12 @@ impl WorkerEvent {
             Self::Listening { address } => {
                 format!("answers at http://{address}/health and http://{address}/metrics")
             }
+            Self::DatabaseAway { database, why, retry_ms } => format!(
+                "{} the database {database} does not answer: {}; trying again in {}, SIGTERM ends it",
+                Mark::Wait.show(),
+                one_line(why, DETAIL),
+                human_duration(Duration::from_millis(*retry_ms)),
+            ),
             Self::Claimed { key, title, .. } => with(Mark::Fact, key, &one_line(title, DETAIL)),
             Self::Ended { key, reason: EndReason::Published, .. } => {
                 with(Mark::Good, key, words::end(EndReason::Published))
@@ -187,9 +203,15 @@ impl WorkerEvent {
                     one_line(what, DETAIL)
                 )
             }
-            // Said already, with what still runs.
-            Self::Status { to: WorkerStatus::Draining, .. } => return None,
+            // Said already, with what still runs, or that it takes jobs again.
+            Self::Status { to: WorkerStatus::Draining, .. }
+            | Self::Status {
+                from: WorkerStatus::Draining,
+                to: WorkerStatus::Running | WorkerStatus::Idle,
+                ..
+            } => return None,
             Self::Status { to, why, .. } => status(*to, why.as_deref()),
+            Self::CalledBack => "takes jobs again: the drain was taken back".to_owned(),
             Self::Draining { running: 0 } => "takes no more jobs".to_owned(),
             Self::Draining { running } => {
                 format!("takes no more jobs; {} still to end", words::plural(*running as u64, "job"))

@@ -1,5 +1,6 @@
 //! Faults around workers on one queue: killed, stopped, cut off, too late; and what must be true afterwards.
 
+mod absent;
 mod cancel;
 mod clock;
 mod database;

@@ -23,4 +23,5 @@ mod pull_request;
 mod queue;
 mod repositories;
 mod run;
+mod vendors;
 mod worker;

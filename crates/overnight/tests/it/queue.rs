@@ -142,7 +142,17 @@ fn limits_are_set_listed_and_taken_away() {
         .overnight(&["limit", "set", "label:slow", "0"])
         .expect_code(0)
         .expect_said(&["no job of label:slow"]);
+    for key in ["repository:repo", "group:repo/parser"] {
+        let said = ["no repository \"repo\"", "none is known yet", "--ahead"];
+        place.overnight(&["limit", "set", key, "3"]).expect_code(2).expect_said(&said);
+        place.overnight(&["limit", "set", key, "3", "--ahead"]).expect_code(0);
+        place.overnight(&["limit", "rm", key]).expect_code(0);
+    }
     let slow = place.add("repo", &[FIX], &["--label", "slow"]);
+    let said = ["no repository \"repos\"", "did you mean repo?", "those known are: repo"];
+    place.overnight(&["limit", "set", "repository:repos", "3"]).expect_code(2).expect_said(&said);
+    place.overnight(&["limit", "set", "repository:repo", "3"]).expect_code(0);
+    place.overnight(&["limit", "rm", "repository:repo"]).expect_code(0);
     let quick = place.add("repo", &[FIX], &[]);
     place.work_off().expect_code(0);
     assert_eq!(place.until_ended(&quick), "published");

@@ -2,9 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use overnight_core::git::CommitId;
 use overnight_core::id::TaskKey;
-use overnight_git::{JobRef, Load, Repack, Site};
-use overnight_store::{Ended, JobFate};
+use overnight_git::{CommitRef, JobRef, Load, Repack, Site};
+use overnight_store::{Ended, JobFate, NeededCommits};
 
 use super::super::Target;
 use super::super::plan::{Facts, Inside, JobDir, MirrorFacts, plan};
@@ -42,6 +43,7 @@ fn facts() -> Facts {
         prunable: Vec::new(),
         workers: Vec::new(),
         mirrors: Vec::new(),
+        needed: NeededCommits { all_known: true, ..NeededCommits::default() },
     }
 }
 
@@ -141,6 +143,37 @@ fn a_ref_goes_with_its_record_or_long_after_it() {
     facts.prunable.clear();
     facts.certain = true;
     assert!(gone(&facts, &keep_all()).is_empty());
+}
+
+#[test]
+fn a_base_goes_when_no_job_that_is_kept_needs_it() {
+    let commit = |digit: &str| CommitId::parse(&digit.repeat(40)).unwrap();
+    let of = |digit: &str, is_base| CommitRef { name: digit.to_owned(), commit: commit(digit), is_base };
+    let commits = vec![of("1", false), of("2", true), of("3", true), of("4", true), of("5", false)];
+    let (known, foreign) = (job(DAY * 10), job(DAY * 10));
+    let mut facts = facts();
+    facts.mirrors = vec![mirror(DAY, vec![job_ref(known.as_str())])];
+    facts.mirrors[0].inside.as_mut().unwrap().commits = commits;
+    facts.fates.insert(known.clone(), fate(&known, None));
+    facts.needed.commits = [commit("3"), commit("5")].into();
+    let gone = |facts: &Facts| {
+        let items = plan(facts, &Retention::default()).items;
+        let refs = items.into_iter().find_map(|item| match item.target {
+            Target::CommitRefs { refs, .. } => Some(refs.into_iter().map(|one| one.name).collect::<String>()),
+            _ => None,
+        });
+        refs.unwrap_or_default()
+    };
+    // The second is the youngest base.
+    assert_eq!(gone(&facts), "14");
+    facts.needed.all_known = false;
+    assert_eq!(gone(&facts), "", "a job is being given its base");
+    facts.needed.all_known = true;
+    facts.certain = false;
+    assert_eq!(gone(&facts), "", "the jobs may be another store's");
+    facts.certain = true;
+    facts.mirrors[0].inside.as_mut().unwrap().refs.push(job_ref(foreign.as_str()));
+    assert_eq!(gone(&facts), "", "what that job needs is not known");
 }
 
 #[test]

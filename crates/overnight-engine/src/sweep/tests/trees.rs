@@ -209,6 +209,57 @@ async fn mirrors_are_tidied_and_keep_what_is_not_forgotten() {
 }
 
 #[tokio::test]
+async fn bases_go_when_no_job_needs_them_and_not_while_one_is_fetching() {
+    let lab = Lab::new().await;
+    let repo = lab.dir.path().join("repo");
+    let endpoint = Endpoint::open(Remote::path(&repo));
+    git(lab.dir.path(), &["init", "-q", "-b", "main", "repo"]);
+    let wait = LockWait::silent(Duration::from_secs(20));
+    let mut bases = Vec::new();
+    let open = || async { lab.mirrors().open_or_create(&endpoint, &wait).await.unwrap() };
+    for (number, date) in ["1000000000", "1000000001", "1000000002"].into_iter().enumerate() {
+        let dated = format!("@{date} +0000");
+        let env = [("GIT_COMMITTER_DATE", dated.as_str())];
+        git_with(&repo, &env, &["commit", "-q", "--allow-empty", "-m", &number.to_string()]);
+        let fetched =
+            open().await.fetch_commit(&endpoint, &overnight_git::Wanted::DefaultBranch).await.unwrap();
+        bases.push(fetched.commit);
+    }
+    let mirror = open().await;
+    let named = |commit: &CommitId| format!("refs/overnight/bases/{commit}");
+    let left = || {
+        git(mirror.path(), &["--git-dir=.", "for-each-ref", "--format=%(refname)", "refs/overnight/bases"])
+    };
+
+    // One job is being given its base, which nobody but itself knows yet.
+    let mut claimed = lab.held("w").await;
+    lab.plant(&claimed.job.id);
+    assert!(lab.sweep(keep_all(), Duration::ZERO).await.is_empty());
+    let ground = Ground {
+        base: bases[0].clone(),
+        base_branch: None,
+        check_source: CheckSource::None,
+        checks: Vec::new(),
+    };
+    let output = StageOutput::Prepared { ground };
+    lab.advance(&mut claimed, Input::Done { output, elapsed: Duration::ZERO }).await;
+
+    // A mirror that a job has opened since the plan was made is left for the next time.
+    let sweeper = lab.sweeper(keep_all());
+    let plan = sweeper.plan(lab.later(Duration::ZERO).await).await.unwrap();
+    assert_eq!(kinds(&plan.items), ["bases"]);
+    open().await;
+    let report = sweeper.carry_out(plan, &|_, _| {}).await.unwrap();
+    assert_eq!((report.done.len(), kinds(&report.left)), (0, vec!["bases"]));
+
+    // The one in the middle goes: a job stands on the first, and the last is the youngest.
+    assert_eq!(kinds(&lab.sweep(keep_all(), Duration::ZERO).await), ["bases"]);
+    let mut wanted = [named(&bases[0]), named(&bases[2])];
+    wanted.sort();
+    assert_eq!(left(), wanted.join("\n"));
+}
+
+#[tokio::test]
 async fn a_mirror_that_a_job_uses_is_passed_over() {
     let lab = Lab::new().await;
     let mirror = lab.dirs.mirrors().join("app.git");
@@ -263,14 +314,18 @@ async fn a_keeper_clears_up_as_soon_as_it_is_there() {
     keeping.abort();
 }
 
+fn git(cwd: &Path, args: &[&str]) -> String {
+    git_with(cwd, &[], args)
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "fixtures are made by plain git, apart from the code under test"
 )]
-fn git(cwd: &Path, args: &[&str]) -> String {
+fn git_with(cwd: &Path, env: &[(&str, &str)], args: &[&str]) -> String {
     let mut command = std::process::Command::new("git");
     command.args(["-c", "user.name=T", "-c", "user.email=t@t.test"]).args(args).current_dir(cwd);
-    let output = command.env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap();
+    let output = command.env("GIT_CONFIG_GLOBAL", "/dev/null").envs(env.iter().copied()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }

@@ -104,9 +104,7 @@ async fn tell(app: &App, store: &Store, worker: &WorkerView, drain: bool) -> Res
             let jobs = words::plural(worker.held, "job");
             format!("{id} takes no more jobs and ends when it has finished what it has ({jobs} now)")
         }
-        (true, false) => {
-            format!("{id} goes on, unless it has heard of it already: then it ends, and a new one is needed")
-        }
+        (true, false) => format!("{id} takes jobs again, unless a signal told it to end"),
     });
     Ok(())
 }

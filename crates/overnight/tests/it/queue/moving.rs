@@ -148,6 +148,30 @@ fn resume_leaves_the_work_to_a_worker_that_is_there() {
     place.finish();
 }
 
+#[test]
+fn resume_streams_the_events_of_what_a_worker_does() {
+    let place = place();
+    place.make_repo("other");
+    let good = place.add("repo", &[FIX], &["--not-before", "+1h"]);
+    let quota = r#"{ fail = { rate_limited = { reset_in_s = 3600 } } }"#;
+    let waits = place.add("other", &[quota], &["--not-before", "+1h"]);
+    let worker = place.worker(&[]);
+    until_served(&place);
+    for (key, code, last) in [(&good, 0, "ended"), (&waits, 7, "parked")] {
+        let outcome = place.overnight(&["resume", key, "--events"]).expect_code(code);
+        let lines: Vec<serde_json::Value> =
+            outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let numbers: Vec<u64> = lines.iter().map(|line| line["number"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, (1..=lines.len() as u64).collect::<Vec<_>>(), "{lines:#?}");
+        assert_eq!(lines[0]["event"]["type"], "queued", "{lines:#?}");
+        assert_eq!(lines.last().unwrap()["event"]["type"], last, "{lines:#?}");
+        assert!(!outcome.stderr.contains("logs -f"), "{}", outcome.stderr);
+    }
+    worker.stop().expect_code(0);
+    place.check_fleet();
+    place.finish();
+}
+
 /// What a cancel comes too late for is said.
 #[test]
 fn what_was_pushed_before_a_cancel_is_named() {

@@ -89,6 +89,42 @@ fn a_worker_is_drained_from_another_process() {
 }
 
 #[test]
+fn a_drain_is_taken_back_as_long_as_the_worker_is_there() {
+    let mut place = place();
+    place.env("OVERNIGHT_WORKER_DRAIN_TIMEOUT", "1h");
+    let (worker, running, ready, go) = busy(&place, &[]);
+    place.overnight(&["worker", "drain", "--all"]).expect_code(0);
+    worker.until_said("1 job still to end");
+    place.until_status("draining");
+    place
+        .overnight(&["worker", "drain", "--all", "--undo"])
+        .expect_code(0)
+        .expect_said(&["takes jobs again"]);
+    worker.until_said("takes jobs again: the drain was taken back");
+    std::fs::write(&go, "").unwrap();
+    for key in [&running, &ready] {
+        assert_eq!(place.until_ended(key), "published");
+    }
+
+    // What a signal asked for is not taken back.
+    std::fs::remove_file(&go).unwrap();
+    let held = place.add("repo", &[&held_until(go.to_str().unwrap())], &[]);
+    place.until_event(&held, "turn_started");
+    place.overnight(&["worker", "drain", "--all"]).expect_code(0);
+    eventually("the second drain", || (worker.said().matches("still to end").count() == 2).then_some(()));
+    worker.signal("TERM");
+    worker.until_said("SIGTERM");
+    place.overnight(&["worker", "drain", "--all", "--undo"]).expect_code(0);
+    let late = place.add("repo", &[FIX], &[]);
+    std::fs::write(&go, "").unwrap();
+    worker.wait().expect_code(0);
+    assert_eq!(place.until_ended(&held), "published");
+    assert_eq!(place.shown(&late).state(), "queued");
+    place.check_fleet();
+    place.finish();
+}
+
+#[test]
 fn sighup_reads_the_configuration_again_and_a_broken_one_changes_nothing() {
     let place = place();
     place.make_repo("other");
@@ -106,9 +142,11 @@ fn sighup_reads_the_configuration_again_and_a_broken_one_changes_nothing() {
     worker.until_said("config.toml:2");
     assert_eq!(place.status()["queue"]["held"], 1);
 
-    place.configure("[worker]\nslots = 2\nlog_bytes = 1000000\n");
+    place.configure("[worker]\nslots = 2\nlog_bytes = 1000000\nbackoff_max = \"7s\"\n");
     worker.signal("HUP");
-    worker.until_said("from now on: worker.slots; from the next start on: worker.log_bytes");
+    worker.until_said(
+        "from now on: worker.slots, worker.backoff_max; from the next start on: worker.log_bytes",
+    );
     eventually("the second is taken", || (place.status()["queue"]["held"] == 2).then_some(()));
 
     std::fs::write(go, "").unwrap();

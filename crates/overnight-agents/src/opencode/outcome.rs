@@ -1,0 +1,76 @@
+//! From what the CLI last said to the outcome of a turn.
+
+use std::time::Duration;
+
+use overnight_core::agent::TurnOutcome;
+use overnight_core::command::Exit;
+use overnight_core::units::Timestamp;
+use serde_json::Value;
+
+use crate::ending::detail;
+use crate::json::{self, string};
+use crate::status;
+
+/// How a step ended when the model had nothing more to do.
+const STOPPED: &str = "stop";
+/// How it ended when the vendor held back the answer.
+const FILTERED: &str = "content-filter";
+
+/// Reads an error line. Its time stands in the line, in milliseconds.
+pub(crate) fn of_error(line: &Value) -> TurnOutcome {
+    let error = line.get("error").unwrap_or(&Value::Null);
+    let name = string(error, "name").unwrap_or("unknown error");
+    let message = json::at(error, &["data", "message"]).and_then(Value::as_str);
+    let detail = detail(message.filter(|text| !text.is_empty()).unwrap_or(name));
+    let code = json::at(error, &["data", "statusCode"]).and_then(Value::as_u64);
+    if no_credit(error) {
+        return TurnOutcome::LoginExpired { detail };
+    }
+    if let Some(code) = code.and_then(|code| u16::try_from(code).ok()) {
+        return status::outcome(code, detail, reset(line));
+    }
+    match name {
+        "ProviderAuthError" => TurnOutcome::LoginExpired { detail },
+        // A request that got no answer at all.
+        "APIError" => TurnOutcome::Overloaded { detail },
+        _ => TurnOutcome::Crashed { detail },
+    }
+}
+
+/// Whether the server's answer, which the CLI hands on, has the code for an account without money. Its status is that of a
+/// used-up quota.
+fn no_credit(error: &Value) -> bool {
+    let body = json::at(error, &["data", "responseBody"]).and_then(Value::as_str).unwrap_or_default();
+    let answer = serde_json::from_str::<Value>(body).unwrap_or_default();
+    json::at(&answer, &["error", "code"]).and_then(Value::as_str) == Some("insufficient_quota")
+}
+
+/// When the vendor wants to be asked again: its header counts whole seconds.
+fn reset(line: &Value) -> Option<Timestamp> {
+    let header = json::at(line, &["error", "data", "responseHeaders", "retry-after"])?;
+    let seconds: u64 = header.as_str()?.parse().ok()?;
+    let now = json::number(line, "timestamp").and_then(|millis| i64::try_from(millis).ok())?;
+    Some(Timestamp(now).plus(Duration::from_secs(seconds)))
+}
+
+/// The outcome of a run without an error, by how its last step and its program ended. There is no line for the end of a turn,
+/// and a program that was refused something ends with status 0 as well.
+pub(crate) fn of_end(reason: Option<&str>, exit: Exit, explain: impl FnOnce() -> String) -> TurnOutcome {
+    match (reason, exit) {
+        (Some(STOPPED), Exit::Code(0)) => TurnOutcome::Completed,
+        (Some(FILTERED), Exit::Code(0)) => {
+            TurnOutcome::Refused { detail: "the vendor held back the answer".to_owned() }
+        }
+        (Some(reason), Exit::Code(0)) => TurnOutcome::Crashed {
+            detail: detail(&format!(
+                "it left in the middle of its work: the last step ended with {reason:?}"
+            )),
+        },
+        (_, Exit::Code(_) | Exit::Signal(_) | Exit::Unknown) => TurnOutcome::Crashed { detail: explain() },
+    }
+}
+
+/// Whether the last step was the last one, as far as the model is concerned.
+pub(crate) fn is_last(reason: Option<&str>) -> bool {
+    reason == Some(STOPPED)
+}
