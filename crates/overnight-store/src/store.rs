@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use overnight_core::units::Timestamp;
 
-use crate::claim::Crowd;
+use crate::claim::{Crowd, LastLook};
 use crate::commit::Commits;
 use crate::database::Database;
 use crate::dialect::Engine;
@@ -27,6 +27,7 @@ pub struct Store {
     pub(crate) lanes: LaneCache,
     pub(crate) commits: Commits,
     pub(crate) crowd: Arc<Crowd>,
+    pub(crate) last_look: Arc<LastLook>,
 }
 
 impl Store {
@@ -39,6 +40,7 @@ impl Store {
             lanes: LaneCache::default(),
             commits: Commits::default(),
             crowd: Arc::default(),
+            last_look: Arc::default(),
         }
     }
 
@@ -78,6 +80,11 @@ impl Store {
     /// Tells those of this process who wait that there may be work.
     pub(crate) fn wake(&self) {
         self.woken.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// How many commits that give work have been heard of.
+    pub(crate) fn heard(&self) -> u64 {
+        *self.woken.borrow()
     }
 
     pub(crate) fn waker(&self) -> watch::Sender<u64> {

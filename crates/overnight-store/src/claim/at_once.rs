@@ -42,8 +42,8 @@ static COLUMNS: LazyLock<Vec<Column>> =
     LazyLock::new(|| LEADING.into_iter().chain(IN_V).chain([("v_was", "TEXT")]).collect());
 
 /// The state is compared too: a job may have ended, or been parked, since it was read, without a new fence. That it is still
-/// ready follows from both; to say so would lead a planner to the index of all ready jobs.
-const AS_READ: &str = "AND state = v_was AND cancel IS NULL";
+/// ready follows from both; to say so would lead a planner to the index of all ready jobs. A limit may have been set since then.
+const AS_READ: &str = "AND state = v_was AND cancel IS NULL AND NOT EXISTS (SELECT 1 FROM limits)";
 
 static CLAIM: LazyLock<Change> = LazyLock::new(|| {
     Change::new(&Parts {

@@ -4,6 +4,7 @@
 //! worker's free slots are shared out in `plan`, concurrency limits in `slots`.
 
 mod at_once;
+pub(crate) mod heads;
 pub(crate) mod next;
 pub(crate) mod plan;
 pub(crate) mod slots;
@@ -24,6 +25,7 @@ use crate::record::EventRecord;
 use crate::store::Store;
 
 pub(crate) use at_once::Crowd;
+pub(crate) use heads::LastLook;
 pub use next::{ClaimOrder, Claims};
 
 use take::{Candidate, take};

@@ -1,19 +1,17 @@
 //! Taking the next jobs of the queue.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use crate::error::{CorruptRow, StoreError};
 use crate::free;
-use crate::lane::{Lane, Offer};
-use crate::reclaim::GONE;
+use crate::lane::Offer;
 use crate::row::{self, SELECT_JOB};
 use crate::sql::{Row, Sql, sql};
 use crate::store::{Store, WriteTx};
 
-use overnight_core::job::PRIORITY_STEP;
 use overnight_core::units::Timestamp;
 
+use super::heads::Heads;
 use super::plan::{Spot, Waiting, share_out};
 use super::slots::{self, Limits};
 use super::take::{Candidate, take};
@@ -39,30 +37,6 @@ pub struct Claims {
     pub unreadable: Vec<CorruptRow>,
 }
 
-/// The first ready job of each lane for each place that matters to us: position, priority and id. Found by going from lane to
-/// lane instead of over all jobs. Only with single values: of a join with the jobs, a planner may read all of them.
-pub(crate) const HEADS: &str = "WITH RECURSIVE found (lane) AS ( \
-       SELECT (SELECT lane_id FROM jobs WHERE phase = 'ready' ORDER BY lane_id LIMIT 1) \
-       UNION ALL \
-       SELECT (SELECT lane_id FROM jobs WHERE phase = 'ready' AND lane_id > f.lane ORDER BY lane_id LIMIT 1) \
-         FROM found f WHERE f.lane IS NOT NULL \
-     ), places (place) AS (SELECT '' UNION ALL SELECT CAST($1 AS TEXT) UNION ALL SELECT CAST($2 AS TEXT)), \
-     heads (lane, place, head) AS MATERIALIZED (SELECT f.lane, p.place, \
-       (SELECT j.position || ' ' || j.priority || ' ' || j.id FROM jobs j WHERE j.phase = 'ready' AND j.lane_id = f.lane \
-         AND j.place = p.place ORDER BY j.position, j.id LIMIT 1) \
-       FROM found f CROSS JOIN places p WHERE f.lane IS NOT NULL) \
-     SELECT h.lane, h.place, h.head, l.repository_id, (SELECT COUNT(*) FROM limits) AS limits, \
-       COALESCE((SELECT MAX(claimed_at) FROM jobs s \
-         WHERE s.repository_id = l.repository_id AND s.claimed_at IS NOT NULL), 0) AS served \
-     FROM heads h JOIN lanes l ON l.id = h.lane WHERE h.head IS NOT NULL";
-
-/// Lanes that may have something, as last looked.
-struct Heads {
-    waiting: Vec<(Waiting, Arc<Lane>)>,
-    /// Some limit may apply.
-    limited: bool,
-}
-
 impl Store {
     /// Takes up to `slots` jobs that are ready, in their turn, as far as limits allow.
     ///
@@ -72,14 +46,15 @@ impl Store {
     pub async fn jobs_claim(&self, order: &ClaimOrder) -> Result<Claims, StoreError> {
         let mut claims = Claims::default();
         let mut barren: HashSet<Spot> = HashSet::new();
-        let mut races = 0;
-        // Each round takes something, finds a lane barren, or lost a race.
+        let (mut races, mut fresh) = (0, false);
+        // Each round takes something, finds a lane barren, lost a race, or went by an earlier look.
         while claims.taken.len() < order.slots && races < RACES {
             let free = order.slots - claims.taken.len();
-            let heads = self.heads(order, &barren).await?;
-            if heads.waiting.is_empty() {
+            let heads = self.heads(order, &barren, fresh).await?;
+            if heads.waiting.is_empty() && heads.fresh {
                 break;
             }
+            fresh = true;
             let mut round = Round { claimant: &order.claimant, free, barren: &mut barren };
             // Who was too slow once in this claim locks for the rest of it.
             let at_once = if races == 0 { round.go_at_once(self, &heads).await? } else { None };
@@ -89,60 +64,11 @@ impl Store {
             };
             let Found { taken, unreadable, raced } = found;
             races += u32::from(raced);
+            self.last_look.served(&taken);
             claims.taken.extend(taken);
             claims.unreadable.extend(unreadable);
         }
         Ok(claims)
-    }
-
-    async fn heads(&self, order: &ClaimOrder, barren: &HashSet<Spot>) -> Result<Heads, StoreError> {
-        let mut found = Vec::new();
-        let mut limits = 0;
-        let here = order.claimant.place.as_str();
-        for head in self.all("look for ready jobs", sql(HEADS).bind(here).bind(GONE)).await? {
-            limits = row::number(&head, "?", "limits")?;
-            let First { position, handicap, id } = First::parse(&row::text(&head, "?", "head")?)?;
-            found.push(Waiting {
-                spot: Spot { lane: row::text(&head, "?", "lane")?, place: row::text(&head, "?", "place")? },
-                repository: row::text(&head, "?", "repository_id")?,
-                position,
-                first: id,
-                served: row::number(&head, "?", "served")?,
-                handicap,
-            });
-        }
-        let lanes: Vec<String> = found.iter().map(|waiting| waiting.spot.lane.clone()).collect();
-        self.learn_lanes(&lanes).await?;
-        let known = |waiting: Waiting| {
-            let lane = self.lanes.get(&waiting.spot.lane)?;
-            (lane.suits(&order.offer) && !barren.contains(&waiting.spot)).then_some((waiting, lane))
-        };
-        let waiting: Vec<_> = found.into_iter().filter_map(known).collect();
-        let limited = limits > 0 || waiting.iter().any(|(_, lane)| lane.has_group());
-        Ok(Heads { waiting, limited })
-    }
-}
-
-/// The first job of a lane and place.
-struct First {
-    position: i64,
-    /// What its priority is worth.
-    handicap: i64,
-    id: String,
-}
-
-impl First {
-    /// Of the words `position priority id`.
-    fn parse(words: &str) -> Result<Self, StoreError> {
-        let mut words = words.splitn(3, ' ');
-        let (position, priority, id) = (words.next(), words.next(), words.next());
-        let number = |word: Option<&str>| word.and_then(|word| word.parse::<i64>().ok());
-        let (Some(position), Some(priority), Some(id)) = (number(position), number(priority), id) else {
-            return Err(StoreError::Internal { what: "the first job of a lane has no position" });
-        };
-        let step = i64::try_from(PRIORITY_STEP.as_millis()).unwrap_or(i64::MAX);
-        let handicap = priority.saturating_mul(step).saturating_neg();
-        Ok(Self { position, handicap, id: id.to_owned() })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whose turn it is. Pure: which lanes a worker's free slots go to.
 
+use std::collections::BTreeMap;
+
 /// Jobs of one lane that can go on in one place, or anywhere.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Spot {
@@ -29,22 +31,18 @@ pub(crate) struct Waiting {
 /// all others. A priority counts as much between repositories as within one: a step of it as ten minutes of waiting. Within a
 /// repository the lane whose first job has the lowest position comes first.
 pub(crate) fn share_out(waiting: &[Waiting], slots: usize) -> Vec<(Spot, usize)> {
-    let mut repositories: Vec<Turn> = Vec::new();
+    let mut repositories: BTreeMap<&str, Turn<'_>> = BTreeMap::new();
     for one in waiting {
-        match repositories.iter_mut().find(|turn| turn.repository == one.repository) {
-            Some(turn) => turn.lanes.push(one),
-            None => {
-                repositories.push(Turn { repository: &one.repository, served: one.served, lanes: vec![one] })
-            }
-        }
+        let turn = repositories.entry(&one.repository);
+        turn.or_insert_with(|| Turn { served: one.served, lanes: Vec::new() }).lanes.push(one);
     }
-    for turn in &mut repositories {
+    for turn in repositories.values_mut() {
         turn.lanes.sort_by_key(|lane| (lane.position, &lane.first));
     }
     let mut latest = waiting.iter().map(|one| one.served).max().unwrap_or(0);
     let mut shares: Vec<(Spot, usize)> = Vec::new();
     for _ in 0..slots {
-        let Some(turn) = repositories.iter_mut().min_by_key(|turn| turn.key()) else { break };
+        let Some(turn) = repositories.values_mut().min_by_key(|turn| turn.key()) else { break };
         // Behind everybody who has not had a turn since.
         latest = latest.saturating_add(1);
         turn.served = latest;
@@ -58,15 +56,14 @@ pub(crate) fn share_out(waiting: &[Waiting], slots: usize) -> Vec<(Spot, usize)>
 }
 
 struct Turn<'a> {
-    repository: &'a str,
     served: i64,
     lanes: Vec<&'a Waiting>,
 }
 
-impl Turn<'_> {
-    fn key(&self) -> (i64, i64, String) {
+impl<'a> Turn<'a> {
+    fn key(&self) -> (i64, i64, &'a str) {
         let first = self.lanes[0];
-        (self.served.saturating_add(first.handicap), first.position, first.first.clone())
+        (self.served.saturating_add(first.handicap), first.position, &first.first)
     }
 }
 

@@ -1,7 +1,8 @@
 //! How the databases go about a claim: along the index, however many jobs stand in front.
 
 use super::*;
-use crate::claim::next::{HEADS, of_spot_text};
+use crate::claim::heads::HEADS;
+use crate::claim::next::of_spot_text;
 
 const BUSY: i64 = 50_000;
 

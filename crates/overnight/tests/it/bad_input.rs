@@ -58,7 +58,12 @@ fn without_any_agent_the_person_learns_what_was_looked_for() {
     refused(
         &place,
         &["run", "x"],
-        &["no agent is installed", "looked for claude in PATH", "--command", "overnight demo"],
+        &[
+            "no agent is installed",
+            "looked for claude, codex, gemini, qwen, opencode in PATH",
+            "--command",
+            "overnight demo",
+        ],
     );
     refused(
         &place,
