@@ -1,7 +1,7 @@
 //! Why the engine had to let go of a job.
 
 use overnight_core::id::{JobId, WorkerId};
-use overnight_core::job::IllegalTransition;
+use overnight_core::job::{IllegalTransition, Label};
 use overnight_core::units::Timestamp;
 use overnight_store::{ErrorClass, LimitKey, StoreError};
 
@@ -12,6 +12,8 @@ pub enum WorkError {
     Held { job: JobId, worker: WorkerId, until: Timestamp },
     #[error("job {0} waits for other jobs")]
     Blocked(JobId),
+    #[error("job {job} can only be done in the data directory {place}")]
+    Elsewhere { job: JobId, place: Label },
     #[error("as many jobs of {limit} are running as its limit allows")]
     Full { job: JobId, limit: LimitKey },
     #[error("job {0} has ended already")]

@@ -30,6 +30,7 @@ impl Engine {
             Claim::Taken(claimed) => self.work_claimed(*claimed, watcher, stop).await,
             Claim::Held { by, until } => Err(WorkError::Held { job: id.clone(), worker: by, until }),
             Claim::Blocked => Err(WorkError::Blocked(id.clone())),
+            Claim::Elsewhere { place } => Err(WorkError::Elsewhere { job: id.clone(), place }),
             Claim::Full { limit } => Err(WorkError::Full { job: id.clone(), limit }),
             Claim::Ended => Err(WorkError::Ended(id.clone())),
         }

@@ -182,10 +182,13 @@ impl Store {
         self.writer(operation)?.run(sql).await.map_err(failed(operation))
     }
 
-    /// A change that is a transaction by itself: see [`crate::at_once`]. Once begun it is carried through, even when nobody waits
-    /// for the answer any more.
+    /// A change that is a transaction by itself: see [`crate::at_once`]. Once SQLite has begun, it is carried through, even when
+    /// nobody waits for the answer any more; PostgreSQL does so by itself.
     pub(crate) async fn change(&self, operation: &'static str, sql: Sql) -> Result<Vec<Row>, StoreError> {
         let pool = self.writer(operation)?.clone();
+        if self.engine() == Engine::Postgres {
+            return pool.all(sql).await.map_err(failed(operation));
+        }
         let changing = tokio::spawn(async move { pool.all_or_nothing(sql).await });
         let lost = |_| StoreError::Internal { what: "a change of the database broke off" };
         changing.await.map_err(lost)?.map_err(failed(operation))

@@ -115,6 +115,10 @@ pub fn work_error(job: &Job, error: &WorkError) -> AppError {
         .help(format!("watch it: overnight logs -f {key}; cancel it: overnight cancel {key}")),
         WorkError::Blocked(_) => AppError::new(ExitCode::Pending, format!("{key} waits for other jobs"))
             .help(format!("see which: overnight show {key}")),
+        WorkError::Elsewhere { place, .. } => {
+            AppError::new(ExitCode::Pending, format!("{key} can only be done on another machine"))
+                .help(format!("start a worker there, or resume it there: its data directory is {place}"))
+        }
         WorkError::Full { limit, .. } => AppError::new(
             ExitCode::Pending,
             format!("as many jobs of {limit} are running as its limit allows"),

@@ -32,6 +32,7 @@ pub(super) fn conclude(job: &Job, error: Option<&WorkError>) -> Conclusion {
                 | WorkError::Forced
                 | WorkError::Held { .. }
                 | WorkError::Blocked(_)
+                | WorkError::Elsewhere { .. }
                 | WorkError::Full { .. }
                 | WorkError::Ended(_) => None,
             };

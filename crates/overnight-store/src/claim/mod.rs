@@ -41,6 +41,10 @@ pub enum Claim {
     },
     /// It waits for other jobs.
     Blocked,
+    /// It can only be done in another data directory: this one.
+    Elsewhere {
+        place: Label,
+    },
     /// As many jobs of this kind are held as its limit allows.
     Full {
         limit: LimitKey,
@@ -70,7 +74,8 @@ pub struct Claimant {
 
 impl Store {
     /// Takes the lease of a job that has not ended and that nobody holds, or whose lease is over by the database's clock,
-    /// or whose holder is one of `dead`. A job that waits can be claimed before its time, unless it waits for other jobs.
+    /// or whose holder is one of `dead`. A job that waits can be claimed before its time, unless it waits for other jobs. One that
+    /// was bound to a place when it was enqueued can be claimed there only; one whose work so far lies elsewhere begins again.
     /// Earlier leases of the job are lost.
     ///
     /// # Errors
@@ -97,6 +102,10 @@ impl Store {
         // A cancel ends it wherever it stands.
         if phase == "blocked" && job.cancel.is_none() {
             return Ok(Claim::Blocked);
+        }
+        let home = job.queueing.place.as_ref().filter(|home| **home != claimant.place);
+        if let (Some(home), None) = (home, job.cancel) {
+            return Ok(Claim::Elsewhere { place: home.clone() });
         }
         if job.holder.is_some() {
             // Those of the holder that is followed.

@@ -65,8 +65,13 @@ impl Store {
             let Found { taken, unreadable, raced } = found;
             races += u32::from(raced);
             self.last_look.served(&taken);
+            // Every lane that was seen gave less than was asked of it: there is nothing to look for again.
+            let exhausted = heads.fresh && heads.waiting.iter().all(|(one, _)| barren.contains(&one.spot));
             claims.taken.extend(taken);
             claims.unreadable.extend(unreadable);
+            if exhausted && !raced {
+                break;
+            }
         }
         Ok(claims)
     }

@@ -32,6 +32,12 @@ async fn a_job_bound_to_a_place_is_claimed_only_there(f: &Fixture) {
     assert_eq!(keys(&taken), ["app-1"]);
     f.store.lease_release(&taken[0].lease, None).await.unwrap();
     assert!(taken_at(&f.store, "cellar").await.is_empty(), "a release unbound it");
+    let by_name = async |place: &str| {
+        let claimant = Claimant { place: label(place), ..claimant("w") };
+        f.store.job_claim(&taken[0].job.id, &claimant, &[]).await.unwrap()
+    };
+    assert!(matches!(by_name("cellar").await, Claim::Elsewhere { place } if place == label("attic")));
+    assert!(matches!(by_name("attic").await, Claim::Taken(_)));
 }
 
 async fn a_job_that_was_worked_on_goes_on_where_its_work_is(f: &Fixture) {

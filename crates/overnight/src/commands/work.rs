@@ -58,6 +58,7 @@ fn given_back(error: &WorkError) -> AppError {
         WorkError::Store(error) => store_error(error),
         WorkError::Held { .. }
         | WorkError::Blocked(_)
+        | WorkError::Elsewhere { .. }
         | WorkError::Full { .. }
         | WorkError::Ended(_)
         | WorkError::LeaseLost

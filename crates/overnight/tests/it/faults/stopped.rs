@@ -28,7 +28,7 @@ fn stopped(place: &Place, forge: &Forge) {
     place.until_at_gate(&key);
     let agent = eventually("the agent", || place.agents().pop());
 
-    first.signal("STOP");
+    first.stand_still(place);
     let second = place.worker(&["--slots=1"]);
     std::thread::sleep(3 * LEASE);
     let new = holder(place, &key, 2);

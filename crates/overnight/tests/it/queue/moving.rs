@@ -78,7 +78,7 @@ fn a_cancel_need_not_wait() {
 fn a_cancel_outlives_the_worker_that_was_asked() {
     let place = place();
     let (mut worker, key) = in_hand(&place);
-    worker.signal("STOP");
+    worker.stand_still(&place);
     let cancel = Live::start(place.command(&place.repo(), &["cancel", &key]));
     cancel.until_said("asked to end it");
     worker.kill();

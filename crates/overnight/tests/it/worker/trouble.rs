@@ -18,9 +18,9 @@ fn logged_out_first(place: &Place, go: &str) -> String {
 
 #[test]
 fn an_expired_login_keeps_back_its_jobs_and_is_found_again_without_a_restart() {
-    let mut place = place();
+    let place = place();
     place.make_repo("other");
-    place.env("OVERNIGHT_WORKER_LOGIN_PROBE", "1s");
+    place.configure("[worker]\nlogin_probe = \"1h\"\n");
     let go = place.path("go");
     let first = logged_out_first(&place, go.to_str().unwrap());
     let served = place.serve(&[]);
@@ -40,6 +40,9 @@ fn an_expired_login_keeps_back_its_jobs_and_is_found_again_without_a_restart() {
     assert!(shown.stdout.contains("is login-expired: The login of rehearsal"), "{}", shown.stdout);
 
     std::fs::write(go, "").unwrap();
+    // Not before all of this was seen.
+    place.configure("[worker]\nlogin_probe = \"1s\"\n");
+    served.worker.signal("HUP");
     for key in [&first, &second] {
         assert_eq!(place.until_ended(key), "published");
     }

@@ -1,6 +1,7 @@
 //! The tables of a queue, read with a connection of our own.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::postgres::PgConnection;
@@ -74,6 +75,18 @@ impl Tables {
             let (connected, rows) = ask(connected, sql).await?;
             *connection = Some(connected);
             Ok(rows)
+        })
+    }
+
+    /// Whether nobody is within a writing transaction of SQLite's just now. PostgreSQL's writers do not keep each other out.
+    pub(crate) fn can_be_written(&self) -> bool {
+        let At::Sqlite(path) = &self.at else { return true };
+        let options = SqliteConnectOptions::new().filename(path).busy_timeout(Duration::ZERO);
+        self.runtime.block_on(async {
+            let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+            let free = sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK").execute(&mut connection).await.is_ok();
+            connection.close().await.unwrap();
+            free
         })
     }
 

@@ -34,6 +34,20 @@ impl Worker {
         signal(self.pid(), name);
     }
 
+    /// Stops the process where it keeps nobody else from writing, as one does that is stopped within a transaction of SQLite's.
+    #[track_caller]
+    pub(crate) fn stand_still(&self, place: &Place) {
+        let tables = place.tables();
+        eventually("a moment between two transactions", || {
+            self.signal("STOP");
+            if tables.can_be_written() {
+                return Some(());
+            }
+            self.signal("CONT");
+            None
+        });
+    }
+
     /// SIGKILL, and gone.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
