@@ -136,7 +136,7 @@ async fn write_gathered(store: &Store, gathered: Vec<Waiting>) {
     }
 }
 
-/// Writes those that can be written with one statement, and gives back the others. With an error nothing is known of these.
+/// Writes those that can be written at once, and gives back the others. With an error nothing is known of these.
 async fn at_once(store: &Store, gathered: Vec<Waiting>) -> (Vec<Waiting>, Option<StoreError>) {
     let writes = gathered.iter().map(|waiting| &waiting.write);
     let written = match store.write_at_once(writes).await {

@@ -1,4 +1,5 @@
-//! The few fragments in which the engines' SQL differs. Everything else is one text for both of them.
+//! The few fragments in which the engines' SQL differs. Everything else is one text for both of them, apart from the changes that
+//! are made with one round trip (`at_once`).
 
 /// Which database speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

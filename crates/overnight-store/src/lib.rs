@@ -4,7 +4,8 @@
 //! nothing about a job's way: it asks the core's transition function when nobody holds the job, and otherwise writes the
 //! [`Step`](overnight_core::job::Step) it is given, in one transaction, for whoever holds the job's [`Lease`].
 //!
-//! One text for each statement serves SQLite and PostgreSQL (`sql`, `dialect`). Where a job stands for a claim is its *phase*:
+//! One text for each statement serves SQLite and PostgreSQL (`sql`, `dialect`); only what goes with one round trip has one for
+//! each of them (`at_once`). Where a job stands for a claim is its *phase*:
 //!
 //! ```text
 //!             enqueue                     claim                    apply: parked

@@ -208,7 +208,8 @@ impl Pool {
         };
         // There is none to undo when it could not begin. A connection that is of no use any more is closed either way.
         if sqlx::query("ROLLBACK").execute(&mut *connection).await.is_err() {
-            connection.close().await?;
+            // What failed first is what matters.
+            let _ = connection.close().await;
         }
         Err(error)
     }
