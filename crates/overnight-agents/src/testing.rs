@@ -12,7 +12,7 @@ use overnight_core::command::{CommandSpec, Containment, Exit, ExitReport, FileGu
 use overnight_core::id::SessionId;
 use serde_json::{Value, json};
 
-use crate::{HostFacts, driver, known_good};
+use crate::{HostFacts, Salvage, driver, known_good, replay, salvage};
 
 pub(crate) const SESSION: &str = "7d7f6a52-6f0e-4d0c-9a53-2f4f6a1f0c11";
 
@@ -186,6 +186,18 @@ impl Recordings {
     pub(crate) fn decoded(&self, name: &str) -> Value {
         let (events, finished, report) = self.played(name, None);
         json!({"events": events, "finished": finished, "report": report})
+    }
+
+    /// What the runner makes of a turn whose end it did not see: with a final line in its log it is over, whatever that line
+    /// says; without one it is not, and its session goes on. Gives what the turn that was killed leaves.
+    pub(crate) fn check_replay(&self) -> Salvage {
+        let of = |name| replay(&self.request(name), &self.stdout(name), Exit::Unknown);
+        assert_eq!(of("success").map(|report| report.outcome), Some(TurnOutcome::Completed));
+        assert_eq!(of("unauthorized").map(|report| word(&report.outcome)), Some("login_expired".to_owned()));
+        assert_eq!(of("killed"), None);
+        let left = salvage(&request(self.backend), &self.stdout("killed"));
+        assert!(left.session.is_some(), "{left:?}");
+        left
     }
 
     /// Compares the word of every recording's outcome with what is expected; every recording has to be expected.

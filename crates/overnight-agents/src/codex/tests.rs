@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::codex::outcome::of_failure;
 use crate::testing::{MISLEADING, Recordings, exit, play, request, turn_of, word};
-use crate::{replay, salvage};
 
 const BACKEND: BackendId = BackendId::Codex;
 
@@ -226,10 +225,5 @@ fn strange_lines_are_kept_and_break_nothing() {
 
 #[test]
 fn after_a_crash_of_the_runner_only_a_final_line_ends_the_turn() {
-    let recordings = Recordings::of(BACKEND);
-    let of = |name| replay(&recordings.request(name), &recordings.stdout(name), Exit::Unknown);
-    assert_eq!(of("success").map(|report| report.outcome), Some(TurnOutcome::Completed));
-    assert_eq!(of("unauthorized").map(|report| word(&report.outcome)), Some("login_expired".to_owned()));
-    assert_eq!(of("killed"), None);
-    assert!(salvage(&request(BACKEND), &recordings.stdout("killed")).session.is_some());
+    Recordings::of(BACKEND).check_replay();
 }

@@ -5,7 +5,6 @@ use overnight_core::command::{Exit, StopReason};
 use serde_json::{Value, json};
 
 use crate::testing::{MISLEADING, Recordings, SESSION, exit, play, request, turn_of, word};
-use crate::{replay, salvage};
 
 const BACKEND: BackendId = BackendId::Qwen;
 
@@ -190,10 +189,6 @@ fn strange_lines_are_kept_and_break_nothing() {
 
 #[test]
 fn after_a_crash_of_the_runner_only_a_result_ends_the_turn() {
-    let recordings = Recordings::of(BACKEND);
-    let of = |name| replay(&recordings.request(name), &recordings.stdout(name), Exit::Unknown);
-    assert_eq!(of("success").map(|report| report.outcome), Some(TurnOutcome::Completed));
-    assert_eq!(of("killed"), None);
-    let left = salvage(&request(BACKEND), &recordings.stdout("killed"));
-    assert!(left.session.is_some() && left.usage.input_tokens == 100, "{left:?}");
+    let left = Recordings::of(BACKEND).check_replay();
+    assert_eq!(left.usage.input_tokens, 100, "{left:?}");
 }

@@ -1,7 +1,7 @@
 //! The kinds of things that are cleared up, and how people and programs read of them.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use overnight_core::command::ProcessIdentity;
@@ -86,17 +86,19 @@ impl fmt::Display for Target {
             | Self::Log(path)
             | Self::BrokenMirror(path)
             | Self::Mirror { path, .. } => path.display().fmt(f),
-            Self::JobRefs { mirror, refs } => {
-                let names: Vec<&str> = refs.iter().map(|one| one.name.as_str()).collect();
-                write!(f, "{}: {}", mirror.display(), names.join(", "))
-            }
-            Self::CommitRefs { mirror, refs, .. } => {
-                let names: Vec<&str> = refs.iter().map(|one| one.name.as_str()).collect();
-                write!(f, "{}: {}", mirror.display(), names.join(", "))
-            }
+            Self::JobRefs { mirror, refs } => in_mirror(f, mirror, refs.iter().map(|one| &*one.name)),
+            Self::CommitRefs { mirror, refs, .. } => in_mirror(f, mirror, refs.iter().map(|one| &*one.name)),
             Self::MirrorPacks { mirror, .. } => mirror.display().fmt(f),
             Self::JobRecord(job) => job.fmt(f),
             Self::WorkerRecord(worker) => worker.fmt(f),
         }
     }
+}
+
+fn in_mirror<'a>(
+    f: &mut fmt::Formatter<'_>,
+    mirror: &Path,
+    refs: impl Iterator<Item = &'a str>,
+) -> fmt::Result {
+    write!(f, "{}: {}", mirror.display(), refs.collect::<Vec<_>>().join(", "))
 }
