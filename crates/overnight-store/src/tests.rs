@@ -51,8 +51,8 @@ use overnight_core::agent::{AgentSettings, BackendId, SessionStart, Usage};
 use overnight_core::git::CommitId;
 use overnight_core::id::{EventNumber, Fence, JobId, RepositoryId, SessionId, WorkerId};
 use overnight_core::job::{
-    Base, EndReason, Ground, Input, Job, JobEvent, JobLimits, JobSpec, JobState, Label, Order, ParkReason,
-    Priority, Publication, Queueing, StageOutput, Step, Trouble, VerifyRequest, transition,
+    Base, Choice, EndReason, Ground, Input, Job, JobEvent, JobLimits, JobSpec, JobState, Label, Order,
+    ParkReason, Priority, Publication, Queueing, StageOutput, Step, Trouble, VerifyRequest, transition,
 };
 use overnight_core::units::{MicroDollars, Timestamp};
 use overnight_core::verdict::CheckSource;
@@ -115,6 +115,7 @@ fn spec(prompt: &str) -> JobSpec {
         verify: VerifyRequest::Nothing,
         accept_base_failures: false,
         agent: AgentSettings::new(BackendId::Rehearsal),
+        choice: Choice::default(),
         limits: JobLimits::default(),
         author: "A <a@example.org>".to_owned(),
     }

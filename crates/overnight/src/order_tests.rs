@@ -2,7 +2,7 @@
 
 use overnight_core::agent::Billing;
 use overnight_core::git::CommitId;
-use overnight_core::job::{Base, Publication};
+use overnight_core::job::{Base, Choice, Publication};
 use overnight_core::units::MicroDollars;
 
 use super::*;
@@ -18,6 +18,7 @@ fn order(backend: BackendId) -> JobSpec {
         verify: VerifyRequest::FromRepository { timeout: Duration::from_secs(1800) },
         accept_base_failures: false,
         agent: AgentSettings { command: vec!["true".into()], ..AgentSettings::new(backend) },
+        choice: Choice::default(),
         limits: JobLimits::default(),
         author: "A <a@b.c>".into(),
     }

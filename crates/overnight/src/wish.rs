@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use overnight_agents::how_to_install;
 use overnight_core::agent::BackendId;
-use overnight_core::job::{JobSpec, Label};
+use overnight_core::job::{Choice, JobSpec, Label};
 use overnight_core::text::one_line;
 use overnight_engine::{Host, program};
 use overnight_git::Source;
@@ -73,6 +73,7 @@ impl Ground {
             verify: order::verify(&args.order.verify, config),
             accept_base_failures: args.order.verify.accept_base_failures,
             agent: order::agent(self.backend, &args.order.agent, config, app.env.cwd())?,
+            choice: Choice::default(),
             limits: order::limits(&args.order.limits, &config.limits),
             author: author(app, &self.source),
         };

@@ -4,7 +4,7 @@ use overnight_core::agent::{AgentSettings, BackendId, Usage};
 use overnight_core::git::{BranchName, CommitId};
 use overnight_core::id::{Fence, RepositoryId, TaskKey};
 use overnight_core::job::{
-    Base, JobLimits, JobSpec, ParkReason, Published, PullRequestRef, Queueing, Trail, VerifyRequest,
+    Base, Choice, JobLimits, JobSpec, ParkReason, Published, PullRequestRef, Queueing, Trail, VerifyRequest,
 };
 use overnight_core::units::{MicroDollars, Timestamp};
 
@@ -25,6 +25,7 @@ pub(crate) fn job(state: JobState) -> Job {
         verify: VerifyRequest::Nothing,
         accept_base_failures: false,
         agent: AgentSettings::new(BackendId::Claude),
+        choice: Choice::default(),
         limits: JobLimits::default(),
         author: "A <a@b.c>".into(),
     };

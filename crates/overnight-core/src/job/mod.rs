@@ -1,5 +1,6 @@
 //! A job: what was asked ([`JobSpec`]), where it is ([`JobState`]), how it moves ([`transition`]), and what is told of it ([`JobEvent`]).
 
+mod choice;
 mod end;
 mod event;
 mod input;
@@ -14,6 +15,7 @@ pub(crate) mod tests_support;
 mod transition;
 mod turns;
 
+pub use choice::{Backup, Choice, JobKind, Origin};
 pub use end::{End, EndReason, ExitCode, ParkReason, Published, PullRequestRef};
 pub use event::{JobEvent, Notice};
 pub use input::{Input, Order, StageOutput, Trouble};

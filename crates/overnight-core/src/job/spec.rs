@@ -10,6 +10,8 @@ use crate::git::CommitId;
 use crate::units::MicroDollars;
 use crate::verdict::Check;
 
+use super::choice::Choice;
+
 /// A job's order, complete and immutable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobSpec {
@@ -29,6 +31,8 @@ pub struct JobSpec {
     /// Publish although no check passed, as long as each that fails failed on the base as well.
     pub accept_base_failures: bool,
     pub agent: AgentSettings,
+    #[serde(default)]
+    pub choice: Choice,
     pub limits: JobLimits,
     /// Author of commits that the runner makes, `Name <address>`.
     pub author: String,

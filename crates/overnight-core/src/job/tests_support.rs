@@ -5,7 +5,7 @@ use crate::git::CommitId;
 use crate::id::TaskKey;
 use crate::verdict::{Check, CheckReport, CheckSource, Verdict};
 
-use super::{Base, Ground, JobLimits, JobSpec, Publication, VerifyRequest};
+use super::{Base, Choice, Ground, JobLimits, JobSpec, Publication, VerifyRequest};
 
 pub(crate) fn commit(digit: char) -> CommitId {
     CommitId::parse(&digit.to_string().repeat(40)).unwrap()
@@ -43,6 +43,7 @@ pub(crate) fn spec() -> JobSpec {
         verify: VerifyRequest::Commands { checks: ground().checks },
         accept_base_failures: false,
         agent: AgentSettings::new(BackendId::Claude),
+        choice: Choice::default(),
         limits: JobLimits::default(),
         author: "A <a@example.org>".to_owned(),
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use overnight_core::agent::{AgentSettings, BackendId};
-use overnight_core::job::{Base, JobLimits, JobSpec, Publication, VerifyRequest};
+use overnight_core::job::{Base, Choice, JobLimits, JobSpec, Publication, VerifyRequest};
 use overnight_core::queue::{EndedStats, QueueStats};
 use overnight_core::worker::{Verdict, VerdictReason, WorkerStatus};
 use overnight_store::{NewJob, NewRepository};
@@ -130,6 +130,7 @@ fn spec() -> JobSpec {
         verify: VerifyRequest::Nothing,
         accept_base_failures: false,
         agent: AgentSettings::new(BackendId::Rehearsal),
+        choice: Choice::default(),
         limits: JobLimits::default(),
         author: "A <a@example.org>".to_owned(),
     }

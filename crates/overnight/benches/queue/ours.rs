@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use overnight_core::agent::{AgentSettings, BackendId};
 use overnight_core::id::WorkerId;
 use overnight_core::job::{
-    Base, End, EndReason, JobEvent, JobLimits, JobSpec, JobState, Label, Publication, Step, Trail,
+    Base, Choice, End, EndReason, JobEvent, JobLimits, JobSpec, JobState, Label, Publication, Step, Trail,
     VerifyRequest,
 };
 use overnight_store::{ClaimOrder, Claimant, Claimed, Database, NewJob, NewRepository, Offer, Store};
@@ -79,6 +79,7 @@ async fn new_job_of(store: &Store, name: &str) -> NewJob {
         verify: VerifyRequest::Nothing,
         accept_base_failures: false,
         agent: AgentSettings::new(BackendId::Rehearsal),
+        choice: Choice::default(),
         limits: JobLimits::default(),
         author: "Bench <bench@example.org>".to_owned(),
     };

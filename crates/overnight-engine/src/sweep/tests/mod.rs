@@ -14,8 +14,8 @@ use overnight_core::command::ProcessIdentity;
 use overnight_core::git::CommitId;
 use overnight_core::id::{JobId, WorkerId};
 use overnight_core::job::{
-    Base, EndReason, Ground, Input, Job, JobLimits, JobSpec, Label, Order, Publication, StageOutput, Trouble,
-    VerifyRequest, transition,
+    Base, Choice, EndReason, Ground, Input, Job, JobLimits, JobSpec, Label, Order, Publication, StageOutput,
+    Trouble, VerifyRequest, transition,
 };
 use overnight_core::units::Timestamp;
 use overnight_core::verdict::CheckSource;
@@ -182,6 +182,7 @@ fn spec() -> JobSpec {
         verify: VerifyRequest::Nothing,
         accept_base_failures: false,
         agent: AgentSettings::new(BackendId::Rehearsal),
+        choice: Choice::default(),
         limits: JobLimits::default(),
         author: "A <a@example.org>".to_owned(),
     }

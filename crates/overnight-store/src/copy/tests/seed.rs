@@ -6,8 +6,8 @@ use std::time::Duration;
 use overnight_core::agent::{AgentSettings, BackendId, TurnOutcome, TurnReport, Usage};
 use overnight_core::git::{BranchName, CommitId};
 use overnight_core::job::{
-    Base, End, EndReason, Ground, JobEvent, JobLimits, JobSpec, JobState, Label, ParkReason, Publication,
-    Queueing, Trail, VerifyRequest,
+    Base, Choice, End, EndReason, Ground, JobEvent, JobLimits, JobSpec, JobState, Label, ParkReason,
+    Publication, Queueing, Trail, VerifyRequest,
 };
 use overnight_core::units::{MicroDollars, Timestamp};
 use overnight_core::verdict::{CheckSource, DiffStat};
@@ -95,6 +95,7 @@ fn spec(number: usize) -> JobSpec {
         verify: VerifyRequest::Nothing,
         accept_base_failures: false,
         agent: AgentSettings::new(BackendId::Rehearsal),
+        choice: Choice::default(),
         limits: JobLimits::default(),
         author: "A <a@example.org>".to_owned(),
     }

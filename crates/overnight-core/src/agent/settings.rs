@@ -1,0 +1,93 @@
+//! What is asked of an agent, whoever makes it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::BackendId;
+use crate::units::millis;
+
+/// Who pays for the agent's model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Billing {
+    /// The CLI's own login; key variables are kept from it.
+    #[default]
+    Subscription,
+    /// An API key from the environment.
+    Key,
+}
+
+/// How hard the model should think, where the vendor has such a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effort {
+    Low,
+    Medium,
+    High,
+    Xhigh,
+    Max,
+}
+
+impl Effort {
+    pub const ALL: [Self; 5] = [Self::Low, Self::Medium, Self::High, Self::Xhigh, Self::Max];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Xhigh => "xhigh",
+            Self::Max => "max",
+        }
+    }
+}
+
+/// The agent settings of a job, frozen when it is enqueued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentSettings {
+    pub backend: BackendId,
+    /// The vendor's program, when it is not found by its usual name.
+    pub program: Option<PathBuf>,
+    pub model: Option<String>,
+    pub effort: Option<Effort>,
+    /// The vendor's own word for its permission mode.
+    pub permission_mode: Option<String>,
+    /// Empty: the backend's own default list.
+    pub allowed_tools: Vec<String>,
+    pub disallowed_tools: Vec<String>,
+    pub billing: Billing,
+    /// `command` backend: program and arguments, already split; never given to a shell by us.
+    pub command: Vec<String>,
+    /// `rehearsal` backend: the script file.
+    pub script: Option<PathBuf>,
+    /// Longest time without output before a turn counts as hung.
+    #[serde(with = "millis", rename = "silence_ms")]
+    pub silence: Duration,
+    /// Time between TERM and KILL.
+    #[serde(with = "millis", rename = "grace_ms")]
+    pub grace: Duration,
+}
+
+impl AgentSettings {
+    /// Settings of a backend with nothing chosen: 15 minutes of silence (a long build inside a tool call prints nothing), 10 s of grace.
+    #[must_use]
+    pub fn new(backend: BackendId) -> Self {
+        Self {
+            backend,
+            program: None,
+            model: None,
+            effort: None,
+            permission_mode: None,
+            allowed_tools: Vec::new(),
+            disallowed_tools: Vec::new(),
+            billing: Billing::default(),
+            command: Vec::new(),
+            script: None,
+            silence: Duration::from_secs(15 * 60),
+            grace: Duration::from_secs(10),
+        }
+    }
+}

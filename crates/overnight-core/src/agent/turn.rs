@@ -1,0 +1,143 @@
+//! One turn: what it is given, and what it comes to.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AgentSettings, Usage};
+use crate::id::SessionId;
+use crate::units::{MicroDollars, Timestamp};
+
+/// One start of an agent CLI.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnRequest {
+    pub settings: AgentSettings,
+    pub prompt: String,
+    /// The prompt as a file, for programs that want one.
+    pub prompt_file: PathBuf,
+    /// The repository's own instructions for agents, as of the base commit: a file of ours, because a CLI that is kept from
+    /// the repository's settings does not read them by itself.
+    pub instructions: Option<PathBuf>,
+    pub workspace: PathBuf,
+    /// Private temporary directory of the job.
+    pub tmp: PathBuf,
+    /// A new conversation under an id that we chose, or the continuation of one.
+    pub session: SessionStart,
+    /// What is left of the job's limits for this turn.
+    pub remaining: RemainingLimits,
+    /// What the finished turns of the job used. A CLI that reports its usage for a whole session is charged for what goes
+    /// beyond this.
+    pub used_before: Usage,
+    /// Number of this turn within the job, from 1.
+    pub turn: u32,
+    /// Number of the attempt within the job, from 1.
+    pub attempt: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "id")]
+pub enum SessionStart {
+    Fresh(SessionId),
+    Resume(SessionId),
+}
+
+impl SessionStart {
+    #[must_use]
+    pub fn id(&self) -> &SessionId {
+        match self {
+            Self::Fresh(id) | Self::Resume(id) => id,
+        }
+    }
+
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        matches!(self, Self::Fresh(_))
+    }
+}
+
+/// What a turn may still use. `None` is "no limit".
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RemainingLimits {
+    pub cost: Option<MicroDollars>,
+    pub tokens: Option<u64>,
+    pub turns: Option<u32>,
+    pub wall: Option<Duration>,
+}
+
+/// How a turn ended. Taken from structured output first; from text only where a vendor gives nothing else, and never
+/// from the model's own prose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum TurnOutcome {
+    /// The agent says that it is done. Nothing follows from that but a look at what it left.
+    Completed,
+    MaxTurns,
+    RateLimited {
+        #[serde(rename = "reset_ms")]
+        reset: Option<Timestamp>,
+        detail: String,
+    },
+    Overloaded {
+        detail: String,
+    },
+    LoginExpired {
+        detail: String,
+    },
+    NeedsInput {
+        detail: String,
+    },
+    /// A limit of the job was used up while the turn ran.
+    BudgetStop {
+        limit: LimitKind,
+    },
+    Refused {
+        detail: String,
+    },
+    TimedOut {
+        silent: bool,
+    },
+    /// The session to be resumed is not there any more.
+    SessionLost,
+    /// It ended without a result: a crash, an unknown error, garbage.
+    Crashed {
+        detail: String,
+    },
+    /// We stopped it (cancel, shutdown, lost lease).
+    Stopped,
+}
+
+/// A limit of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitKind {
+    Cost,
+    Tokens,
+    Turns,
+    Time,
+}
+
+impl LimitKind {
+    /// The command-line flag that sets it.
+    #[must_use]
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::Cost => "--max-cost",
+            Self::Tokens => "--max-tokens",
+            Self::Turns => "--max-turns",
+            Self::Time => "--max-time",
+        }
+    }
+}
+
+/// What a finished turn amounts to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnReport {
+    pub outcome: TurnOutcome,
+    /// The session to resume; `None` when the backend has none.
+    pub session: Option<SessionId>,
+    /// What this turn alone used.
+    pub usage: Usage,
+    /// The agent's last words, cut to 20,000 characters. Data for people, evidence of nothing.
+    pub final_text: Option<String>,
+}
