@@ -15,7 +15,7 @@ struct Migration {
 }
 
 /// The nth entry leads from schema n to n + 1. Entries are never changed once released.
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         name: "jobs",
         sqlite: include_str!("../migrations/sqlite/0001_jobs.sql"),
@@ -25,6 +25,11 @@ const MIGRATIONS: [Migration; 2] = [
         name: "queue",
         sqlite: include_str!("../migrations/sqlite/0002_queue.sql"),
         postgres: include_str!("../migrations/postgres/0002_queue.sql"),
+    },
+    Migration {
+        name: "circuits",
+        sqlite: include_str!("../migrations/sqlite/0003_circuits.sql"),
+        postgres: include_str!("../migrations/postgres/0003_circuits.sql"),
     },
 ];
 

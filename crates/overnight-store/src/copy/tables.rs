@@ -35,7 +35,7 @@ const PAGE: usize = 1000;
 const PAGE_OF_SPECS: usize = 32;
 
 /// In the order in which rows refer to each other.
-pub(crate) const TABLES: [Table; 9] = [
+pub(crate) const TABLES: [Table; 10] = [
     Table {
         into: into(
             "repositories",
@@ -60,6 +60,15 @@ pub(crate) const TABLES: [Table; 9] = [
     Table {
         into: into("limits", &[("limit_key", TEXT), ("slots", BIGINT)]),
         key: &["limit_key"],
+        page: PAGE,
+        resumes: false,
+    },
+    Table {
+        into: into(
+            "circuits",
+            &[("backend", TEXT), ("account", TEXT), ("circuit", TEXT), ("version", BIGINT)],
+        ),
+        key: &["backend", "account"],
         page: PAGE,
         resumes: false,
     },
