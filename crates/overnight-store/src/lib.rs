@@ -22,6 +22,7 @@
 mod apply;
 mod at_once;
 mod cancel;
+mod circuits;
 mod claim;
 mod commit;
 mod copy;

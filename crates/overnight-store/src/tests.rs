@@ -24,6 +24,7 @@ macro_rules! on_both {
 
 mod apply;
 mod cancel;
+mod circuits;
 mod claims;
 mod clock;
 mod depends;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Our driver for one kind of agent program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendId {
     /// Claude Code CLI.
@@ -35,6 +35,12 @@ impl BackendId {
     #[must_use]
     pub fn is_vendor(self) -> bool {
         Self::VENDORS.contains(&self)
+    }
+
+    /// The backend of this name.
+    #[must_use]
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|backend| backend.as_str() == name)
     }
 
     #[must_use]

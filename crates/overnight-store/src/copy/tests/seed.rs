@@ -196,6 +196,12 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
             text("[\"backend:rehearsal\"]"),
         ]],
         "limits" => vec![vec![text("repository:app"), 3.into()], vec![text("label:ünï"), 0.into()]],
+        "circuits" => vec![vec![
+            text("claude"),
+            text("work"),
+            text("{\"state\":{\"state\":\"closed\",\"since_ms\":null}}"),
+            3.into(),
+        ]],
         "tallies" => vec![vec![
             text("published"),
             1.into(),
