@@ -11,6 +11,7 @@ pub mod command;
 pub mod detect;
 pub mod failure;
 pub mod git;
+pub mod handover;
 pub mod id;
 pub mod job;
 pub mod policy;

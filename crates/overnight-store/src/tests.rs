@@ -117,6 +117,7 @@ fn spec(prompt: &str) -> JobSpec {
         accept_base_failures: false,
         agent: AgentSettings::new(BackendId::Rehearsal),
         choice: Choice::default(),
+        follows: None,
         limits: JobLimits::default(),
         author: "A <a@example.org>".to_owned(),
     }
@@ -209,7 +210,7 @@ fn prepared() -> Input {
 }
 
 fn announced() -> Input {
-    Input::TurnAnnounced { session: SessionStart::Fresh(SessionId::parse("s-1").unwrap()) }
+    Input::TurnAnnounced { session: SessionStart::Fresh(SessionId::parse("s-1").unwrap()), account: None }
 }
 
 fn interrupted() -> Input {

@@ -19,6 +19,7 @@ fn order(backend: BackendId) -> JobSpec {
         accept_base_failures: false,
         agent: AgentSettings { command: vec!["true".into()], ..AgentSettings::new(backend) },
         choice: Choice::default(),
+        follows: None,
         limits: JobLimits::default(),
         author: "A <a@b.c>".into(),
     }

@@ -74,6 +74,7 @@ impl Ground {
             accept_base_failures: args.order.verify.accept_base_failures,
             agent: order::agent(self.backend, &args.order.agent, config, app.env.cwd())?,
             choice: Choice::default(),
+            follows: None,
             limits: order::limits(&args.order.limits, &config.limits),
             author: author(app, &self.source),
         };

@@ -10,6 +10,6 @@ mod usage;
 pub use account::{Account, AccountId};
 pub use backend::{BackendId, Capabilities};
 pub use event::AgentEvent;
-pub use settings::{AgentSettings, Billing, Effort};
+pub use settings::{AgentSettings, Billing, COMPACT_AFTER, Effort};
 pub use turn::{LimitKind, RemainingLimits, SessionStart, TurnOutcome, TurnReport, TurnRequest};
 pub use usage::Usage;

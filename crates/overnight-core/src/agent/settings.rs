@@ -45,6 +45,10 @@ impl Effort {
     }
 }
 
+/// Attempts after which a session is begun anew: a third correction in one conversation seldom helped where two had not, and each costs
+/// the whole conversation again.
+pub const COMPACT_AFTER: u32 = 3;
+
 /// The agent settings of a job, frozen when it is enqueued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentSettings {
@@ -69,6 +73,9 @@ pub struct AgentSettings {
     /// Time between TERM and KILL.
     #[serde(with = "millis", rename = "grace_ms")]
     pub grace: Duration,
+    /// After this many attempts in one session the next begins a fresh one, from what the earlier came to. 0 or `None`: never.
+    #[serde(default)]
+    pub compact_after: Option<u32>,
 }
 
 impl AgentSettings {
@@ -88,6 +95,7 @@ impl AgentSettings {
             script: None,
             silence: Duration::from_secs(15 * 60),
             grace: Duration::from_secs(10),
+            compact_after: Some(COMPACT_AFTER),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::verdict::{CheckReport, CheckSource, DiffStat, Standing};
 
 use super::CancelledBy;
 use super::end::{End, ParkReason, PullRequestRef};
+use super::queueing::Label;
 use super::state::Stage;
 
 /// One fact. Its serialised form is public (`--events`, `show --json`).
@@ -50,6 +51,9 @@ pub enum JobEvent {
         turn: u32,
         backend: BackendId,
         session: SessionStart,
+        /// The vendor's login; absent where there is only one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<Label>,
     },
     TurnStarted {
         turn: u32,
@@ -81,6 +85,12 @@ pub enum JobEvent {
         attempt: u32,
         class: Option<String>,
         reason: String,
+    },
+    /// The first agent gave up: the backup takes over on its commits, in a session of its own.
+    TakenOver {
+        backend: BackendId,
+        model: Option<String>,
+        why: String,
     },
     BranchTaken {
         branch: BranchName,
@@ -147,5 +157,9 @@ pub enum Notice {
     OutputTruncated(u64),
     /// The session to be resumed was lost; a fresh one goes on with the commits.
     SessionLost,
+    /// The session had become long: a fresh one goes on from what earlier attempts came to.
+    Compacted,
+    /// The vendor does not answer this login; another one goes on in a fresh session.
+    AccountChanged(String),
     NotVerified,
 }

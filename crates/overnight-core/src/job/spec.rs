@@ -6,11 +6,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::AgentSettings;
-use crate::git::CommitId;
+use crate::git::{BranchName, CommitId};
+use crate::id::{JobId, SessionId, TaskKey};
 use crate::units::MicroDollars;
 use crate::verdict::Check;
 
 use super::choice::Choice;
+use super::queueing::Label;
+use super::state::Who;
 
 /// A job's order, complete and immutable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +39,41 @@ pub struct JobSpec {
     pub limits: JobLimits,
     /// Author of commits that the runner makes, `Name <address>`.
     pub author: String,
+    /// The job that this one follows up on.
+    #[serde(default)]
+    pub follows: Option<Follows>,
+}
+
+impl JobSpec {
+    /// The settings of one of the order's agents. Without a backup there is only the first.
+    #[must_use]
+    pub fn agent_of(&self, who: Who) -> &AgentSettings {
+        match (who, &self.choice.backup) {
+            (Who::Backup, Some(backup)) => &backup.agent,
+            (Who::First, _) | (Who::Backup, None) => &self.agent,
+        }
+    }
+}
+
+/// Where a follow-up takes the work up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Follows {
+    pub job: JobId,
+    pub key: TaskKey,
+    /// What is to be done now; the order's prompt is what was asked at first.
+    pub message: String,
+    /// The published branch that the work goes on on; `None`: nothing was published, and the work gets a branch of its own.
+    pub branch: Option<BranchName>,
+    /// The target of the pull request.
+    pub base_branch: Option<String>,
+    /// What was brought home and not published.
+    pub preserved: Option<CommitId>,
+    /// The conversation to go on with, the agent and the login that it belongs to, and where it was held.
+    pub session: Option<SessionId>,
+    pub who: Who,
+    pub account: Option<Label>,
+    /// What the earlier job came to, for a conversation that has to be begun anew.
+    pub handover: String,
 }
 
 /// Which commit the agent starts from.

@@ -263,8 +263,7 @@ impl Circuit {
         match &self.state {
             CircuitState::Closed { .. } | CircuitState::Trying { .. } if low => {
                 let floor = floor.unwrap_or_default();
-                let detail =
-                    format!("{} % of the quota is left; {floor} % is kept for people", quota.left);
+                let detail = format!("{} % of the quota is left; {floor} % is kept for people", quota.left);
                 let reported = quota.reset.filter(|reset| *reset > now);
                 let longest = now.plus(policy.longest_wait);
                 let until = reported.map_or_else(|| now.plus(policy.backoff_max), |reset| reset.min(longest));

@@ -96,6 +96,7 @@ fn spec(number: usize) -> JobSpec {
         accept_base_failures: false,
         agent: AgentSettings::new(BackendId::Rehearsal),
         choice: Choice::default(),
+        follows: None,
         limits: JobLimits::default(),
         author: "A <a@example.org>".to_owned(),
     }
