@@ -17,6 +17,7 @@ mod ending;
 pub mod environment;
 mod gemini;
 mod json;
+mod login;
 mod opencode;
 mod qwen;
 pub mod rehearsal;
@@ -33,3 +34,4 @@ pub use catalogue::{
     usual_programs,
 };
 pub use driver::{Driver, DriverOutput, Salvage, driver, replay, salvage};
+pub use login::{key_variable, login_expiry, session_travels};

@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod clean;
 pub mod credentials;
 pub mod dirs;
@@ -26,6 +27,7 @@ mod patience;
 pub mod peers;
 pub mod program;
 pub mod progress;
+mod random;
 pub mod repo_file;
 mod seat;
 mod signals;
@@ -34,6 +36,7 @@ pub mod sweep;
 mod trouble;
 mod work;
 
+pub use accounts::AccountSettings;
 pub use engine::{Engine, EngineParts, EngineSettings};
 pub use error::WorkError;
 pub use heart::{Heart, Pulse, Rhythm};

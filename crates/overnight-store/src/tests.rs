@@ -105,7 +105,7 @@ impl Fixture {
     }
 }
 
-fn spec(prompt: &str) -> JobSpec {
+pub(crate) fn spec(prompt: &str) -> JobSpec {
     JobSpec {
         title: "Fix the door".to_owned(),
         prompt: prompt.to_owned(),

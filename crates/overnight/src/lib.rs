@@ -157,6 +157,8 @@ async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
         | Command::Diff(_)
         | Command::Cancel(_)
         | Command::Retry(_)
+        | Command::Continue(_)
+        | Command::Compact(_)
         | Command::Resume(_)
         | Command::Agent(_)
         | Command::Doctor(_)
@@ -188,6 +190,8 @@ async fn on_app(app: &App, global: &Global, command: &Command) -> Outcome {
         Command::Logs(args) => Box::pin(commands::logs::run(app, args)).await,
         Command::Diff(args) => Box::pin(commands::diff::run(app, args)).await,
         Command::Cancel(args) => Box::pin(commands::cancel::run(app, args)).await,
+        Command::Continue(args) => Box::pin(commands::follow_up::run(app, args)).await,
+        Command::Compact(args) => commands::compact::run(app, args).await,
         Command::Retry(args) => Box::pin(commands::retry::run(app, args)).await,
         Command::Resume(args) => Box::pin(commands::resume::run(app, args)).await,
         Command::Agent(args) => Box::pin(commands::agent::run(app, args)).await,

@@ -93,6 +93,7 @@ pub fn agent(
     let mut settings = AgentSettings {
         silence: config.agent.silence,
         grace: config.agent.grace,
+        compact_after: config.agent.compact_after,
         billing: config.agent.billing,
         ..settings
     };

@@ -41,7 +41,9 @@ async fn base(seat: &Seat<'_>, mirror: &Mirror) -> Result<(CommitId, Option<Stri
     let endpoint = code::remote_endpoint(seat, source).await?;
     let fetching = mirror.fetch_commit(&endpoint, &wanted);
     let fetched = seat.unless_stopped(async { fetching.await.map_err(trouble::git) }).await?;
-    Ok((fetched.commit, fetched.branch.or(branch)))
+    // A follow-up begins on the branch of the job before it, whose target stays what it was.
+    let target = spec.follows.as_ref().and_then(|follows| follows.base_branch.clone());
+    Ok((fetched.commit, target.or(fetched.branch).or(branch)))
 }
 
 fn remote(publication: &Publication) -> &String {

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::agent_args::AgentCommandArgs;
 use super::db_args::DbArgs;
 use super::gc_args::GcArgs;
-use super::queue_args::{AddArgs, CancelArgs, LimitCommandArgs, LsArgs, ResumeArgs};
-use super::run_args::{RetryArgs, RunArgs};
+use super::queue_args::{AddArgs, CancelArgs, CompactArgs, LimitCommandArgs, LsArgs, ResumeArgs};
+use super::run_args::{ContinueArgs, RetryArgs, RunArgs};
 use super::work_args::{ServeArgs, StatusArgs, WorkArgs, WorkerArgs};
 
 /// Runs coding agents unattended: from a sentence to a verified branch or pull request.
@@ -85,6 +85,10 @@ pub enum Command {
     Cancel(CancelArgs),
     /// Run a job's order again as a new job
     Retry(Box<RetryArgs>),
+    /// Say what is to be done next on a job that has ended: on its branch, in its agent's conversation
+    Continue(Box<ContinueArgs>),
+    /// Let the next turn of a waiting job begin a fresh conversation, from what the earlier ones came to
+    Compact(CompactArgs),
     /// Go on with jobs that were interrupted or wait
     Resume(ResumeArgs),
     /// Say how many jobs of a repository, a label or a group may run at a time

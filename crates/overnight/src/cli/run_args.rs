@@ -55,6 +55,30 @@ pub struct RetryArgs {
     pub output: OutputArgs,
 }
 
+/// `overnight continue`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ContinueArgs {
+    /// Key (app-12), id or beginning of an id
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// What is to be done next, in your own words
+    #[arg(long, short, value_name = "TEXT")]
+    pub message: String,
+    /// A name for the job instead of the message's first line
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    /// Begin a fresh conversation, from what the earlier came to
+    #[arg(long)]
+    pub fresh: bool,
+    /// Leave it to a worker
+    #[arg(long)]
+    pub queue: bool,
+    #[command(flatten)]
+    pub order: OrderArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
 /// Where the result goes.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Result")]

@@ -148,6 +148,11 @@ pub fn page(job: &Job, story: &Story, queued: &Queued, logs: &str) -> String {
     for notice in &story.notices {
         let _ = writeln!(text, "  {} {}", Mark::Note.show(), words::notice(notice));
     }
+    if let Some(over) = &story.taken_over {
+        let model = over.model.as_deref().map(|model| format!(" ({})", one_line(model, 60)));
+        let who = format!("{}{} took over: ", over.backend, model.unwrap_or_default());
+        text += &field("backup", &format!("{who}{}", one_line(&over.why, 200)));
+    }
     for attempt in &story.attempts {
         text += &of_attempt(attempt);
     }
@@ -264,7 +269,8 @@ mod tests {
     #[test]
     fn a_job_on_one_page() {
         let failed = verdict(Verdict::Fail { status: 2 }, Some(Verdict::Pass), Standing::Broken);
-        let turn = TurnStory { number: 1, outcome: Some("completed".into()), usage: None };
+        let (backend, account) = (overnight_core::agent::BackendId::Claude, None);
+        let turn = TurnStory { number: 1, backend, account, outcome: Some("completed".into()), usage: None };
         let story = Story {
             base: Some(commit('a')),
             base_branch: Some("main".into()),

@@ -3,10 +3,12 @@
 
 use std::ops::Range;
 
+use overnight_core::agent::AccountId;
 use overnight_core::text::nearest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::accounts::{self, ACCOUNT_SETTINGS};
 use super::settings::{HOST_SETTINGS, Input, SETTINGS};
 
 /// A key that a file sets.
@@ -25,6 +27,8 @@ pub enum Key {
     Plain(usize),
     /// Index into [`HOST_SETTINGS`].
     Host { host: String, setting: usize },
+    /// Index into [`ACCOUNT_SETTINGS`].
+    Account { id: AccountId, setting: usize },
 }
 
 /// A mistake and the bytes it stands in.
@@ -59,6 +63,8 @@ fn walk(table: &DeTable<'_>, above: &str, found: &mut Vec<Entry>) -> Result<(), 
             found.push(Entry { key: Key::Plain(setting), input: input(value)?, span: value.span() });
         } else if key == "forge.hosts" {
             hosts(table_of(value, &key)?, found)?;
+        } else if key == "agent.accounts" {
+            accounts(table_of(value, &key)?, found)?;
         } else if is_section(&key) {
             walk(table_of(value, &key)?, &format!("{key}."), found)?;
         } else {
@@ -84,6 +90,25 @@ fn hosts(table: &DeTable<'_>, found: &mut Vec<Entry>) -> Result<(), Mistake> {
             };
             let key = Key::Host { host: host.get_ref().to_string(), setting };
             found.push(Entry { key, input: input(value)?, span: value.span() });
+        }
+    }
+    Ok(())
+}
+
+fn accounts(table: &DeTable<'_>, found: &mut Vec<Entry>) -> Result<(), Mistake> {
+    for (vendor, named) in table {
+        let above = format!("agent.accounts.{}", vendor.get_ref());
+        for (name, settings) in table_of(named, &above)? {
+            let id = accounts::id(vendor.get_ref(), name.get_ref(), name.span())?;
+            for (key, value) in table_of(settings, &format!("{above}.{}", name.get_ref()))? {
+                let known = ACCOUNT_SETTINGS.iter().position(|setting| setting.key == key.get_ref().as_ref());
+                let Some(setting) = known else {
+                    let names = ACCOUNT_SETTINGS.iter().map(|setting| setting.key);
+                    return Err(unknown(key.get_ref(), key.span(), names));
+                };
+                let key = Key::Account { id: id.clone(), setting };
+                found.push(Entry { key, input: input(value)?, span: value.span() });
+            }
         }
     }
     Ok(())
@@ -129,7 +154,7 @@ fn input(value: &Spanned<DeValue<'_>>) -> Result<Input, Mistake> {
 
 fn known_keys() -> impl Iterator<Item = &'static str> {
     let sections =
-        "agent database forge gc git limits retention serve ui verify worker forge.hosts".split(' ');
+        "agent database forge gc git limits quota retention serve ui verify worker forge.hosts agent.accounts".split(' ');
     SETTINGS.iter().map(|setting| setting.key).chain(sections)
 }
 

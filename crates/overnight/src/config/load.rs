@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::accounts::{self, ACCOUNT_SETTINGS};
 use super::file::{self, Entry, Key, Mistake};
 use super::settings::{HOST_SETTINGS, Input, SETTINGS};
 use super::{Config, Environment};
@@ -146,6 +147,13 @@ impl Loaded {
                 (setting.set)(place, &entry.input).map_err(|why| (key.clone(), why))?;
                 Ok(key)
             }
+            Key::Account { id, setting } => {
+                let setting = &ACCOUNT_SETTINGS[*setting];
+                let key = format!("agent.accounts.{}.{}.{}", id.backend, id.name, setting.key);
+                let account = accounts::entry(&mut self.config.accounts, id);
+                (setting.set)(account, &entry.input).map_err(|why| (key.clone(), why))?;
+                Ok(key)
+            }
         }
     }
 
@@ -167,7 +175,7 @@ impl Loaded {
             let text = "worker.heartbeat must be at most a third of worker.lease: one lost heartbeat must not cost a job";
             return Err(ConfigError::Together(text.to_owned()));
         }
-        Ok(())
+        accounts::check(&self.config.accounts).map_err(ConfigError::Together)
     }
 }
 

@@ -4,6 +4,7 @@
 //! where each value came from. Must not read a repository's own file: whoever can change a repository must not change
 //! what its agent may do.
 
+pub mod accounts;
 pub mod environment;
 pub mod file;
 pub mod load;
@@ -16,8 +17,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use overnight_core::agent::{BackendId, Billing, Effort};
+use overnight_core::agent::{Account, BackendId, Billing, COMPACT_AFTER, Effort};
 use overnight_core::job::{JobLimits, Label};
+use overnight_core::policy::circuit::CircuitPolicy;
 use overnight_core::worker::HealthPolicy;
 use overnight_engine::sweep::Retention;
 use overnight_forge::ForgeKind;
@@ -32,6 +34,9 @@ pub use load::{ConfigError, Loaded, Origin, load};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub agent: AgentConfig,
+    /// Several logins of one vendor, in the order in which they are preferred.
+    pub accounts: Vec<Account>,
+    pub quota: QuotaConfig,
     /// Longest run of one check.
     pub check_timeout: Duration,
     pub limits: JobLimits,
@@ -65,6 +70,18 @@ pub struct AgentConfig {
     pub silence: Duration,
     /// Time between TERM and KILL.
     pub grace: Duration,
+    /// Attempts in one conversation after which the next begins a fresh one.
+    pub compact_after: Option<u32>,
+}
+
+/// How long vendors that do not answer are waited for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuotaConfig {
+    pub policy: CircuitPolicy,
+    /// How often an account's probe is asked.
+    pub probe_every: Duration,
+    /// How long a refused login is left alone while there is another.
+    pub login_rest: Duration,
 }
 
 /// Where the vendors' programs are.
@@ -152,6 +169,13 @@ impl Default for Config {
                 billing: Billing::Subscription,
                 silence: Duration::from_secs(15 * 60),
                 grace: Duration::from_secs(10),
+                compact_after: Some(COMPACT_AFTER),
+            },
+            accounts: Vec::new(),
+            quota: QuotaConfig {
+                policy: CircuitPolicy::default(),
+                probe_every: Duration::from_secs(60),
+                login_rest: Duration::from_secs(10 * 60),
             },
             check_timeout: Duration::from_secs(30 * 60),
             limits: JobLimits::default(),

@@ -2,6 +2,7 @@
 //! `config show` and the documentation are all made from it.
 
 mod agent;
+mod quota;
 mod retention;
 mod worker;
 
@@ -14,6 +15,7 @@ use super::{Config, HostConfig};
 use crate::cli::args::ColorChoice;
 use crate::cli::values;
 use agent::AGENT;
+use quota::QUOTA;
 use retention::RETENTION;
 use worker::WORKER;
 
@@ -67,7 +69,7 @@ impl Setting {
 }
 
 impl Input {
-    fn text(&self) -> Result<&str, Wrong> {
+    pub(super) fn text(&self) -> Result<&str, Wrong> {
         match self {
             Self::Text(text) if !text.trim().is_empty() => Ok(text.trim()),
             Self::Text(_) => Err("expected a text that is not empty".to_owned()),
@@ -75,7 +77,7 @@ impl Input {
         }
     }
 
-    fn path(&self) -> Result<PathBuf, Wrong> {
+    pub(super) fn path(&self) -> Result<PathBuf, Wrong> {
         let path = PathBuf::from(self.text()?);
         if path.is_absolute() { Ok(path) } else { Err("expected an absolute path".to_owned()) }
     }
@@ -100,10 +102,10 @@ impl Input {
 
 /// Every setting outside `forge.hosts`, in the order of the documentation.
 pub const SETTINGS: &[Setting] =
-    &together::<{ AGENT.len() + GENERAL.len() + WORKER.len() + RETENTION.len() }>();
+    &together::<{ AGENT.len() + QUOTA.len() + GENERAL.len() + WORKER.len() + RETENTION.len() }>();
 
 const fn together<const ALL: usize>() -> [Setting; ALL] {
-    let parts = [AGENT, GENERAL, WORKER, RETENTION];
+    let parts = [AGENT, QUOTA, GENERAL, WORKER, RETENTION];
     let mut all = [GENERAL[0]; ALL];
     let (mut part, mut at) = (0, 0);
     while part < parts.len() {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
+use super::accounts::ACCOUNT_SETTINGS;
 use super::settings::{HOST_SETTINGS, SETTINGS, Setting};
 use super::*;
 use crate::cli::Global;
@@ -142,6 +143,12 @@ fn the_documentation_lists_every_setting() {
             setting.default,
             setting.about,
             setting.env()
+        ));
+    }
+    for setting in ACCOUNT_SETTINGS {
+        wanted.push(format!(
+            "| `agent.accounts.<vendor>.<name>.{}` | {} | {} |",
+            setting.key, setting.kind, setting.about
         ));
     }
     for setting in HOST_SETTINGS {

@@ -130,6 +130,16 @@ impl View {
                     format!("attempt {attempt} of {} failed: {}", self.attempts, one_line(reason, 200));
                 self.bad(now, line(Mark::Again, "again", None, &text), *attempt < self.attempts)
             }
+            JobEvent::TakenOver { backend, model, .. } => {
+                let model =
+                    model.as_deref().map(|model| format!(" ({})", one_line(model, 60))).unwrap_or_default();
+                vec![line(
+                    Mark::Again,
+                    "backup",
+                    None,
+                    &format!("{backend}{model} takes over on its commits"),
+                )]
+            }
             JobEvent::BranchTaken { branch } => {
                 vec![line(Mark::Note, "note", None, &format!("{branch} is taken: another name is used"))]
             }
@@ -212,6 +222,7 @@ impl View {
             | JobEvent::TurnInterrupted { .. }
             | JobEvent::Checked { .. }
             | JobEvent::AttemptFailed { .. }
+            | JobEvent::TakenOver { .. }
             | JobEvent::BranchTaken { .. }
             | JobEvent::CancelAsked { .. }
             | JobEvent::Parked { .. }

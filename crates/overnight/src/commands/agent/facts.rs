@@ -138,7 +138,13 @@ mod tests {
     use super::*;
 
     fn host(home: &std::path::Path) -> Host {
-        Host { env: BTreeMap::new(), home: Some(home.to_owned()), root: false, self_exe: "/bin/true".into() }
+        Host {
+            env: BTreeMap::new(),
+            home: Some(home.to_owned()),
+            root: false,
+            secrets: Vec::new(),
+            self_exe: "/bin/true".into(),
+        }
     }
 
     #[test]

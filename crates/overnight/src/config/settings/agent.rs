@@ -1,6 +1,6 @@
 //! The settings of the agents.
 
-use super::{Setting, assign, put, shown_list};
+use super::{Setting, assign, or_none, put, shown_list};
 use crate::cli::values;
 
 /// In the order of the documentation.
@@ -108,6 +108,14 @@ pub(super) const AGENT: &[Setting] = &[
         about: "longest time without output before a turn counts as hung",
         set: |config, input| assign(&mut config.agent.silence, values::span(input.text()?)?),
         get: |config| Some(values::show_span(config.agent.silence)),
+    },
+    Setting {
+        key: "agent.compact_after",
+        kind: "number, or none",
+        default: "3",
+        about: "attempts in one conversation after which the next begins a fresh one, from what the earlier came to",
+        set: |config, input| assign(&mut config.agent.compact_after, input.limit(values::count)?),
+        get: |config| Some(or_none(config.agent.compact_after.map(|count| count.to_string()))),
     },
     Setting {
         key: "agent.grace",
