@@ -277,7 +277,7 @@ mod tests {
         let repository = RepositoryId::parse("r-1").unwrap();
         let mut spec = claude();
         let patience = std::time::Duration::ZERO;
-        spec.choice.backup = Some(Backup { agent: AgentSettings::new(BackendId::Codex), patience });
+        spec.choice.backup = Some(Box::new(Backup { agent: AgentSettings::new(BackendId::Codex), patience }));
         let lane = Lane::of(&repository, "app", &spec, &Queueing::default());
         let both = vec![BackendId::Claude, BackendId::Codex];
         let offer = |open: &[BackendId], installed: &[BackendId]| Offer {

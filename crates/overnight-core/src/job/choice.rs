@@ -83,7 +83,7 @@ pub struct Choice {
     pub kind: JobKind,
     /// Who takes over when the agent gives up.
     #[serde(default)]
-    pub backup: Option<Backup>,
+    pub backup: Option<Box<Backup>>,
     /// By the name of the setting, as in a file: `model`, `limits.cost`.
     #[serde(default)]
     pub origins: BTreeMap<String, Origin>,

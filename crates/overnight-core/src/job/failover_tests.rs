@@ -9,7 +9,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 pub(super) fn with_backup() -> Walk {
     let mut order = spec();
     let agent = AgentSettings::new(BackendId::Codex);
-    order.choice.backup = Some(Backup { agent, patience: HOUR });
+    order.choice.backup = Some(Box::new(Backup { agent, patience: HOUR }));
     Walk::with(order)
 }
 
@@ -187,7 +187,7 @@ fn compacting_on_demand_drops_the_session_of_a_job_that_nobody_works_on() {
 fn a_follow_up_goes_on_in_the_session_and_on_the_branch() {
     let branch = crate::git::BranchName::for_task(&key(), "Fix the door");
     let mut order = spec();
-    order.follows = Some(Follows {
+    order.follows = Some(Box::new(Follows {
         job: crate::id::JobId::parse("j-1").unwrap(),
         key: key(),
         message: "And the window.".to_owned(),
@@ -198,7 +198,7 @@ fn a_follow_up_goes_on_in_the_session_and_on_the_branch() {
         who: Who::First,
         account: Some(Label::parse("work").unwrap()),
         handover: String::new(),
-    });
+    }));
     let walk = Walk::with(order).prepared();
     let at = trail(&walk);
     assert_eq!(at.session, Some(SessionId::parse("s-9").unwrap()));

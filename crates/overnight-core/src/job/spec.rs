@@ -41,7 +41,7 @@ pub struct JobSpec {
     pub author: String,
     /// The job that this one follows up on.
     #[serde(default)]
-    pub follows: Option<Follows>,
+    pub follows: Option<Box<Follows>>,
 }
 
 impl JobSpec {

@@ -6,7 +6,7 @@ mod upkeep;
 use std::sync::Arc;
 use std::time::Duration;
 
-use overnight_core::job::ParkReason;
+use overnight_core::job::{JobState, ParkReason};
 use overnight_core::units::Timestamp;
 use overnight_core::worker::{Health, HealthEvent, Intake, WorkerReport, WorkerStatus};
 use overnight_store::Claimed;
@@ -271,6 +271,10 @@ impl Worker {
             }
         };
         let conclusion = conclude(&job, result.as_ref().err());
+        if let JobState::Parked { reason: ParkReason::RateLimited | ParkReason::Overloaded, .. } = &job.state
+        {
+            self.vendors.suspect();
+        }
         self.board.let_go(&job.id, &job.key, &conclusion.reason, conclusion.ended, now);
         if let Some(outcome) = conclusion.health {
             self.happened(HealthEvent::JobEnded(outcome));

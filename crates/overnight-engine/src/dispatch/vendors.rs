@@ -23,6 +23,8 @@ pub(super) struct Vendors {
     looked: Option<Instant>,
     /// When a job was claimed to try a backend.
     sent: HashMap<BackendId, Instant>,
+    /// A job of this worker has just been refused: what stands here is not true any more.
+    suspect: bool,
 }
 
 impl Vendors {
@@ -32,9 +34,20 @@ impl Vendors {
         self.looked.is_none_or(|at| at.elapsed() >= span)
     }
 
+    /// A job has let go because its vendor does not answer: nothing is claimed before the circuits were looked at.
+    pub(super) fn suspect(&mut self) {
+        self.suspect = true;
+        self.looked = None;
+    }
+
+    pub(super) fn is_suspect(&self) -> bool {
+        self.suspect
+    }
+
     /// Takes note of the circuits as they are. Returns whether they have changed.
     pub(super) fn saw(&mut self, circuits: Vec<(AccountId, Circuit)>) -> bool {
         self.looked = Some(Instant::now());
+        self.suspect = false;
         let changed = circuits != self.circuits;
         self.circuits = circuits;
         changed

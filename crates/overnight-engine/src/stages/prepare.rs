@@ -19,7 +19,9 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     for notice in left_out(&mirror, &base).await? {
         seat.notice(notice).await?;
     }
-    code::make_workspace(seat, &mirror, &base).await?;
+    let follows = seat.job.spec.follows.as_ref();
+    let begin = follows.and_then(|follows| follows.preserved.clone()).unwrap_or_else(|| base.clone());
+    code::make_workspace(seat, &mirror, &begin).await?;
     Ok(StageOutput::Prepared { ground: Ground { base, base_branch, check_source, checks } })
 }
 

@@ -78,7 +78,7 @@ async fn spec(
     spec.title = order::title(args.title.as_deref(), &message);
     let (base, base_branch) = base(&history, branch.as_ref().map(ToString::to_string), &old.spec);
     spec.base = base;
-    spec.follows = Some(Follows {
+    spec.follows = Some(Box::new(Follows {
         job: old.id.clone(),
         key: old.key.clone(),
         message,
@@ -89,7 +89,7 @@ async fn spec(
         who: trail.who,
         account: trail.account.clone(),
         handover: handover(old, &history, trail),
-    });
+    }));
     Ok(spec)
 }
 

@@ -95,7 +95,9 @@ fn hosts(table: &DeTable<'_>, found: &mut Vec<Entry>) -> Result<(), Mistake> {
     Ok(())
 }
 
+/// In the order in which they stand in the file, which is the one in which they are preferred.
 fn accounts(table: &DeTable<'_>, found: &mut Vec<Entry>) -> Result<(), Mistake> {
+    let before = found.len();
     for (vendor, named) in table {
         let above = format!("agent.accounts.{}", vendor.get_ref());
         for (name, settings) in table_of(named, &above)? {
@@ -111,6 +113,7 @@ fn accounts(table: &DeTable<'_>, found: &mut Vec<Entry>) -> Result<(), Mistake> 
             }
         }
     }
+    found[before..].sort_by_key(|entry| entry.span.start);
     Ok(())
 }
 

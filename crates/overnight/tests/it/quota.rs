@@ -79,7 +79,7 @@ fn refused_turns(place: &Place) -> Vec<i64> {
 
 #[test]
 fn fifty_jobs_wait_for_a_vendor_without_losing_an_attempt_and_ask_once_a_window() {
-    let refusals = 6;
+    let refusals = 4;
     let scenario = (0..refusals).fold(Scenario::new(), |steps, _| steps.then(refusal())).then(work());
     let test = "fifty_jobs_wait_for_a_vendor";
     let Some((place, model)) = with_quota(test, scenario) else { return };
@@ -131,7 +131,7 @@ fn while_a_vendor_refuses_a_job_is_not_even_begun_and_a_person_may_try_all_the_s
     let Some((mut place, model)) = with_quota(test, scenario) else { return };
     place.env("OVERNIGHT_QUOTA_LONGEST_WAIT", "6h");
     order(&place, 2);
-    place.work_off().expect_code(0);
+    place.worker(&["--exit-when-idle", "--slots", "1"]).wait().expect_code(0);
     let states: Vec<String> = place.tables().jobs().into_iter().map(|job| job.state).collect();
     assert_eq!((states, model.count()), (vec!["parked".to_owned(), "queued".to_owned()], 1));
     let waits = place.status();
@@ -157,7 +157,7 @@ fn while_a_vendor_refuses_a_job_is_not_even_begun_and_a_person_may_try_all_the_s
 fn a_quota_that_is_kept_for_people_is_not_touched() {
     let test = "a_quota_that_is_kept_for_people_is_not_touched";
     let Some((mut place, model)) = with_quota(test, Scenario::new().then(work())) else { return };
-    place.env("OVERNIGHT_QUOTA_LONGEST_WAIT", "6h").env("OVERNIGHT_QUOTA_PROBE_EVERY", "0s");
+    place.env("OVERNIGHT_QUOTA_LONGEST_WAIT", "6h");
     let left = place.write("left.json", "{\"left\": 12.5, \"reset\": 1900000000}");
     let probe = format!("[\"cat\", {:?}]", left.to_str().unwrap());
     place.configure(&format!("[agent.accounts.claude.mine]\nmin_quota = 20\nprobe = {probe}\n"));

@@ -344,6 +344,7 @@ impl Circuit {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Refusal<'a> {
     cause: Cause,
     until: Option<Timestamp>,

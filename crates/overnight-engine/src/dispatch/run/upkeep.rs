@@ -41,6 +41,9 @@ impl Worker {
             self.happened(HealthEvent::CanaryStarted { backend });
             self.canary(backend).await;
         }
+        if self.vendors.is_suspect() {
+            self.look_at_vendors().await;
+        }
         self.try_vendor().await;
     }
 
