@@ -8,6 +8,7 @@ use overnight_git::{Git, HostEnv, Mirrors};
 use overnight_proc::Redact;
 use overnight_store::{Claimant, Store};
 
+use crate::configure::Configure;
 use crate::credentials::ForgeSettings;
 use crate::dirs::Dirs;
 use crate::heart::{Heart, Rhythm};
@@ -54,6 +55,8 @@ pub struct EngineParts {
     pub dead_workers: Vec<WorkerId>,
     pub forges: ForgeSettings,
     pub settings: EngineSettings,
+    /// Resolves the settings of jobs that nobody has begun.
+    pub configure: Arc<dyn Configure>,
 }
 
 /// Takes jobs through their stages.
@@ -107,6 +110,10 @@ impl Engine {
     /// Takes known secrets out of every line that is stored.
     pub(crate) fn redactor(&self) -> Arc<dyn Redact> {
         Arc::clone(&self.redactor)
+    }
+
+    pub(crate) fn configure(&self) -> &dyn Configure {
+        self.parts.configure.as_ref()
     }
 
     pub(crate) fn host(&self) -> &Host {

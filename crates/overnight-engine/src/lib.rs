@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod clean;
+mod configure;
 pub mod credentials;
 pub mod dirs;
 pub mod dispatch;
@@ -34,6 +35,7 @@ pub mod sweep;
 mod trouble;
 mod work;
 
+pub use configure::Configure;
 pub use engine::{Engine, EngineParts, EngineSettings};
 pub use error::WorkError;
 pub use heart::{Heart, Pulse, Rhythm};

@@ -24,6 +24,7 @@ mod at_once;
 mod cancel;
 mod claim;
 mod commit;
+mod configure;
 mod copy;
 mod database;
 mod dialect;

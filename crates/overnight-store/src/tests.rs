@@ -26,6 +26,7 @@ mod apply;
 mod cancel;
 mod claims;
 mod clock;
+mod configure;
 mod depends;
 mod enqueue;
 mod feed;

@@ -12,6 +12,7 @@ use crate::units::{Timestamp, millis};
 use crate::verdict::{CheckReport, CheckSource, DiffStat, Standing};
 
 use super::CancelledBy;
+use super::choice::Configured;
 use super::end::{End, ParkReason, PullRequestRef};
 use super::state::Stage;
 
@@ -27,6 +28,11 @@ pub enum JobEvent {
         worker: WorkerId,
         fence: Fence,
         resumed: bool,
+    },
+    /// The worker that claimed it first resolved its settings from its own configuration, and they differ from those that
+    /// it was ordered with. They do not change any more.
+    Configured {
+        settings: Box<Configured>,
     },
     StageStarted {
         stage: Stage,

@@ -161,6 +161,7 @@ impl View {
             JobEvent::Queued { .. }
             | JobEvent::Woken { .. }
             | JobEvent::Claimed { resumed: false, .. }
+            | JobEvent::Configured { .. }
             | JobEvent::TurnStarted { .. }
             | JobEvent::Checked { .. } => Vec::new(),
         }
@@ -204,6 +205,7 @@ impl View {
             }
             JobEvent::Queued { .. }
             | JobEvent::Claimed { .. }
+            | JobEvent::Configured { .. }
             | JobEvent::StageStarted { .. }
             | JobEvent::StageFinished { .. }
             | JobEvent::Noticed { .. }
