@@ -58,7 +58,7 @@ impl Advice {
     }
 
     /// What a worker with this advice makes of a job that was ordered; `None`: what it is already.
-    fn again(&self, job: &Job) -> Option<Configured> {
+    fn again(&self, job: &Job) -> Option<Resolved> {
         let spec = &job.spec;
         if !spec.choice.is_known() || spec.choice.frozen {
             return None;
@@ -67,8 +67,8 @@ impl Advice {
         let asked = Layer::of_job(spec, |origin| origin == Origin::Job);
         let about = About { repository: &job.repository_name, kind: spec.choice.kind };
         let sources = Sources { ordered: Some(spec), ..self.sources(&task, &asked, about) };
-        let settings = self.resolve(&sources, sources.agent()?).settings;
-        (!same_values(&settings, spec)).then_some(settings)
+        let resolved = self.resolve(&sources, sources.agent()?);
+        (!same_values(&resolved.settings, spec)).then_some(resolved)
     }
 }
 
@@ -113,8 +113,11 @@ impl Adviser {
 
 impl Configure for Adviser {
     fn configure(&self, job: &Job) -> Result<Option<Configured>, String> {
-        let Some(mut settings) = self.advice().again(job) else { return Ok(None) };
+        let Some(Resolved { mut settings, notes }) = self.advice().again(job) else { return Ok(None) };
         settings.choice.frozen = true;
+        for note in notes {
+            tracing::info!(job.id = %job.id, "{note}");
+        }
         let spec = job.spec.clone().with_settings(settings.clone());
         order::check_enforceable(&spec, self.root).map_err(|error| {
             let help = error.help.as_deref().map(|help| format!("; {help}")).unwrap_or_default();

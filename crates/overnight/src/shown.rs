@@ -18,7 +18,8 @@ pub struct Setting {
     pub key: &'static str,
     /// `None`: as the vendor, or the backend, likes.
     pub value: Option<String>,
-    pub origin: Origin,
+    /// `None`: the job was ordered by a version that did not keep it.
+    pub origin: Option<Origin>,
 }
 
 /// All settings, in the order of the documentation.
@@ -34,7 +35,7 @@ pub fn settings(of: &Configured) -> Vec<Setting> {
     let shown = shown.map(|setting| Setting {
         key: setting.key,
         value: (setting.get)(&layer).filter(|value| !value.is_empty()),
-        origin: of.choice.origin(setting.key),
+        origin: of.choice.is_known().then(|| of.choice.origin(setting.key)),
     });
     shown.collect()
 }
@@ -53,14 +54,15 @@ pub fn as_json(settings: &[Setting]) -> Value {
 pub fn lines(settings: &[Setting], indent: &str) -> String {
     let mut text = String::new();
     for setting in settings {
-        let said = setting.origin != Origin::Default;
+        let said = setting.origin.is_some_and(|origin| origin != Origin::Default);
         let value = match setting.value.as_deref() {
             None if !said => continue,
             Some("none") if !said => continue,
             None => "as the vendor likes".to_owned(),
             Some(value) => for_terminal(value),
         };
-        let origin = styled(DIM, &format!("  ({})", setting.origin.as_str()));
+        let origin = setting.origin.map(|origin| styled(DIM, &format!("  ({})", origin.as_str())));
+        let origin = origin.unwrap_or_default();
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{indent}{:<18} {value}{origin}", setting.key);
     }

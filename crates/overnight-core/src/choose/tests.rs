@@ -119,7 +119,8 @@ fn the_strongest_layer_that_says_something_wins() {
     });
     case.task = model("task");
     case.job = model("job");
-    let removals: [(fn(&mut Case), &str, Origin); 6] = [
+    type Removal = fn(&mut Case);
+    let removals: [(Removal, &str, Origin); 6] = [
         (|_| {}, "task", Origin::Task),
         (|case| case.task.model = None, "job", Origin::Job),
         (|case| case.job.model = None, "repository", Origin::Repository),

@@ -28,7 +28,7 @@ async fn settings_are_written_once_with_their_event(f: &Fixture) {
     let applied = f.store.job_configure(&lease, &wanted).await.unwrap();
     let event = JobEvent::Configured { settings: Box::new(wanted.clone()) };
     let told: Vec<_> = applied.events.iter().map(|(_, _, event)| event.clone()).collect();
-    assert_eq!(told, [event.clone()]);
+    assert_eq!(told, std::slice::from_ref(&event));
     let stored = f.store.job(&id).await.unwrap();
     assert_eq!(stored.spec, job.spec.clone().with_settings(wanted));
     assert_eq!((&stored.state, &stored.holder), (&job.state, &job.holder));

@@ -32,7 +32,8 @@ fn queue() -> String {
     let (low, high) = (Priority::LOWEST, Priority::HIGHEST);
     let range = u32::try_from(high - low).unwrap_or(u32::MAX);
     let bound = show_span(PRIORITY_STEP * range);
-    let fields = batch::FIELDS.replacen(" labels", "\n\x20 labels", 1);
+    let broken = |text: String, at: &str| text.replacen(&format!(" {at}"), &format!("\n\x20 {at}"), 1);
+    let fields = ["labels", "backup_agent", "max_cost"].into_iter().fold(batch::FIELDS.to_owned(), broken);
     format!(
         "How jobs wait, and whose turn it is.\n\n\
          `overnight add` puts a job into the queue, `overnight work` takes jobs from it, `overnight ls` shows where each stands:\n\n\

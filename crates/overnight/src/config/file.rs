@@ -120,7 +120,7 @@ fn section(above: &str, name: &Spanned<Cow<'_, str>>) -> Result<Section, Mistake
         Some(kind) => Ok(Section::Kind(kind)),
         None => Err(Mistake {
             what: format!("unknown kind of job `{written}`"),
-            label: match nearest(written, kinds.into_iter()) {
+            label: match nearest(written, kinds) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => format!("expected one of {}", kinds.join(", ")),
             },

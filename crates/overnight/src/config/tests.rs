@@ -215,7 +215,7 @@ fn the_documented_sections_come_to_what_is_documented() {
     let settings = advice.resolve(&sources, sources.agent().unwrap()).settings;
     let found = |key: &str| {
         let of = shown::settings(&settings).into_iter().find(|setting| setting.key == key).unwrap();
-        (of.value.unwrap_or_default(), of.origin)
+        (of.value.unwrap_or_default(), of.origin.unwrap())
     };
     assert_eq!(found("agent"), ("claude".into(), JobOrigin::Default));
     assert_eq!(found("limits.attempts"), ("2".into(), JobOrigin::Default));

@@ -23,5 +23,6 @@ mod pull_request;
 mod queue;
 mod repositories;
 mod run;
+mod settings;
 mod vendors;
 mod worker;
