@@ -9,6 +9,7 @@ on_both!(
     settings_are_written_once_with_their_event,
     a_lost_lease_changes_no_settings,
     a_request_is_the_same_whatever_a_worker_made_of_it,
+    a_repositorys_name_is_known_before_it_is_registered,
 );
 
 /// What a worker makes of this job: a model and a limit of its own.
@@ -80,4 +81,19 @@ async fn a_request_is_the_same_whatever_a_worker_made_of_it(f: &Fixture) {
     new.spec.choice.origins.insert(name::MODEL.to_owned(), Origin::Job);
     let refused = f.store.job_enqueue(&new).await;
     assert!(matches!(refused, Err(StoreError::RequestReused { .. })), "{refused:?}");
+}
+
+async fn a_repositorys_name_is_known_before_it_is_registered(f: &Fixture) {
+    let new = |name: &str, remote: &str| NewRepository { name: name.to_owned(), remote: remote.to_owned() };
+    let (one, other) = (new("My App", "/src/one"), new("my-app", "/src/other"));
+    for wanted in [&one, &other] {
+        let told = f.store.repository_name(wanted).await.unwrap();
+        assert_eq!(
+            f.store.repositories().await.unwrap().iter().filter(|known| known.name == told).count(),
+            0
+        );
+        assert_eq!(f.store.repository_ensure(wanted).await.unwrap().name, told);
+        assert_eq!(f.store.repository_name(wanted).await.unwrap(), told, "a known one keeps its name");
+    }
+    assert_eq!(f.store.repository_name(&other).await.unwrap(), "my-app-2");
 }
