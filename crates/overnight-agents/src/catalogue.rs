@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use overnight_core::agent::{BackendId, Capabilities};
+use overnight_core::agent::{BackendId, Capabilities, Effort};
 
 /// What a backend can do.
 #[must_use]
@@ -56,6 +56,20 @@ pub fn capabilities(backend: BackendId) -> Capabilities {
         }
         BackendId::Command => none,
         BackendId::Rehearsal => Capabilities { resume: true, tokens: true, turns: true, cost: true, ..none },
+    }
+}
+
+/// The levels of effort that a backend has, lowest first.
+#[must_use]
+pub fn efforts(backend: BackendId) -> &'static [Effort] {
+    match backend {
+        BackendId::Claude => &Effort::ALL,
+        BackendId::Codex => &[Effort::Low, Effort::Medium, Effort::High, Effort::Xhigh],
+        BackendId::Gemini
+        | BackendId::Qwen
+        | BackendId::Opencode
+        | BackendId::Command
+        | BackendId::Rehearsal => &[],
     }
 }
 
@@ -202,6 +216,8 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use overnight_core::agent::AgentSettings;
+
     use super::*;
 
     #[test]
@@ -243,6 +259,18 @@ mod tests {
                 (Some(&known.oldest), Some(&known.newest)),
                 "{backend}"
             );
+        }
+    }
+
+    #[test]
+    fn the_levels_of_effort_are_those_that_a_turn_may_ask_for() {
+        for backend in BackendId::VENDORS {
+            assert_eq!(capabilities(backend).effort, !efforts(backend).is_empty(), "{backend}");
+            for effort in Effort::ALL {
+                let settings = AgentSettings { effort: Some(effort), ..AgentSettings::new(backend) };
+                let fits = crate::check(&settings, false).is_ok();
+                assert_eq!(fits, efforts(backend).contains(&effort), "{backend} {effort:?}");
+            }
         }
     }
 

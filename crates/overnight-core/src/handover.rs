@@ -97,6 +97,7 @@ fn add(attempt: &mut Attempt, event: &JobEvent) {
         | JobEvent::StageStarted { .. }
         | JobEvent::StageFinished { .. }
         | JobEvent::Grounded { .. }
+        | JobEvent::Configured { .. }
         | JobEvent::Noticed { .. }
         | JobEvent::TurnAnnounced { .. }
         | JobEvent::TurnStarted { .. }

@@ -9,6 +9,7 @@ use overnight_proc::Redact;
 use overnight_store::{Claimant, Store};
 
 use crate::accounts::{AccountSettings, Accounts};
+use crate::configure::Configure;
 use crate::credentials::ForgeSettings;
 use crate::dirs::Dirs;
 use crate::heart::{Heart, Rhythm};
@@ -56,6 +57,8 @@ pub struct EngineParts {
     pub forges: ForgeSettings,
     pub accounts: AccountSettings,
     pub settings: EngineSettings,
+    /// Resolves the settings of jobs that nobody has begun.
+    pub configure: Arc<dyn Configure>,
 }
 
 /// Takes jobs through their stages.
@@ -111,6 +114,10 @@ impl Engine {
     /// Takes known secrets out of every line that is stored.
     pub(crate) fn redactor(&self) -> Arc<dyn Redact> {
         Arc::clone(&self.redactor)
+    }
+
+    pub(crate) fn configure(&self) -> &dyn Configure {
+        self.parts.configure.as_ref()
     }
 
     pub(crate) fn host(&self) -> &Host {

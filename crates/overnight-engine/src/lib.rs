@@ -13,6 +13,7 @@
 
 mod accounts;
 mod clean;
+mod configure;
 pub mod credentials;
 pub mod dirs;
 pub mod dispatch;
@@ -37,6 +38,7 @@ mod trouble;
 mod work;
 
 pub use accounts::AccountSettings;
+pub use configure::Configure;
 pub use engine::{Engine, EngineParts, EngineSettings};
 pub use error::WorkError;
 pub use heart::{Heart, Pulse, Rhythm};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use overnight_core::id::EventNumber;
-use overnight_core::job::{Input, Job, JobEvent, JobState, Notice, Order, transition};
+use overnight_core::job::{Configured, Input, Job, JobEvent, JobState, Notice, Order, transition};
 use overnight_core::units::Timestamp;
 use overnight_git::Mirror;
 use overnight_store::{Lease, Renewal, StoreError};
@@ -59,6 +59,18 @@ impl<'a> Seat<'a> {
         self.job.state = next;
         for (number, at, event) in applied.events {
             self.job.updated_at = at;
+            self.watcher.tell(Progress::Event { number, at, event });
+        }
+        Ok(())
+    }
+
+    /// Gives the job its settings for good, and tells the watcher.
+    pub(crate) async fn configured(&mut self, settings: Configured) -> Result<(), WorkError> {
+        let write = || self.engine.store().job_configure(&self.lease, &settings);
+        let applied = self.patience().until(write).await?;
+        self.job.spec = self.job.spec.clone().with_settings(settings);
+        self.job.updated_at = applied.at;
+        for (number, at, event) in applied.events {
             self.watcher.tell(Progress::Event { number, at, event });
         }
         Ok(())

@@ -25,6 +25,7 @@ mod cancel;
 mod circuits;
 mod claim;
 mod commit;
+mod configure;
 mod copy;
 mod database;
 mod dialect;

@@ -27,6 +27,7 @@ mod cancel;
 mod circuits;
 mod claims;
 mod clock;
+mod configure;
 mod depends;
 mod enqueue;
 mod feed;

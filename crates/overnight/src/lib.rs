@@ -8,6 +8,7 @@
 pub mod app;
 pub mod ask;
 pub mod batch;
+pub mod choose;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -22,6 +23,7 @@ pub mod place;
 pub mod rehearse;
 pub mod render;
 pub mod repository;
+pub mod shown;
 pub mod story;
 pub mod view;
 pub mod wish;

@@ -105,7 +105,8 @@ impl Story {
     pub fn add(&mut self, event: &JobEvent) {
         match event {
             JobEvent::Queued { .. } | JobEvent::StageStarted { .. } | JobEvent::BranchTaken { .. } => {}
-            JobEvent::CancelAsked { .. } | JobEvent::WorkerLost { .. } | JobEvent::Moved => {}
+            JobEvent::Configured { .. } | JobEvent::CancelAsked { .. } => {}
+            JobEvent::WorkerLost { .. } | JobEvent::Moved => {}
             JobEvent::Woken { .. } => self.parked = None,
             JobEvent::Claimed { resumed, .. } => {
                 self.claims += 1;

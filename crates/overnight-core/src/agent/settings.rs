@@ -20,7 +20,7 @@ pub enum Billing {
 }
 
 /// How hard the model should think, where the vendor has such a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Effort {
     Low,
@@ -41,6 +41,19 @@ impl Effort {
             Self::High => "high",
             Self::Xhigh => "xhigh",
             Self::Max => "max",
+        }
+    }
+
+    /// The level for this many tokens of thinking; `None` for none at all. The steps are those between which vendors' models
+    /// were seen to differ.
+    #[must_use]
+    pub fn for_budget(tokens: u64) -> Option<Self> {
+        match tokens {
+            0 => None,
+            1..=6_000 => Some(Self::Medium),
+            6_001..=12_000 => Some(Self::High),
+            12_001..=24_000 => Some(Self::Xhigh),
+            _ => Some(Self::Max),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::units::{Timestamp, millis};
 use crate::verdict::{CheckReport, CheckSource, DiffStat, Standing};
 
 use super::CancelledBy;
+use super::choice::Configured;
 use super::end::{End, ParkReason, PullRequestRef};
 use super::queueing::Label;
 use super::state::Stage;
@@ -28,6 +29,11 @@ pub enum JobEvent {
         worker: WorkerId,
         fence: Fence,
         resumed: bool,
+    },
+    /// The worker that claimed it first resolved its settings from its own configuration, and they differ from those that
+    /// it was ordered with. They do not change any more.
+    Configured {
+        settings: Box<Configured>,
     },
     StageStarted {
         stage: Stage,

@@ -16,7 +16,7 @@ pub(crate) mod tests_support;
 mod transition;
 mod turns;
 
-pub use choice::{Backup, Choice, JobKind, Origin};
+pub use choice::{Backup, Choice, Configured, JobKind, Origin};
 pub use end::{End, EndReason, ExitCode, ParkReason, Published, PullRequestRef};
 pub use event::{JobEvent, Notice};
 pub use input::{Asking, Input, Order, StageOutput, Trouble};

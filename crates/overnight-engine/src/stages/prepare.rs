@@ -12,6 +12,7 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     let JobState::Preparing { .. } = seat.state() else {
         return Err(trouble::bug("prepare outside its state"));
     };
+    settings(seat).await?;
     make_directories(seat).await?;
     let mirror = code::open_mirror(seat).await?;
     let (base, base_branch) = base(seat, &mirror).await?;
@@ -23,6 +24,20 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     let begin = follows.and_then(|follows| follows.preserved.clone()).unwrap_or_else(|| base.clone());
     code::make_workspace(seat, &mirror, &begin).await?;
     Ok(StageOutput::Prepared { ground: Ground { base, base_branch, check_source, checks } })
+}
+
+/// The settings that hold from now on. Before the first turn the configuration of this worker may still change what nobody
+/// asked for.
+async fn settings(seat: &mut Seat<'_>) -> Result<(), StageError> {
+    let begun = seat.state().trail().is_some_and(|trail| trail.turns > 0);
+    if begun || seat.job.spec.choice.frozen {
+        return Ok(());
+    }
+    match seat.engine.configure().configure(&seat.job) {
+        Ok(None) => Ok(()),
+        Ok(Some(settings)) => Ok(seat.configured(settings).await?),
+        Err(why) => Err(trouble::config(why)),
+    }
 }
 
 async fn make_directories(seat: &Seat<'_>) -> Result<(), StageError> {

@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use overnight_core::agent::BackendId;
+use overnight_core::job::JobKind;
 
 use super::agent_args::AgentCommandArgs;
 use super::db_args::DbArgs;
 use super::gc_args::GcArgs;
 use super::queue_args::{AddArgs, CancelArgs, CompactArgs, LimitCommandArgs, LsArgs, ResumeArgs};
 use super::run_args::{ContinueArgs, RetryArgs, RunArgs};
+use super::values;
 use super::work_args::{ServeArgs, StatusArgs, WorkArgs, WorkerArgs};
 
 /// Runs coding agents unattended: from a sentence to a verified branch or pull request.
@@ -186,6 +189,8 @@ pub enum ConfigAction {
         /// Where each value comes from
         #[arg(long)]
         origin: bool,
+        #[command(flatten)]
+        job: JobAskedArgs,
         /// Print one JSON document
         #[arg(long)]
         json: bool,
@@ -198,6 +203,20 @@ pub enum ConfigAction {
         #[arg(value_name = "KEY")]
         key: String,
     },
+}
+
+/// Which job's settings are to be shown.
+#[derive(Debug, Clone, Default, Args)]
+pub struct JobAskedArgs {
+    /// What a job of this kind would get, each value with the layer that says so
+    #[arg(long, value_name = "KIND", value_parser = values::kinds())]
+    pub kind: Option<JobKind>,
+    /// … in this repository
+    #[arg(long, value_name = "NAME", requires = "kind")]
+    pub repository: Option<String>,
+    /// … with this agent
+    #[arg(long, value_name = "NAME", requires = "kind", value_parser = values::backends())]
+    pub agent: Option<BackendId>,
 }
 
 #[derive(Debug, Args)]

@@ -3,14 +3,16 @@
 use overnight_core::handover;
 use overnight_core::id::JobId;
 use overnight_core::job::{Base, End, Follows, Job, JobEvent, JobSpec, JobState, Queueing, Trail};
-use overnight_core::text::one_line;
+use overnight_core::text::{for_terminal, one_line};
 use overnight_store::{NewJob, Store};
 
 use crate::app::{App, find_error, store_error};
 use crate::cli::run_args::ContinueArgs;
+use crate::commands::retry::again;
 use crate::commands::{events, readable, run};
 use crate::error::{AppError, Outcome};
 use crate::output::{BOLD, styled};
+use crate::render::stage::{Mark, line};
 use crate::{order, wish, work};
 
 /// # Errors
@@ -71,8 +73,11 @@ async fn spec(
         return Err(AppError::usage(format!("{} left nothing to go on with", old.key))
             .help(format!("run it again: overnight retry {}", old.key)));
     }
-    let mut spec = order::changed(&old.spec, &args.order, app.config(), app.env.cwd())?;
-    let same_agent = spec.agent.backend == old.spec.agent.backend;
+    let (mut spec, notes) = again(app, old, &args.order)?;
+    for note in notes {
+        app.out.say(&line(Mark::Note, "note", None, &for_terminal(&note)));
+    }
+    let same_agent = spec.agent_of(trail.who).backend == old.spec.agent_of(trail.who).backend;
     let travels = overnight_agents::session_travels(old.spec.agent_of(trail.who).backend);
     let session = trail.session.clone().filter(|_| same_agent && travels && !args.fresh);
     spec.title = order::title(args.title.as_deref(), &message);

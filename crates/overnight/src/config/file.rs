@@ -1,15 +1,17 @@
 //! From the text of a configuration file to keys and written values, each with its place. Knows which keys exist, not
 //! what they mean.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use overnight_core::agent::AccountId;
+use overnight_core::agent::{AccountId, BackendId};
+use overnight_core::job::JobKind;
 use overnight_core::text::nearest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::accounts::{self, ACCOUNT_SETTINGS};
-use super::settings::{HOST_SETTINGS, Input, SETTINGS};
+use super::settings::{HOST_SETTINGS, Input, LAYER_SETTINGS, SETTINGS, Section, other_way};
 
 /// A key that a file sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Entry {
 pub enum Key {
     /// Index into [`SETTINGS`].
     Plain(usize),
+    /// Index into [`LAYER_SETTINGS`].
+    Layer { section: Section, setting: usize },
     /// Index into [`HOST_SETTINGS`].
     Host { host: String, setting: usize },
     /// Index into [`ACCOUNT_SETTINGS`].
@@ -52,7 +56,39 @@ pub fn entries(text: &str) -> Result<Vec<Entry>, Mistake> {
     })?;
     let mut found = Vec::new();
     walk(document.get_ref(), "", &mut found)?;
+    only_once(&found)?;
     Ok(found)
+}
+
+/// Refuses a file that says one thing in two ways.
+fn only_once(found: &[Entry]) -> Result<(), Mistake> {
+    let keys: Vec<String> = found.iter().map(|entry| entry.key.full()).collect();
+    for (at, entry) in found.iter().enumerate() {
+        let other = other_way(&keys[at]).unwrap_or_else(|| keys[at].clone());
+        if keys[..at].contains(&other) {
+            let what = format!("`{}` says again what `{other}` says", keys[at]);
+            let label = "keep one of the two".to_owned();
+            return Err(Mistake { what, label, span: entry.span.clone() });
+        }
+    }
+    Ok(())
+}
+
+impl Key {
+    /// With its section.
+    #[must_use]
+    pub fn full(&self) -> String {
+        match self {
+            Self::Plain(setting) => SETTINGS[*setting].key.to_owned(),
+            Self::Layer { section, setting } => {
+                format!("{}.{}", section.key(), LAYER_SETTINGS[*setting].key)
+            }
+            Self::Account { id, setting } => {
+                format!("agent.accounts.{}.{}.{}", id.backend, id.name, ACCOUNT_SETTINGS[*setting].key)
+            }
+            Self::Host { host, setting } => format!("forge.hosts.{host}.{}", HOST_SETTINGS[*setting].key),
+        }
+    }
 }
 
 /// Goes down the tables; `above` is the dotted key so far, with its dot.
@@ -65,13 +101,70 @@ fn walk(table: &DeTable<'_>, above: &str, found: &mut Vec<Entry>) -> Result<(), 
             hosts(table_of(value, &key)?, found)?;
         } else if key == "agent.accounts" {
             accounts(table_of(value, &key)?, found)?;
+        } else if key == "kind" || key == "repository" {
+            for (name, value) in table_of(value, &key)? {
+                let section = section(&key, name)?;
+                layer(&section, "", table_of(value, &section.key())?, found)?;
+            }
+        } else if let Some(backend) = BackendId::ALL.into_iter().find(|id| key == format!("agent.{id}")) {
+            layer(&Section::Agent(backend), "", table_of(value, &key)?, found)?;
         } else if is_section(&key) {
             walk(table_of(value, &key)?, &format!("{key}."), found)?;
         } else {
-            return Err(unknown(&key, name.span(), known_keys()));
+            return Err(unknown(&key, name.span(), known_keys().iter().map(String::as_str)));
         }
     }
     Ok(())
+}
+
+/// The section of a kind of job, or of a repository; which repositories there are no file knows.
+fn section(above: &str, name: &Spanned<Cow<'_, str>>) -> Result<Section, Mistake> {
+    let written = name.get_ref().as_ref();
+    if above == "repository" {
+        return Ok(Section::Repository(written.to_owned()));
+    }
+    let kinds = JobKind::ALL.map(JobKind::as_str);
+    match JobKind::ALL.into_iter().find(|kind| kind.as_str() == written) {
+        Some(kind) => Ok(Section::Kind(kind)),
+        None => Err(Mistake {
+            what: format!("unknown kind of job `{written}`"),
+            label: match nearest(written, kinds) {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => format!("expected one of {}", kinds.join(", ")),
+            },
+            span: name.span(),
+        }),
+    }
+}
+
+/// Goes down the table of a section; `above` is the key within the section so far, with its dot.
+fn layer(section: &Section, above: &str, table: &DeTable<'_>, found: &mut Vec<Entry>) -> Result<(), Mistake> {
+    for (name, value) in table {
+        let key = format!("{above}{}", name.get_ref());
+        let full = format!("{}.{key}", section.key());
+        let known = LAYER_SETTINGS.iter().position(|setting| setting.key == key && section.has(setting));
+        if let Some(setting) = known {
+            let key = Key::Layer { section: section.clone(), setting };
+            found.push(Entry { key, input: input(value)?, span: value.span() });
+        } else if let Some(setting) = program(section, &key) {
+            found.push(Entry { key: Key::Plain(setting), input: input(value)?, span: value.span() });
+        } else if key == "limits" {
+            layer(section, "limits.", table_of(value, &full)?, found)?;
+        } else {
+            let keys = LAYER_SETTINGS.iter().filter(|setting| section.has(setting));
+            let keys: Vec<String> =
+                keys.map(|setting| format!("{}.{}", section.key(), setting.key)).collect();
+            return Err(unknown(&full, name.span(), keys.iter().map(String::as_str)));
+        }
+    }
+    Ok(())
+}
+
+/// An agent's program, which has a key of its own outside the section.
+fn program(section: &Section, key: &str) -> Option<usize> {
+    let Section::Agent(backend) = section else { return None };
+    let plain = format!("agent.{key}.{backend}");
+    SETTINGS.iter().position(|setting| key == "program" && setting.key == plain)
 }
 
 fn is_section(key: &str) -> bool {
@@ -155,10 +248,13 @@ fn input(value: &Spanned<DeValue<'_>>) -> Result<Input, Mistake> {
     }
 }
 
-fn known_keys() -> impl Iterator<Item = &'static str> {
+/// For suggestions.
+fn known_keys() -> Vec<String> {
     let sections =
-        "agent database forge gc git limits quota retention serve ui verify worker forge.hosts agent.accounts".split(' ');
-    SETTINGS.iter().map(|setting| setting.key).chain(sections)
+        "agent database forge gc git kind limits quota repository retention serve ui verify worker forge.hosts agent.accounts"
+            .split(' ');
+    let agents = BackendId::ALL.map(|backend| Section::Agent(backend).key());
+    SETTINGS.iter().map(|setting| setting.key).chain(sections).map(str::to_owned).chain(agents).collect()
 }
 
 fn unknown<'a>(key: &str, span: Range<usize>, known: impl Iterator<Item = &'a str>) -> Mistake {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::accounts::{self, ACCOUNT_SETTINGS};
 use super::file::{self, Entry, Key, Mistake};
-use super::settings::{HOST_SETTINGS, Input, SETTINGS};
+use super::settings::{HOST_SETTINGS, Input, LAYER_SETTINGS, SETTINGS, Section, other_way, variable};
 use super::{Config, Environment};
 use crate::cli::Global;
 use crate::error::{AppError, Place};
@@ -126,9 +126,17 @@ impl Loaded {
                     span: entry.span,
                 })
             })?;
-            self.origins.insert(key, origin);
+            self.note(key, origin);
         }
         Ok(())
+    }
+
+    /// Whoever sets one of two ways to say the same replaces the other.
+    fn note(&mut self, key: String, origin: Origin) {
+        if let Some(other) = other_way(&key) {
+            self.origins.remove(&other);
+        }
+        self.origins.insert(key, origin);
     }
 
     /// Sets one entry and gives its full key; the key and the reason when the value does not fit.
@@ -138,6 +146,13 @@ impl Loaded {
                 let setting = &SETTINGS[*index];
                 let key = setting.key.to_owned();
                 (setting.set)(&mut self.config, &entry.input).map_err(|why| (key.clone(), why))?;
+                Ok(key)
+            }
+            Key::Layer { section, setting } => {
+                let setting = &LAYER_SETTINGS[*setting];
+                let key = format!("{}.{}", section.key(), setting.key);
+                let layer = self.config.layer(section);
+                (setting.set)(layer, &entry.input).map_err(|why| (key.clone(), why))?;
                 Ok(key)
             }
             Key::Host { host, setting } => {
@@ -159,12 +174,33 @@ impl Loaded {
 
     pub(super) fn apply_environment(&mut self, env: &Environment) -> Result<(), ConfigError> {
         for setting in SETTINGS {
-            let name = setting.env();
-            let Some(text) = env.text(&name)? else { continue };
-            let set = (setting.set)(&mut self.config, &Input::Text(text.to_owned()));
-            set.map_err(|why| ConfigError::Variable { name: name.clone(), why })?;
-            self.origins.insert(setting.key.to_owned(), Origin::Variable(name));
+            self.apply_variable(env, setting.key, |config, input| (setting.set)(config, input))?;
         }
+        for section in Section::of_variables() {
+            for setting in LAYER_SETTINGS.iter().filter(|setting| section.has(setting)) {
+                let key = format!("{}.{}", section.key(), setting.key);
+                self.apply_variable(env, &key, |config, input| (setting.set)(config.layer(&section), input))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_variable(
+        &mut self,
+        env: &Environment,
+        key: &str,
+        set: impl Fn(&mut Config, &Input) -> Result<(), String>,
+    ) -> Result<(), ConfigError> {
+        let name = variable(key);
+        let Some(text) = env.text(&name)? else { return Ok(()) };
+        let twice = other_way(key).and_then(|other| self.origins.get(&other));
+        if let Some(Origin::Variable(other)) = twice {
+            let text = format!("{other} and {name} say the same thing in two ways: set one of them");
+            return Err(ConfigError::Together(text));
+        }
+        set(&mut self.config, &Input::Text(text.to_owned()))
+            .map_err(|why| ConfigError::Variable { name: name.clone(), why })?;
+        self.note(key.to_owned(), Origin::Variable(name));
         Ok(())
     }
 

@@ -2,22 +2,25 @@
 //! `config show` and the documentation are all made from it.
 
 mod agent;
+mod layer;
 mod quota;
 mod retention;
 mod worker;
 
 use std::path::PathBuf;
 
-use overnight_core::job::JobLimits;
 use overnight_forge::ForgeKind;
 
 use super::{Config, HostConfig};
 use crate::cli::args::ColorChoice;
 use crate::cli::values;
-use agent::AGENT;
+use agent::PROGRAMS;
+use layer::{GENERAL_AGENT, GENERAL_LIMITS};
 use quota::QUOTA;
 use retention::RETENTION;
 use worker::WORKER;
+
+pub use layer::{LAYER_SETTINGS, LayerSetting, Section, other_way, variable};
 
 /// A value as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +61,7 @@ impl Setting {
     /// The environment variable that sets it.
     #[must_use]
     pub fn env(&self) -> String {
-        format!("OVERNIGHT_{}", self.key.replace('.', "_").to_uppercase())
+        variable(self.key)
     }
 
     /// The setting of this key.
@@ -91,7 +94,7 @@ impl Input {
         }
     }
 
-    /// A limit that `none` takes away.
+    /// A value that `none` takes away.
     fn limit<T>(&self, read: fn(&str) -> Result<T, Wrong>) -> Result<Option<T>, Wrong> {
         match self.text()? {
             "none" => Ok(None),
@@ -100,12 +103,24 @@ impl Input {
     }
 }
 
-/// Every setting outside `forge.hosts`, in the order of the documentation.
-pub const SETTINGS: &[Setting] =
-    &together::<{ AGENT.len() + QUOTA.len() + GENERAL.len() + WORKER.len() + RETENTION.len() }>();
+/// The tables, in the order of the documentation.
+const PARTS: [&[Setting]; 8] =
+    [GENERAL_AGENT, PROGRAMS, QUOTA, VERIFY, GENERAL_LIMITS, GENERAL, WORKER, RETENTION];
+
+/// Every setting outside `forge.hosts` and the sections that speak of some jobs, in the order of the documentation.
+pub const SETTINGS: &[Setting] = &together::<{ count() }>();
+
+const fn count() -> usize {
+    let (mut part, mut sum) = (0, 0);
+    while part < PARTS.len() {
+        sum += PARTS[part].len();
+        part += 1;
+    }
+    sum
+}
 
 const fn together<const ALL: usize>() -> [Setting; ALL] {
-    let parts = [AGENT, QUOTA, GENERAL, WORKER, RETENTION];
+    let parts = PARTS;
     let mut all = [GENERAL[0]; ALL];
     let (mut part, mut at) = (0, 0);
     while part < parts.len() {
@@ -120,62 +135,17 @@ const fn together<const ALL: usize>() -> [Setting; ALL] {
     all
 }
 
+const VERIFY: &[Setting] = &[Setting {
+    key: "verify.timeout",
+    kind: "time",
+    default: "30m",
+    about: "longest run of one check",
+    set: |config, input| assign(&mut config.check_timeout, values::span(input.text()?)?),
+    get: |config| Some(values::show_span(config.check_timeout)),
+}];
+
 /// What belongs neither to an agent, nor to a worker, nor to clearing up.
 const GENERAL: &[Setting] = &[
-    Setting {
-        key: "verify.timeout",
-        kind: "time",
-        default: "30m",
-        about: "longest run of one check",
-        set: |config, input| assign(&mut config.check_timeout, values::span(input.text()?)?),
-        get: |config| Some(values::show_span(config.check_timeout)),
-    },
-    Setting {
-        key: "limits.attempts",
-        kind: "number",
-        default: "3",
-        about: "paid tries of one job",
-        set: |config, input| assign(&mut config.limits.attempts, values::count(input.text()?)?),
-        get: |config| Some(config.limits.attempts.to_string()),
-    },
-    Setting {
-        key: "limits.cost",
-        kind: "US dollars, or none",
-        default: "none",
-        about: "money for one job",
-        set: |config, input| assign(&mut config.limits.cost, input.limit(values::money)?),
-        get: |config| Some(or_none(exact_cost(&config.limits))),
-    },
-    Setting {
-        key: "limits.tokens",
-        kind: "number, or none",
-        default: "none",
-        about: "input, output and cache-write tokens of one job",
-        set: |config, input| assign(&mut config.limits.tokens, input.limit(values::tokens)?),
-        get: |config| Some(or_none(config.limits.tokens.map(|tokens| tokens.to_string()))),
-    },
-    Setting {
-        key: "limits.turns",
-        kind: "number, or none",
-        default: "none",
-        about: "answers of the model for one job",
-        set: |config, input| assign(&mut config.limits.turns, input.limit(values::count)?),
-        get: |config| Some(or_none(config.limits.turns.map(|turns| turns.to_string()))),
-    },
-    Setting {
-        key: "limits.time",
-        kind: "time, or none",
-        default: "none",
-        about: "agent and check time of one job",
-        set: |config, input| {
-            let span = input.limit(values::span)?;
-            assign(&mut config.limits.time_ms, span.map(crate::order::whole_millis))
-        },
-        get: |config| {
-            let span = config.limits.time_ms.map(std::time::Duration::from_millis);
-            Some(or_none(span.map(values::show_span)))
-        },
-    },
     Setting {
         key: "git.author",
         kind: "name and address",
@@ -262,13 +232,6 @@ fn or_none(value: Option<String>) -> String {
 
 fn shown_list(items: &[String]) -> Option<String> {
     (!items.is_empty()).then(|| items.join(", "))
-}
-
-fn exact_cost(limits: &JobLimits) -> Option<String> {
-    limits.cost.map(|cost| {
-        let text = format!("{}.{:06}", cost.0 / 1_000_000, cost.0 % 1_000_000);
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    })
 }
 
 fn color(text: &str) -> Result<ColorChoice, Wrong> {

@@ -171,6 +171,7 @@ impl View {
             JobEvent::Queued { .. }
             | JobEvent::Woken { .. }
             | JobEvent::Claimed { resumed: false, .. }
+            | JobEvent::Configured { .. }
             | JobEvent::TurnStarted { .. }
             | JobEvent::Checked { .. } => Vec::new(),
         }
@@ -214,6 +215,7 @@ impl View {
             }
             JobEvent::Queued { .. }
             | JobEvent::Claimed { .. }
+            | JobEvent::Configured { .. }
             | JobEvent::StageStarted { .. }
             | JobEvent::StageFinished { .. }
             | JobEvent::Noticed { .. }

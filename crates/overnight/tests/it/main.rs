@@ -25,5 +25,6 @@ mod queue;
 mod quota;
 mod repositories;
 mod run;
+mod settings;
 mod vendors;
 mod worker;

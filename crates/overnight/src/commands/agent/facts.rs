@@ -77,9 +77,9 @@ pub async fn all(app: &App, host: &Host, agents: &[BackendId]) -> Vec<AgentFacts
 
 /// Looks at one agent.
 pub async fn of(app: &App, host: &Host, agent: BackendId) -> AgentFacts {
-    let config = &app.config().agent;
+    let billing = app.config().billing(agent);
     let mut settings = AgentSettings::new(agent);
-    settings.program = config.program(agent).cloned();
+    settings.program = app.config().agent.program(agent).cloned();
     let program = program::find(&settings, host);
     let version = match &program {
         Some(program) => ask::version(app, program).await.map(|text| one_line(&text, 60)),
@@ -93,8 +93,8 @@ pub async fn of(app: &App, host: &Host, agent: BackendId) -> AgentFacts {
         version,
         tested_oldest: known.map(|known| known.oldest.to_string()),
         tested_newest: known.map(|known| known.newest.to_string()),
-        billing: config.billing,
-        login: login(agent, config.billing, |name| app.env.get(name).map(PathBuf::from), host),
+        billing,
+        login: login(agent, billing, |name| app.env.get(name).map(PathBuf::from), host),
         capabilities: capabilities(agent),
     }
 }
