@@ -4,7 +4,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use overnight_core::agent::{BackendId, Capabilities};
+use overnight_core::agent::{AgentSettings, BackendId, Capabilities};
+use overnight_core::price::price_of;
 
 /// What a backend can do.
 #[must_use]
@@ -57,6 +58,27 @@ pub fn capabilities(backend: BackendId) -> Capabilities {
         BackendId::Command => none,
         BackendId::Rehearsal => Capabilities { resume: true, tokens: true, turns: true, cost: true, ..none },
     }
+}
+
+/// The same with these settings: tokens that are told while the agent runs are as good as money where the model's price is known.
+#[must_use]
+pub fn capabilities_of(settings: &AgentSettings) -> Capabilities {
+    let can = capabilities(settings.backend);
+    Capabilities { cost: can.cost || (can.tokens && is_priced(settings)), ..can }
+}
+
+/// The same at the end of a turn, when every vendor tells what was used.
+#[must_use]
+pub fn capabilities_at_end(settings: &AgentSettings) -> Capabilities {
+    let can = capabilities_of(settings);
+    if !settings.backend.is_vendor() {
+        return can;
+    }
+    Capabilities { tokens: true, turns: true, cost: can.cost || is_priced(settings), ..can }
+}
+
+fn is_priced(settings: &AgentSettings) -> bool {
+    settings.model.as_deref().is_some_and(|model| price_of(model).is_some())
 }
 
 /// How to log in, as one sentence for people. Empty when a backend knows no login.

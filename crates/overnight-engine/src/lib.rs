@@ -26,6 +26,7 @@ mod patience;
 pub mod peers;
 pub mod program;
 pub mod progress;
+mod purse;
 pub mod repo_file;
 mod seat;
 mod signals;

@@ -7,7 +7,7 @@ use overnight_core::id::EventNumber;
 use overnight_core::job::{Input, Job, JobEvent, JobState, Notice, Order, transition};
 use overnight_core::units::Timestamp;
 use overnight_git::Mirror;
-use overnight_store::{Lease, Renewal};
+use overnight_store::{Lease, Renewal, StoreError};
 
 use crate::dirs::JobDirs;
 use crate::engine::Engine;
@@ -66,6 +66,18 @@ impl<'a> Seat<'a> {
         let events = || self.engine.store().events(&self.job.id, EventNumber(0), u32::MAX);
         let records = self.patience().until(events).await?;
         Ok(records.into_iter().filter_map(|record| Some((record.at, record.event.ok()?))).collect())
+    }
+
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Asks the store until it answers, or the lease is lost.
+    pub(crate) async fn until<T, F>(&self, ask: impl FnMut() -> F) -> Result<T, WorkError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        self.patience().until(ask).await
     }
 
     fn patience(&self) -> Patience<'_> {

@@ -41,6 +41,7 @@ mod plans;
 mod processes;
 mod prune;
 mod records;
+mod spend;
 mod standing;
 mod wakes;
 
@@ -54,6 +55,7 @@ use overnight_core::job::{
     Base, Choice, EndReason, Ground, Input, Job, JobEvent, JobLimits, JobSpec, JobState, Label, Order,
     ParkReason, Priority, Publication, Queueing, StageOutput, Step, Trouble, VerifyRequest, transition,
 };
+use overnight_core::policy::budget::JobBudget;
 use overnight_core::units::{MicroDollars, Timestamp};
 use overnight_core::verdict::CheckSource;
 use overnight_testkit::postgres::Postgres;
@@ -117,6 +119,7 @@ fn spec(prompt: &str) -> JobSpec {
         agent: AgentSettings::new(BackendId::Rehearsal),
         choice: Choice::default(),
         limits: JobLimits::default(),
+        budget: JobBudget::default(),
         author: "A <a@example.org>".to_owned(),
     }
 }

@@ -245,7 +245,7 @@ pub fn check_enforceable(spec: &JobSpec, root: bool) -> Result<(), AppError> {
     let backend = spec.agent.backend;
     overnight_agents::check(&spec.agent, root)
         .map_err(|error| AppError::usage(error.to_string()).help(error.hint()))?;
-    let not_kept = budget::unenforceable(&spec.limits, overnight_agents::capabilities(backend));
+    let not_kept = budget::unenforceable(&spec.limits, overnight_agents::capabilities_of(&spec.agent));
     if not_kept.is_empty() {
         return Ok(());
     }

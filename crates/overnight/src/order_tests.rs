@@ -20,6 +20,7 @@ fn order(backend: BackendId) -> JobSpec {
         agent: AgentSettings { command: vec!["true".into()], ..AgentSettings::new(backend) },
         choice: Choice::default(),
         limits: JobLimits::default(),
+        budget: Default::default(),
         author: "A <a@b.c>".into(),
     }
 }

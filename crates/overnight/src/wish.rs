@@ -12,6 +12,7 @@ use overnight_engine::{Host, program};
 use overnight_git::Source;
 
 use crate::app::App;
+use crate::budget_order;
 use crate::cli::run_args::WishArgs;
 use crate::error::AppError;
 use crate::order;
@@ -75,9 +76,11 @@ impl Ground {
             agent: order::agent(self.backend, &args.order.agent, config, app.env.cwd())?,
             choice: Choice::default(),
             limits: order::limits(&args.order.limits, &config.limits),
+            budget: budget_order::of(&args.order.budget, &config.budget.job),
             author: author(app, &self.source),
         };
         order::check_enforceable(&spec, self.must_be_here(&spec) && self.host.root)?;
+        budget_order::check(&spec, &config.budget.all)?;
         Ok(spec)
     }
 

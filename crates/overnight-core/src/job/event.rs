@@ -147,5 +147,7 @@ pub enum Notice {
     OutputTruncated(u64),
     /// The session to be resumed was lost; a fresh one goes on with the commits.
     SessionLost,
+    /// A budget is nearly used up: which, and how much of it.
+    BudgetWarning(String),
     NotVerified,
 }

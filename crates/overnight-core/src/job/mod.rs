@@ -8,6 +8,7 @@ mod publishing;
 mod queued;
 mod queueing;
 mod spec;
+mod spend;
 mod state;
 mod step;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use event::{JobEvent, Notice};
 pub use input::{Input, Order, StageOutput, Trouble};
 pub use queueing::{AfterRule, Label, PRIORITY_STEP, Priority, Queueing};
 pub use spec::{Base, JobLimits, JobSpec, Publication, VerifyRequest};
+pub use spend::{BillingMode, OpenedSession, SpendChange};
 pub use state::{FailedCheck, Feedback, Ground, JobState, Stage, Trail, Turn};
 pub use step::{EffectChange, EffectName, Step};
 pub use transition::{IllegalTransition, transition};

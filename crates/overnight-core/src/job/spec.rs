@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::AgentSettings;
 use crate::git::CommitId;
+use crate::policy::budget::JobBudget;
 use crate::units::MicroDollars;
 use crate::verdict::Check;
 
@@ -34,6 +35,8 @@ pub struct JobSpec {
     #[serde(default)]
     pub choice: Choice,
     pub limits: JobLimits,
+    #[serde(default)]
+    pub budget: JobBudget,
     /// Author of commits that the runner makes, `Name <address>`.
     pub author: String,
 }

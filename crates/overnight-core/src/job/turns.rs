@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use crate::agent::{SessionStart, TurnOutcome, TurnReport, Usage};
+use crate::agent::{LimitKind, SessionStart, TurnOutcome, TurnReport, Usage};
 use crate::command::ProcessIdentity;
 use crate::git::CommitId;
 use crate::id::SessionId;
-use crate::policy::budget;
+use crate::policy::budget::{self, Breach};
 use crate::units::Timestamp;
 use crate::verdict::DiffStat;
 
 use super::end::{EndReason, ParkReason};
 use super::event::{JobEvent, Notice};
-use super::input::Order;
+use super::input::{Order, Trouble};
 use super::state::{Feedback, Ground, JobState, Trail, Turn};
 use super::step::Step;
 
@@ -74,10 +74,7 @@ pub(super) fn prepared(trail: &Trail, ground: Ground, order: Order<'_>) -> Step 
 /// Enters the agent stage, unless a limit of the job is already used up.
 pub(super) fn work(trail: Trail, ground: Ground, order: Order<'_>) -> Step {
     match budget::used_up(&order.spec.limits, &trail) {
-        Some(limit) => {
-            let detail = budget::explain(limit, &order.spec.limits);
-            Step::ending(trail, limit.into(), detail)
-        }
+        Some(breach) => Step::ending(trail, breach.kind.into(), budget::explain(&breach)),
         None => Step::to(JobState::Working { trail, ground, turn: None }),
     }
 }
@@ -137,9 +134,8 @@ pub(super) fn collected(
         }
         (TurnOutcome::NeedsInput { detail }, _) => Step::ending(trail, EndReason::NeedsInput, detail.clone()),
         (TurnOutcome::Refused { detail }, _) => Step::ending(trail, EndReason::AgentRefused, detail.clone()),
-        (TurnOutcome::BudgetStop { limit }, _) => {
-            let detail = budget::explain(*limit, &order.spec.limits);
-            Step::ending(trail, (*limit).into(), detail)
+        (TurnOutcome::BudgetStop { limit, breach }, _) => {
+            budget_stop(trail, ground, *limit, breach.as_ref(), now, order)
         }
         (TurnOutcome::SessionLost, _) => {
             trail.session = None;
@@ -164,6 +160,24 @@ pub(super) fn collected(
     };
     step.events.insert(0, event);
     step
+}
+
+fn budget_stop(
+    trail: Trail,
+    ground: &Ground,
+    limit: LimitKind,
+    breach: Option<&Breach>,
+    now: Timestamp,
+    order: Order<'_>,
+) -> Step {
+    let Some(breach) = breach else {
+        return Step::ending(trail, limit.into(), budget::of_vendor(limit));
+    };
+    let detail = budget::explain(breach);
+    match budget::consequence(breach, now, order.key) {
+        Trouble::End(reason) => Step::ending(trail, reason, detail),
+        Trouble::Wait { reason, wake } => park(trail, ground, reason, &detail, wake),
+    }
 }
 
 fn park(

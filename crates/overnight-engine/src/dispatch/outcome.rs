@@ -85,6 +85,8 @@ fn parked(job: &Job, reason: ParkReason, detail: &str) -> JobOutcome {
         | ParkReason::RateLimited
         | ParkReason::Overloaded
         | ParkReason::ForgeLogin
+        | ParkReason::DailyBudget
+        | ParkReason::Velocity
         | ParkReason::Dependency
         | ParkReason::Approval
         | ParkReason::Answer

@@ -5,18 +5,18 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use overnight_agents::{HostFacts, Salvage};
-use overnight_core::agent::{SessionStart, TurnOutcome, TurnReport, TurnRequest};
+use overnight_core::agent::{RemainingLimits, SessionStart, TurnOutcome, TurnReport, TurnRequest};
 use overnight_core::command::{Containment, Exit, ExitReport};
 use overnight_core::git::CommitId;
 use overnight_core::id::SessionId;
 use overnight_core::job::{EndReason, Ground, Input, JobState, Notice, StageOutput, Trail, Turn};
-use overnight_core::policy::budget;
 use overnight_core::prompt;
 use overnight_git::GitError;
 use overnight_proc::{Capture, KillOutcome};
 
 use crate::clean;
 use crate::guard;
+use crate::purse::Purse;
 use crate::seat::Seat;
 use crate::stages::agent_turn::TurnWatch;
 use crate::stages::code;
@@ -34,6 +34,7 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     let JobState::Working { trail, ground, turn: None } = seat.state().clone() else {
         return Err(trouble::bug("agent outside its state"));
     };
+    let mut purse = Purse::open(seat, &trail).await?;
     ensure_workspace(seat, &ground, &trail).await?;
     let session = session(seat, &trail);
     let resumed = matches!(session, SessionStart::Resume(_));
@@ -41,9 +42,10 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     seat.input(Input::TurnAnnounced { session: session.clone() }).await?;
     let number = trail.turns + 1;
     let mut request = request(seat, session, text, number, &trail);
+    request.remaining = purse.meter().left();
     request.instructions = instructions(seat, &ground).await?;
     write_prompt(seat, &request).await?;
-    let report = take_turn(seat, &request, &trail).await?;
+    let report = take_turn(seat, &request, &trail, &mut purse).await?;
     Ok(StageOutput::Turn { report })
 }
 
@@ -114,7 +116,7 @@ fn request(seat: &Seat<'_>, session: SessionStart, prompt: String, turn: u32, tr
         workspace: seat.dirs.workspace(),
         tmp: seat.dirs.tmp(),
         session,
-        remaining: budget::remaining(&seat.job.spec.limits, trail),
+        remaining: RemainingLimits::default(),
         used_before: trail.used,
         turn,
         attempt: trail.attempt,
@@ -178,6 +180,7 @@ async fn take_turn(
     seat: &mut Seat<'_>,
     request: &TurnRequest,
     trail: &Trail,
+    purse: &mut Purse,
 ) -> Result<TurnReport, StageError> {
     let host = host_facts(seat)?;
     write_files(request).await?;
@@ -198,9 +201,11 @@ async fn take_turn(
         seat.notice(Notice::WeakContainment(why.to_owned())).await?;
     }
     let redact = seat.engine.redactor();
-    let mut watch = TurnWatch::new(request, trail, &seat.job.spec, seat.watcher, redact.as_ref());
-    let exit = running.drive(&mut watch, seat.signals.token()).await;
+    let mut watch = TurnWatch::new(request, trail, purse.meter(), seat.watcher, redact.as_ref());
+    let stop = seat.signals.token().child_token();
+    let exit = purse.watch(seat, running.drive(&mut watch, &stop), &stop).await?;
     let report = watch.finish(&exit);
+    purse.settle(seat, report.outcome == TurnOutcome::Stopped).await;
     notices(seat, &exit).await?;
     if report.outcome == TurnOutcome::Stopped && seat.signals.cause().is_some() {
         return Err(StageError::Stopped);

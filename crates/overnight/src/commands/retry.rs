@@ -9,7 +9,7 @@ use crate::cli::run_args::RetryArgs;
 use crate::commands::run;
 use crate::error::{AppError, Outcome};
 use crate::output::{BOLD, styled};
-use crate::{order, wish, work};
+use crate::{budget_order, order, wish, work};
 
 /// # Errors
 /// When there is no such job, it is still going, it can only be done elsewhere, or the changed order cannot be used.
@@ -21,7 +21,9 @@ pub async fn run(app: &App, args: &RetryArgs) -> Outcome {
             format!("go on with it: overnight resume {0}; or end it first: overnight cancel {0}", old.key),
         ));
     }
-    let spec = order::changed(&old.spec, &args.order, app.config(), app.env.cwd())?;
+    let mut spec = order::changed(&old.spec, &args.order, app.config(), app.env.cwd())?;
+    spec.budget = budget_order::again(&args.order.budget, &old.id, &old.spec.budget);
+    budget_order::check(&spec, &app.config().budget.all)?;
     let place = wish::place_of(app, &spec)?;
     if old.queueing.place.is_some() && old.queueing.place != place {
         let what = format!("{} can only be done where {} is", old.key, one_line(&spec.source, 200));

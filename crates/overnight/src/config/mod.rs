@@ -4,6 +4,7 @@
 //! where each value came from. Must not read a repository's own file: whoever can change a repository must not change
 //! what its agent may do.
 
+pub mod budget;
 pub mod environment;
 pub mod file;
 pub mod load;
@@ -25,6 +26,7 @@ use overnight_store::Database;
 
 use crate::cli::args::ColorChoice;
 
+pub use budget::BudgetConfig;
 pub use environment::Environment;
 pub use load::{ConfigError, Loaded, Origin, load};
 
@@ -35,6 +37,7 @@ pub struct Config {
     /// Longest run of one check.
     pub check_timeout: Duration,
     pub limits: JobLimits,
+    pub budget: BudgetConfig,
     /// By `host` or `host:port`.
     pub hosts: BTreeMap<String, HostConfig>,
     /// Author of commits that the runner makes, `Name <address>`; `None`: the repository's own user.
@@ -155,6 +158,7 @@ impl Default for Config {
             },
             check_timeout: Duration::from_secs(30 * 60),
             limits: JobLimits::default(),
+            budget: BudgetConfig::default(),
             hosts: BTreeMap::new(),
             author: None,
             worker: WorkerConfig {

@@ -2,6 +2,7 @@
 //! `config show` and the documentation are all made from it.
 
 mod agent;
+mod budget;
 mod retention;
 mod worker;
 
@@ -14,6 +15,7 @@ use super::{Config, HostConfig};
 use crate::cli::args::ColorChoice;
 use crate::cli::values;
 use agent::AGENT;
+use budget::BUDGET;
 use retention::RETENTION;
 use worker::WORKER;
 
@@ -100,10 +102,10 @@ impl Input {
 
 /// Every setting outside `forge.hosts`, in the order of the documentation.
 pub const SETTINGS: &[Setting] =
-    &together::<{ AGENT.len() + GENERAL.len() + WORKER.len() + RETENTION.len() }>();
+    &together::<{ AGENT.len() + GENERAL.len() + BUDGET.len() + WORKER.len() + RETENTION.len() }>();
 
 const fn together<const ALL: usize>() -> [Setting; ALL] {
-    let parts = [AGENT, GENERAL, WORKER, RETENTION];
+    let parts = [AGENT, GENERAL, BUDGET, WORKER, RETENTION];
     let mut all = [GENERAL[0]; ALL];
     let (mut part, mut at) = (0, 0);
     while part < parts.len() {

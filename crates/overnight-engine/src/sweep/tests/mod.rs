@@ -184,6 +184,7 @@ fn spec() -> JobSpec {
         agent: AgentSettings::new(BackendId::Rehearsal),
         choice: Choice::default(),
         limits: JobLimits::default(),
+        budget: Default::default(),
         author: "A <a@example.org>".to_owned(),
     }
 }
