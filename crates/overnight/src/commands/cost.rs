@@ -29,8 +29,8 @@ struct CostView {
     /// Input, output and cache-write tokens.
     tokens: u64,
     time_ms: u64,
-    /// As far as it is known.
-    cost_microdollars: i64,
+    /// As far as it is known; `None`: nothing of it is.
+    cost_microdollars: Option<i64>,
     /// Of that, what is estimated by list prices.
     estimated_microdollars: i64,
     /// Sessions that used tokens at an unknown price.
@@ -113,6 +113,8 @@ fn total(lines: &[CostLine]) -> CostLine {
 fn view(line: &CostLine, name: Option<String>) -> CostView {
     let CostLine { spent, estimated, jobs, published, .. } = line;
     let each = i64::try_from(*published).ok().filter(|published| *published > 0);
+    let unknown = spent.unpriced + spent.unaccounted > 0;
+    let cost = Some(spent.cost.0).filter(|cost| *cost > 0 || !unknown);
     CostView {
         name,
         jobs: *jobs,
@@ -120,11 +122,11 @@ fn view(line: &CostLine, name: Option<String>) -> CostView {
         sessions: spent.sessions,
         tokens: spent.tokens,
         time_ms: spent.time_ms,
-        cost_microdollars: spent.cost.0,
+        cost_microdollars: cost,
         estimated_microdollars: *estimated,
         sessions_unknown_cost: spent.unpriced,
         sessions_unaccounted: spent.unaccounted,
-        cost_per_published_microdollars: each.map(|published| spent.cost.0 / published),
+        cost_per_published_microdollars: cost.zip(each).map(|(cost, published)| cost / published),
     }
 }
 
@@ -154,8 +156,11 @@ fn table(what: &str, lines: &[CostView], total: &CostView) -> String {
 
 fn cells(line: &CostView, name: &str) -> Vec<String> {
     let about = if line.estimated_microdollars > 0 { "~" } else { "" };
-    let money = |micros: i64| format!("{about}{}", MicroDollars(micros));
+    // Something is known, and more was spent.
+    let least = if line.sessions_unknown_cost + line.sessions_unaccounted > 0 { "≥" } else { "" };
+    let money = |micros: i64| format!("{least}{about}{}", MicroDollars(micros));
     let per = line.cost_per_published_microdollars.map_or_else(|| "-".to_owned(), money);
+    let cost = line.cost_microdollars.map_or_else(|| "unknown".to_owned(), money);
     let unknown =
         [(line.sessions_unknown_cost, "of unknown price"), (line.sessions_unaccounted, "unaccounted")];
     let unknown: Vec<String> = unknown
@@ -170,7 +175,7 @@ fn cells(line: &CostView, name: &str) -> Vec<String> {
         line.sessions.to_string(),
         human_tokens(line.tokens),
         words::span(std::time::Duration::from_millis(line.time_ms)),
-        money(line.cost_microdollars),
+        cost,
         per,
         unknown.join(", "),
     ]
@@ -194,7 +199,7 @@ fn csv(what: &str, lines: &[CostView]) -> String {
             line.sessions,
             line.tokens,
             line.time_ms,
-            dollars(line.cost_microdollars),
+            line.cost_microdollars.map(dollars).unwrap_or_default(),
             dollars(line.estimated_microdollars),
             line.sessions_unknown_cost,
             line.sessions_unaccounted,
@@ -251,7 +256,7 @@ mod tests {
         let text = csv("model", &views);
         let rows: Vec<&str> = text.split_terminator("\r\n").collect();
         assert_eq!(rows[1], "app,2,2,3,52300,90000,4.500000,2.250000,0,0,2.250000");
-        assert_eq!(rows[2], "\"a,\"\"b\"\"\",2,0,3,52300,90000,0.000000,0.000000,1,2,");
+        assert_eq!(rows[2], "\"a,\"\"b\"\"\",2,0,3,52300,90000,,0.000000,1,2,");
         assert!(rows[3].starts_with(",2,2,"));
         assert_eq!(rows[0].split(',').count(), 11);
     }
