@@ -79,7 +79,9 @@ pub(crate) async fn write_steps(tx: &mut WriteTx, writes: &[Write]) -> Result<Ve
         for (number, at, event) in &applied.events {
             events.push(event_row(write.held.job.as_str(), *number, *at, event)?);
         }
-        spend::write(tx, write.held.job.as_str(), job.at, &write.step.spend).await?;
+        if !write.step.spend.is_empty() {
+            Box::pin(spend::write(tx, write.held.job.as_str(), job.at, &write.step.spend)).await?;
+        }
         for change in &write.step.effects {
             write_effect(tx, &write.held, job.at, change).await?;
         }

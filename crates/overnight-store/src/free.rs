@@ -116,7 +116,9 @@ pub(crate) async fn write_free(
         events.push(event_row(raw, *number, *at, event)?);
     }
     EVENTS.rows(tx, &events).await?;
-    spend::write(tx, raw, at, &step.spend).await?;
+    if !step.spend.is_empty() {
+        Box::pin(spend::write(tx, raw, at, &step.spend)).await?;
+    }
     free_slots(tx, &[raw.to_owned()]).await?;
     let waited_for = row::flag(&written, raw, "dependents")?;
     Ok(ended_as(&step.next).filter(|_| waited_for).map(|reason| Ending {

@@ -60,7 +60,7 @@ fn its_end_closes_it_with_what_was_told() {
     assert_eq!(step(&working(Some(process())), input), [closed]);
     let input = Input::TurnInterrupted { session: None, used: usage(5) };
     let closed = SpendChange::Closed { turn: 3, usage: Some(usage(5)), wall: None };
-    assert_eq!(step(&working(Some(process())), input.clone()), [closed.clone()]);
+    assert_eq!(step(&working(Some(process())), input.clone()), std::slice::from_ref(&closed));
     assert_eq!(step(&working(None), input), [opened_3(), closed], "it had begun unseen");
     let nothing = Input::TurnInterrupted { session: None, used: Usage::default() };
     assert_eq!(step(&working(None), nothing), [], "it never began");

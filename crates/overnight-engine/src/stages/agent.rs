@@ -203,7 +203,8 @@ async fn take_turn(
     let redact = seat.engine.redactor();
     let mut watch = TurnWatch::new(request, trail, purse.meter(), seat.watcher, redact.as_ref());
     let stop = seat.signals.token().child_token();
-    let exit = purse.watch(seat, running.drive(&mut watch, &stop), &stop).await?;
+    let session = Box::pin(running.drive(&mut watch, &stop));
+    let exit = Box::pin(purse.watch(seat, session, &stop)).await?;
     let report = watch.finish(&exit);
     purse.settle(seat, report.outcome == TurnOutcome::Stopped).await;
     notices(seat, &exit).await?;

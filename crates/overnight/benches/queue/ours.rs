@@ -228,6 +228,7 @@ async fn end(store: &Store, claimed: Claimed) {
         next: JobState::Ended { trail: Trail::default(), end: end.clone() },
         events: vec![JobEvent::Ended { end }],
         effects: Vec::new(),
+        spend: Vec::new(),
     };
     store.apply(&claimed.lease, &claimed.job.state, step).await.unwrap();
 }

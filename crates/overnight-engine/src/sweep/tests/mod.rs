@@ -132,7 +132,7 @@ impl Lab {
     async fn lose(&self, claimed: Claimed, most_losses: u32) -> Job {
         let worker = claimed.job.holder.clone().unwrap().worker;
         let policy = ReclaimPolicy { most_losses, lease: LEASE, seen: None };
-        self.store.jobs_reclaim(&[worker], policy).await.unwrap();
+        Box::pin(self.store.jobs_reclaim(&[worker], policy)).await.unwrap();
         self.store.job(&claimed.job.id).await.unwrap()
     }
 
