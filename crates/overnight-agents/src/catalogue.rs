@@ -227,6 +227,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn money_can_be_limited_where_tokens_are_told_and_have_a_price() {
+        let on = |backend, model: Option<&str>| {
+            let model = model.map(str::to_owned);
+            AgentSettings { model, ..AgentSettings::new(backend) }
+        };
+        let table = [
+            (BackendId::Claude, None, true, true),
+            (BackendId::Codex, Some("gpt-5.3-codex"), false, true),
+            (BackendId::Codex, None, false, false),
+            (BackendId::Gemini, Some("gemini-2.5-pro"), false, true),
+            (BackendId::Qwen, Some("gpt-5"), true, true),
+            (BackendId::Qwen, Some("qwen3-coder-plus"), false, false),
+            (BackendId::Command, Some("gpt-5"), false, false),
+        ];
+        for (backend, model, during, at_end) in table {
+            let settings = on(backend, model);
+            let told = (capabilities_of(&settings).cost, capabilities_at_end(&settings).cost);
+            assert_eq!(told, (during, at_end), "{backend} {model:?}");
+        }
+        let at_end = capabilities_at_end(&on(BackendId::Codex, None));
+        assert!(at_end.tokens && at_end.turns);
+    }
+
+    #[test]
     fn a_version_is_found_in_what_programs_say() {
         let cases = [
             ("2.1.328 (Claude Code)", Some(Version(2, 1, 328))),

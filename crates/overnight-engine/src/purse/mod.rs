@@ -169,7 +169,8 @@ impl Purse {
             Scope::Task => task.to_owned(),
             Scope::RepositoryDay => format!("{repository}/{day}"),
             Scope::Day => day.to_string(),
-            Scope::Velocity => repository.to_owned(),
+            // Its beginning is not known here; a warning a day is enough.
+            Scope::Velocity => format!("{repository}/{day}"),
         };
         format!("{}/{about}/{}/{}", near.scope.code(), near.kind.code(), near.limit)
     }

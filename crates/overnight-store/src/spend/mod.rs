@@ -92,7 +92,9 @@ pub(crate) async fn write(
     for change in changes {
         match change {
             SpendChange::Opened(opened) => {
-                close_forgotten(tx, job, opened.turn, at).await?;
+                if opened.turn > 1 {
+                    close_forgotten(tx, job, opened.turn, at).await?;
+                }
                 tx.run(open(job, at, opened)).await?;
             }
             SpendChange::Closed { turn, usage, wall } => {

@@ -91,6 +91,7 @@ pub struct AmountArgs {
     /// US dollars
     #[arg(long, value_name = "DOLLARS", value_parser = values::money)]
     pub cost: Option<MicroDollars>,
+    /// Input, output and cache-write tokens, like 500k
     #[arg(long, value_name = "NUMBER", value_parser = values::tokens)]
     pub tokens: Option<u64>,
     /// Answers of the model

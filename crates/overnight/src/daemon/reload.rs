@@ -36,7 +36,7 @@ const AT_ONCE: [&str; 18] = [
 ];
 
 /// What a worker makes no use of: orders are complete when they are queued.
-const NOT_A_WORKERS: [&str; 5] = ["agent.", "verify.", "limits.", "git.", "ui."];
+const NOT_A_WORKERS: [&str; 6] = ["agent.", "verify.", "limits.", "task.", "git.", "ui."];
 
 /// Keys that have another value than before.
 #[derive(Debug, Default, PartialEq, Eq)]

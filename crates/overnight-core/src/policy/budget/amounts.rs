@@ -211,9 +211,11 @@ pub fn shown(kind: LimitKind, amount: u64) -> String {
     match kind {
         LimitKind::Cost => MicroDollars(i64::try_from(amount).unwrap_or(i64::MAX)).to_string(),
         LimitKind::Tokens => format!("{} tokens", human_tokens(amount)),
+        LimitKind::Turns if amount == 1 => "1 turn".to_owned(),
         LimitKind::Turns => format!("{amount} turns"),
         LimitKind::Time if amount < 10 * 60_000 => format!("{} s", amount / 1000),
         LimitKind::Time => format!("{} min", amount / 60_000),
+        LimitKind::Sessions if amount == 1 => "1 session".to_owned(),
         LimitKind::Sessions => format!("{amount} sessions"),
     }
 }
