@@ -77,6 +77,20 @@ pub fn capabilities_at_end(settings: &AgentSettings) -> Capabilities {
     Capabilities { tokens: true, turns: true, cost: can.cost || is_priced(settings), ..can }
 }
 
+/// Whether the CLI itself stops at an amount of money that it is given: it knows prices that we do not.
+#[must_use]
+pub fn keeps_cost_itself(backend: BackendId) -> bool {
+    match backend {
+        BackendId::Claude => true,
+        BackendId::Codex
+        | BackendId::Gemini
+        | BackendId::Qwen
+        | BackendId::Opencode
+        | BackendId::Command
+        | BackendId::Rehearsal => false,
+    }
+}
+
 fn is_priced(settings: &AgentSettings) -> bool {
     settings.model.as_deref().is_some_and(|model| price_of(model).is_some())
 }

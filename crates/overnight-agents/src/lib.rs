@@ -30,6 +30,6 @@ mod turn;
 pub use backend::{GivenFile, HostFacts, PlanError, check, given_files, plan};
 pub use catalogue::{
     KnownGood, LoginPlace, Version, capabilities, capabilities_at_end, capabilities_of, how_to_install,
-    known_good, login_hint, login_places, usual_programs,
+    keeps_cost_itself, known_good, login_hint, login_places, usual_programs,
 };
 pub use driver::{Driver, DriverOutput, Salvage, driver, replay, salvage};

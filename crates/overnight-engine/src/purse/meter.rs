@@ -17,6 +17,8 @@ struct Reading {
     usage: Usage,
     model: Option<String>,
     began: Instant,
+    /// Dollars whose price we do not know are kept by the CLI.
+    kept_by_cli: bool,
     /// The first limit that did not hold stays.
     breach: Option<Breach>,
 }
@@ -30,9 +32,9 @@ pub(super) struct Known {
 }
 
 impl Meter {
-    pub(super) fn new(bounds: Vec<Bound>) -> Self {
-        let (usage, model, breach) = (Usage::default(), None, None);
-        Self(Arc::new(Mutex::new(Reading { bounds, usage, model, began: Instant::now(), breach })))
+    pub(super) fn new(bounds: Vec<Bound>, kept_by_cli: bool) -> Self {
+        let (usage, model, breach, began) = (Usage::default(), None, None, Instant::now());
+        Self(Arc::new(Mutex::new(Reading { bounds, usage, model, began, kept_by_cli, breach })))
     }
 
     /// What the session may use, as far as its CLI can keep to it by itself.
@@ -96,7 +98,8 @@ impl Meter {
 impl Reading {
     fn judge(&mut self) -> bool {
         if self.breach.is_none() {
-            self.breach = budget::during(&self.bounds, &self.usage, self.wall_ms());
+            let breach = budget::during(&self.bounds, &self.usage, self.wall_ms());
+            self.breach = breach.filter(|breach| !(breach.unpriced && self.kept_by_cli));
         }
         self.breach.is_some()
     }
@@ -107,5 +110,48 @@ impl Reading {
 
     fn wall_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use overnight_core::policy::budget::Scope;
+
+    use super::*;
+
+    fn meter(kept_by_cli: bool) -> Meter {
+        let bound = Bound { scope: Scope::Job, kind: LimitKind::Cost, limit: 100, spent: 0 };
+        Meter::new(vec![bound], kept_by_cli)
+    }
+
+    fn used(cost: Option<i64>) -> Usage {
+        let cost = cost.map(overnight_core::units::MicroDollars);
+        Usage { output_tokens: 5, cost, ..Usage::default() }
+    }
+
+    #[test]
+    fn the_record_that_goes_too_far_ends_the_session_and_the_reason_stays() {
+        let meter = meter(false);
+        assert!(!meter.saw(used(Some(99))));
+        assert!(meter.saw(used(Some(100))));
+        assert!(meter.bound(Vec::new()), "a raise comes too late for it");
+        assert_eq!(meter.breach().map(|breach| breach.used), Some(100));
+    }
+
+    #[test]
+    fn an_unknown_price_ends_it_unless_the_cli_knows_better() {
+        assert!(meter(false).saw(used(None)));
+        assert!(!meter(true).saw(used(None)));
+        assert!(meter(true).saw(used(Some(100))));
+    }
+
+    #[test]
+    fn others_count_as_soon_as_they_are_heard_of() {
+        let meter = meter(false);
+        assert!(!meter.saw(used(Some(60))));
+        let heard = Bound { scope: Scope::Day, kind: LimitKind::Cost, limit: 100, spent: 60 };
+        assert!(meter.bound(vec![heard]));
+        assert_eq!(meter.breach().map(|breach| (breach.scope, breach.used)), Some((Scope::Day, 120)));
+        assert_eq!(meter.tightest(LimitKind::Tokens), None);
     }
 }

@@ -65,7 +65,9 @@ impl Purse {
             return Err(stage_error(seat, &breach).await?);
         }
         let (trail, warned, opened) = (trail.clone(), BTreeSet::new(), seat.job.updated_at);
-        Ok(Self { meter: Meter::new(bounds), trail, turn, query, warned, written: None, opened })
+        let kept_by_cli = overnight_agents::keeps_cost_itself(seat.job.spec.agent.backend);
+        let meter = Meter::new(bounds, kept_by_cli);
+        Ok(Self { meter, trail, turn, query, warned, written: None, opened })
     }
 
     pub(crate) fn meter(&self) -> &Meter {
