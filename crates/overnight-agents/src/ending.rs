@@ -100,7 +100,7 @@ pub(crate) fn stopped(
         StopReason::SilenceTimeout => TurnOutcome::TimedOut { silent: true },
         StopReason::Asked => TurnOutcome::Stopped,
         StopReason::Driver => match reached(usage, remaining) {
-            Some(limit) => TurnOutcome::BudgetStop { limit },
+            Some(limit) => TurnOutcome::BudgetStop { limit, breach: None },
             None => TurnOutcome::Stopped,
         },
     })
@@ -141,11 +141,11 @@ mod tests {
         let outcome = |remaining| stopped(Some(StopReason::Driver), &usage, &remaining);
         assert_eq!(
             outcome(limits(Some(50), None)),
-            Some(TurnOutcome::BudgetStop { limit: LimitKind::Tokens })
+            Some(TurnOutcome::BudgetStop { limit: LimitKind::Tokens, breach: None })
         );
         assert_eq!(
             outcome(limits(Some(51), Some(2))),
-            Some(TurnOutcome::BudgetStop { limit: LimitKind::Turns })
+            Some(TurnOutcome::BudgetStop { limit: LimitKind::Turns, breach: None })
         );
         assert_eq!(outcome(limits(Some(51), None)), Some(TurnOutcome::Stopped));
     }

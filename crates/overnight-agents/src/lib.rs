@@ -30,8 +30,8 @@ mod turn;
 
 pub use backend::{GivenFile, HostFacts, PlanError, check, given_files, plan};
 pub use catalogue::{
-    KnownGood, LoginPlace, Version, capabilities, efforts, how_to_install, known_good, login_hint,
-    login_places, usual_programs,
+    KnownGood, LoginPlace, Version, capabilities, capabilities_at_end, capabilities_of, efforts,
+    how_to_install, keeps_cost_itself, known_good, login_hint, login_places, usual_programs,
 };
 pub use driver::{Driver, DriverOutput, Salvage, driver, replay, salvage};
 pub use login::{key_variable, login_expiry, session_travels};

@@ -83,7 +83,7 @@ pub fn named_backend(args: &AgentArgs) -> Result<Option<BackendId>, AppError> {
 /// # Errors
 /// As [`named_backend`].
 pub fn asked(args: &OrderArgs) -> Result<Layer, AppError> {
-    let OrderArgs { agent, verify: _, limits } = args;
+    let OrderArgs { agent, verify: _, limits, budget: _ } = args;
     let level = |effort: Option<Effort>| effort.map(Thinking::Level);
     let tools = |tools: &Vec<String>| Some(tools.clone()).filter(|tools| !tools.is_empty());
     Ok(Layer {
@@ -249,7 +249,7 @@ pub fn check_enforceable(spec: &JobSpec, root: bool) -> Result<(), AppError> {
         overnight_agents::check(agent, root)
             .map_err(|error| AppError::usage(error.to_string()).help(error.hint()))?;
         let backend = agent.backend;
-        let not_kept = budget::unenforceable(&spec.limits, overnight_agents::capabilities(backend));
+        let not_kept = budget::unenforceable(&spec.limits, overnight_agents::capabilities_of(agent));
         if !not_kept.is_empty() {
             let flags: Vec<&str> = not_kept.iter().map(|limit| limit.flag()).collect();
             let what = format!("the {backend} agent gives no way to keep {}", flags.join(" and "));

@@ -38,7 +38,7 @@ pub(crate) fn of_result(result: &Value, trouble: &Trouble) -> Ruling {
     }
     Ruling::Over(match field("subtype") {
         Some("error_max_turns") => TurnOutcome::MaxTurns,
-        Some("error_max_budget_usd") => TurnOutcome::BudgetStop { limit: LimitKind::Cost },
+        Some("error_max_budget_usd") => TurnOutcome::BudgetStop { limit: LimitKind::Cost, breach: None },
         _ if field("stop_reason") == Some("refusal") => TurnOutcome::Refused { detail: explanation(result) },
         Some("success") if !failed => TurnOutcome::Completed,
         Some("error_during_execution") if trouble.resumed && session_is_lost(result) => {

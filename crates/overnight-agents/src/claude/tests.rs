@@ -195,7 +195,7 @@ fn a_stop_for_a_limit_of_the_job_names_the_limit() {
     let mut request = request(BackendId::Claude);
     request.remaining.tokens = Some(50);
     let report = play(&request, &recording("killed"), "", &exit(Exit::Signal(9), Some(StopReason::Driver))).2;
-    assert_eq!(report.outcome, TurnOutcome::BudgetStop { limit: LimitKind::Tokens });
+    assert_eq!(report.outcome, TurnOutcome::BudgetStop { limit: LimitKind::Tokens, breach: None });
 }
 
 #[test]

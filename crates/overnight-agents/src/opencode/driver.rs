@@ -157,6 +157,7 @@ fn usage_of(part: &Value) -> Usage {
         cache_write_tokens: tokens(&["cache", "write"]),
         turns: 1,
         cost: None,
+        estimated: false,
     };
     let cost = part.get("cost").and_then(Value::as_f64).and_then(MicroDollars::from_dollars);
     let free = used.counted_tokens() == 0;

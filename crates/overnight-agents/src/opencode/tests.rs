@@ -103,6 +103,23 @@ fn a_turn_we_stopped_is_not_a_crash_and_its_usage_is_kept() {
     }
 }
 
+/// 200 tokens in, 50 out, 14 and 6 from and into the cache.
+#[test]
+fn what_the_cli_has_no_price_for_is_estimated_where_we_have_one() {
+    let play_on = |model: &str| {
+        let mut request = request(BACKEND);
+        request.settings.model = Some(model.to_owned());
+        let lines = [finish("tool-calls", 0.0), finish("stop", 0.0)];
+        let stdout: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        play(&request, stdout.as_bytes(), "", &exit(Exit::Code(0), None)).2.usage
+    };
+    let known = play_on("openai/gpt-5");
+    // In billionths: 206 x 1250 + 50 x 10000 + 14 x 125.
+    assert_eq!((known.cost, known.estimated), (Some(MicroDollars(759)), true));
+    let unknown = play_on("local/somebodys-own");
+    assert_eq!((unknown.cost, unknown.estimated), (None, false));
+}
+
 #[test]
 fn usage_is_the_sum_of_the_steps_and_the_cost_is_the_clis_own() {
     let recordings = Recordings::of(BACKEND);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AgentSettings, Usage};
 use crate::id::SessionId;
+use crate::policy::budget::Breach;
 use crate::units::{MicroDollars, Timestamp};
 
 /// One start of an agent CLI.
@@ -90,6 +91,9 @@ pub enum TurnOutcome {
     /// A limit of the job was used up while the turn ran.
     BudgetStop {
         limit: LimitKind,
+        /// Which limit it was, and how much was used; `None`: only the vendor knows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        breach: Option<Breach>,
     },
     Refused {
         detail: String,
@@ -108,16 +112,32 @@ pub enum TurnOutcome {
 }
 
 /// A limit of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitKind {
     Cost,
     Tokens,
     Turns,
     Time,
+    /// Starts of an agent CLI.
+    Sessions,
 }
 
 impl LimitKind {
+    pub const ALL: [Self; 5] = [Self::Cost, Self::Tokens, Self::Turns, Self::Time, Self::Sessions];
+
+    /// The public code, as in JSON.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Cost => "cost",
+            Self::Tokens => "tokens",
+            Self::Turns => "turns",
+            Self::Time => "time",
+            Self::Sessions => "sessions",
+        }
+    }
+
     /// The command-line flag that sets it.
     #[must_use]
     pub fn flag(self) -> &'static str {
@@ -126,6 +146,7 @@ impl LimitKind {
             Self::Tokens => "--max-tokens",
             Self::Turns => "--max-turns",
             Self::Time => "--max-time",
+            Self::Sessions => "--max-sessions",
         }
     }
 }

@@ -60,6 +60,7 @@ fn helps(reason: EndReason) -> bool {
         | EndReason::BudgetTokens
         | EndReason::BudgetTurns
         | EndReason::BudgetTime
+        | EndReason::BudgetSessions
         | EndReason::BranchConflict
         | EndReason::WorkerLost
         | EndReason::DependencyFailed

@@ -8,6 +8,7 @@ use overnight_core::agent::{BackendId, Billing, Effort};
 use overnight_core::choose::Say;
 use overnight_core::units::MicroDollars;
 
+use super::budget_args::JobBudgetArgs;
 use super::values;
 
 /// `overnight run`.
@@ -103,6 +104,8 @@ pub struct OrderArgs {
     pub verify: VerifyArgs,
     #[command(flatten)]
     pub limits: LimitArgs,
+    #[command(flatten)]
+    pub budget: JobBudgetArgs,
 }
 
 #[derive(Debug, Clone, Default, Args)]

@@ -73,7 +73,10 @@ fn once_code(job: &Job) -> u8 {
         JobState::Ended { end, .. } if end.reason == EndReason::Published => 0,
         JobState::Parked { reason, .. } => match reason {
             ParkReason::AgentLogin | ParkReason::ForgeLogin => ONCE_LOGIN,
-            ParkReason::RateLimited | ParkReason::Overloaded => ONCE_LATER,
+            ParkReason::RateLimited
+            | ParkReason::Overloaded
+            | ParkReason::DailyBudget
+            | ParkReason::Velocity => ONCE_LATER,
             // This worker has done its part; somebody or something else goes on.
             ParkReason::Dependency
             | ParkReason::Approval
@@ -112,6 +115,8 @@ mod tests {
             ("forge_login", 3),
             ("unavailable", 1),
             ("disk_full", 1),
+            ("daily_budget", 4),
+            ("velocity", 4),
             ("dependency", 0),
             ("approval", 0),
             ("answer", 0),

@@ -5,6 +5,7 @@
 //! what its agent may do.
 
 pub mod accounts;
+pub mod budget;
 pub mod environment;
 pub mod file;
 pub mod load;
@@ -29,6 +30,7 @@ use overnight_store::Database;
 use crate::cli::args::ColorChoice;
 use settings::{LAYER_SETTINGS, Section};
 
+pub use budget::BudgetConfig;
 pub use environment::Environment;
 pub use load::{ConfigError, Loaded, Origin, load};
 
@@ -43,6 +45,7 @@ pub struct Config {
     pub layers: Layers,
     /// Longest run of one check.
     pub check_timeout: Duration,
+    pub budget: BudgetConfig,
     /// By `host` or `host:port`.
     pub hosts: BTreeMap<String, HostConfig>,
     /// Author of commits that the runner makes, `Name <address>`; `None`: the repository's own user.
@@ -189,6 +192,7 @@ impl Default for Config {
                 login_rest: Duration::from_secs(10 * 60),
             },
             check_timeout: Duration::from_secs(30 * 60),
+            budget: BudgetConfig::default(),
             hosts: BTreeMap::new(),
             author: None,
             worker: WorkerConfig {

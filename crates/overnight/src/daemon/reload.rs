@@ -38,7 +38,7 @@ const AT_ONCE: [&str; 13] = [
 const SECTIONS_AT_ONCE: [&str; 4] = ["agent.", "limits.", "kind.", "repository."];
 
 /// What a worker makes no use of: it is part of an order when it is queued.
-const NOT_A_WORKERS: [&str; 3] = ["verify.", "git.", "ui."];
+const NOT_A_WORKERS: [&str; 4] = ["verify.", "task.", "git.", "ui."];
 
 /// Keys that have another value than before.
 #[derive(Debug, Default, PartialEq, Eq)]
