@@ -92,6 +92,8 @@ pub fn agent(
     let settings = AgentSettings::new(backend);
     let mut settings = AgentSettings {
         silence: config.agent.silence,
+        silence_busy: config.agent.silence_busy,
+        leave: config.agent.leave,
         grace: config.agent.grace,
         billing: config.agent.billing,
         ..settings

@@ -30,6 +30,8 @@ pub(crate) fn of_error(line: &Value) -> TurnOutcome {
         return status::outcome(code, detail, reset(line));
     }
     match name {
+        "ContextOverflowError" => TurnOutcome::ContextFull { detail },
+        "ProviderModelNotFoundError" => TurnOutcome::Misconfigured { detail },
         "ProviderAuthError" => TurnOutcome::LoginExpired { detail },
         // A request that got no answer at all.
         "APIError" => TurnOutcome::Overloaded { detail },
@@ -68,6 +70,20 @@ pub(crate) fn of_end(reason: Option<&str>, exit: Exit, explain: impl FnOnce() ->
         },
         (_, Exit::Code(_) | Exit::Signal(_) | Exit::Unknown) => TurnOutcome::Crashed { detail: explain() },
     }
+}
+
+/// A line of the CLI's log about a request of the agent's that failed and is made again, for as long as it fails: why. It names no
+/// status, so a used-up quota is not told from an overloaded server. The log's format quotes what others have said, so that
+/// nobody else can write such a line.
+pub(crate) fn of_log(line: &str) -> Option<TurnOutcome> {
+    let rest = line.strip_prefix("timestamp=")?;
+    let (_, rest) = rest.split_once(" level=ERROR ")?;
+    let (head, why) = rest.split_once(" error.error=\"AI_APICallError")?;
+    let own = head.contains(" message=\"stream error\" ") && head.contains(" small=false ");
+    let why = why.trim_start_matches(": ").trim_end_matches('"');
+    own.then(|| TurnOutcome::Overloaded {
+        detail: detail(&format!("its vendor refuses or fails, again and again: {why}")),
+    })
 }
 
 /// Whether the last step was the last one, as far as the model is concerned.

@@ -69,8 +69,9 @@ impl Walk {
     fn turn(self, outcome: TurnOutcome) -> Self {
         let session = Some(SessionId::parse("s-1").unwrap());
         let usage = Usage { output_tokens: 10, turns: 1, cost: Some(MicroDollars(1000)), ..Usage::default() };
-        self.announced()
-            .done(StageOutput::Turn { report: TurnReport { outcome, session, usage, final_text: None } })
+        self.announced().done(StageOutput::Turn {
+            report: TurnReport { outcome, session, usage, final_text: None, asked: None },
+        })
     }
 
     fn collected(self) -> Self {
@@ -340,7 +341,10 @@ fn any_outcome() -> impl Strategy<Value = TurnOutcome> {
         1 => Just(TurnOutcome::RateLimited { reset: None, detail: detail() }),
         1 => Just(TurnOutcome::SessionLost),
         1 => Just(TurnOutcome::Crashed { detail: detail() }),
-        1 => Just(TurnOutcome::TimedOut { silent: true }),
+        1 => Just(TurnOutcome::TimedOut { silent: true, idle: None }),
+        1 => Just(TurnOutcome::Looped { detail: detail() }),
+        1 => Just(TurnOutcome::ContextFull { detail: detail() }),
+        1 => Just(TurnOutcome::Misconfigured { detail: detail() }),
         1 => Just(TurnOutcome::Stopped),
     ]
 }
@@ -354,7 +358,8 @@ fn any_input() -> impl Strategy<Value = Input> {
                 outcome,
                 session: keeps.then(|| SessionId::parse("s-1").unwrap()),
                 usage: Usage::default(),
-                final_text: None
+                final_text: None,
+                asked: None
             }
         }),
         (any::<bool>(), 0_u32..2).prop_map(|(tip, files)| StageOutput::Collected {

@@ -121,10 +121,14 @@ pub(super) fn collected(
         (TurnOutcome::Completed, Some(tip)) => {
             Step::to(JobState::Verifying { trail, ground: ground.clone(), tip, diff })
         }
-        (TurnOutcome::Completed, None) => {
-            let detail = "the agent ended without changing anything";
-            retry(trail, ground, Retry::new(Feedback::NoChanges, EndReason::NoChanges, detail), order)
-        }
+        (TurnOutcome::Completed, None) => match &report.asked {
+            // Asked again, it would ask again.
+            Some(question) => Step::ending(trail, EndReason::NeedsInput, question.clone()),
+            None => {
+                let detail = "the agent ended without changing anything";
+                retry(trail, ground, Retry::new(Feedback::NoChanges, EndReason::NoChanges, detail), order)
+            }
+        },
         (TurnOutcome::RateLimited { reset, detail }, _) => {
             let wake = reset.unwrap_or_else(|| now.plus(QUOTA_WAIT));
             park(trail, ground, ParkReason::RateLimited, detail, Some(wake))
@@ -156,6 +160,15 @@ pub(super) fn collected(
         (TurnOutcome::TimedOut { .. }, _) => {
             let detail = "the agent gave no sign of life for too long and was stopped";
             retry(trail, ground, Retry::new(Feedback::TimedOut, EndReason::AgentTimedOut, detail), order)
+        }
+        (TurnOutcome::Misconfigured { detail }, _) => {
+            Step::ending(trail, EndReason::ConfigInvalid, detail.clone())
+        }
+        (TurnOutcome::Looped { detail } | TurnOutcome::ContextFull { detail }, _) => {
+            // The same conversation would come to the same end.
+            trail.session = None;
+            let feedback = Feedback::Crashed { detail: detail.clone() };
+            retry(trail, ground, Retry::new(feedback, EndReason::AgentFailed, detail.clone()), order)
         }
         (TurnOutcome::Crashed { detail }, _) => {
             let feedback = Feedback::Crashed { detail: detail.clone() };

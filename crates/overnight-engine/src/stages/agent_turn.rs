@@ -13,14 +13,12 @@ use overnight_proc::{Line, LineHandler, Redact, Reply};
 use crate::clean;
 use crate::progress::{Progress, Watcher};
 
-/// A CLI that has given its result and does not leave is ended after this long: long enough to write its session.
-const LEAVE: Duration = Duration::from_secs(30);
-
 pub(crate) struct TurnWatch<'a> {
     driver: Driver,
     watcher: &'a Watcher,
     redact: &'a dyn Redact,
     limits: &'a JobLimits,
+    leave: Duration,
     used_before: Usage,
     hit: Option<LimitKind>,
     finished: bool,
@@ -39,6 +37,7 @@ impl<'a> TurnWatch<'a> {
             watcher,
             redact,
             limits: &spec.limits,
+            leave: request.settings.leave,
             used_before: trail.used,
             hit: None,
             finished: false,
@@ -61,7 +60,9 @@ impl<'a> TurnWatch<'a> {
         let limit = match (exit.stopped, self.hit) {
             (Some(StopReason::WallTimeout), _) => Some(LimitKind::Time),
             (Some(StopReason::Driver), Some(hit)) => Some(hit),
-            (Some(StopReason::Driver | StopReason::SilenceTimeout | StopReason::Asked) | None, _) => None,
+            (Some(StopReason::Driver | StopReason::SilenceTimeout { .. } | StopReason::Asked) | None, _) => {
+                None
+            }
         };
         if let Some(limit) = limit.filter(|_| !self.finished) {
             report.outcome = TurnOutcome::BudgetStop { limit };
@@ -85,7 +86,7 @@ impl LineHandler for TurnWatch<'_> {
         Reply {
             stdin: output.stdin,
             close_stdin: output.close_stdin,
-            finish_within: output.finished.then_some(LEAVE),
+            finish_within: output.finished.then_some(self.leave),
             stop: self.hit.is_some() && !self.finished,
         }
     }

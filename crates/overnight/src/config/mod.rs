@@ -63,6 +63,8 @@ pub struct AgentConfig {
     pub billing: Billing,
     /// Longest time without output before a turn counts as hung.
     pub silence: Duration,
+    pub silence_busy: Duration,
+    pub leave: Duration,
     /// Time between TERM and KILL.
     pub grace: Duration,
 }
@@ -151,6 +153,8 @@ impl Default for Config {
                 disallowed_tools: Vec::new(),
                 billing: Billing::Subscription,
                 silence: Duration::from_secs(15 * 60),
+                silence_busy: Duration::from_secs(2 * 60 * 60),
+                leave: Duration::from_secs(30),
                 grace: Duration::from_secs(10),
             },
             check_timeout: Duration::from_secs(30 * 60),

@@ -127,11 +127,22 @@ pub fn outcome(outcome: &TurnOutcome) -> Option<String> {
         TurnOutcome::NeedsInput { detail } => with("asks", detail),
         TurnOutcome::BudgetStop { limit } => Some(format!("stopped by {}", limit.flag())),
         TurnOutcome::Refused { detail } => with("refused", detail),
-        TurnOutcome::TimedOut { silent: true } => Some("stopped: no output for too long".to_owned()),
-        TurnOutcome::TimedOut { silent: false } => Some("stopped: it took too long".to_owned()),
+        TurnOutcome::TimedOut { silent: true, idle } => Some(silence(*idle).to_owned()),
+        TurnOutcome::TimedOut { silent: false, .. } => Some("stopped: it took too long".to_owned()),
+        TurnOutcome::Misconfigured { detail } => with("settings refused", detail),
+        TurnOutcome::Looped { detail } => with("went round in circles", detail),
+        TurnOutcome::ContextFull { detail } => with("the conversation is too long", detail),
         TurnOutcome::SessionLost => Some("its session is gone".to_owned()),
         TurnOutcome::Crashed { detail } => with("crashed", detail),
         TurnOutcome::Stopped => Some("stopped".to_owned()),
+    }
+}
+
+fn silence(idle: Option<bool>) -> &'static str {
+    match idle {
+        Some(true) => "stopped: no output and no work for too long (agent.silence)",
+        Some(false) => "stopped: it worked for too long without output (agent.silence_busy)",
+        None => "stopped: no output for too long (agent.silence)",
     }
 }
 

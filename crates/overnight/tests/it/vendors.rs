@@ -5,6 +5,7 @@ mod cli;
 mod codex;
 mod gemini;
 mod listed;
+mod matrix;
 mod opencode;
 mod qwen;
 mod settings;

@@ -146,7 +146,7 @@ fn a_model_that_never_answers_is_given_up() {
     let model = model(&mut place, Scenario::new().then(Action::Hang));
     run(&place, &["--attempts", "1"]).expect_code(6);
     place.expect_reason("ended", "agent_timed_out");
-    assert_eq!(outcome(&place, 1), serde_json::json!({"outcome": "timed_out", "silent": true}));
+    assert_eq!(outcome(&place, 1), serde_json::json!({"outcome": "timed_out", "silent": true, "idle": true}));
     assert_eq!(model.count(), 1);
     place.finish();
 }
