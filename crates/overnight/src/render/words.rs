@@ -43,7 +43,12 @@ pub fn after_end(reason: EndReason, key: &str) -> String {
     match reason {
         EndReason::Published => String::new(),
         EndReason::Cancelled | EndReason::Interrupted => format!("start it again: overnight retry {key}"),
-        EndReason::ConfigInvalid | EndReason::RepositoryUnusable | EndReason::AgentMissing => {
+        EndReason::ConfigInvalid => {
+            format!(
+                "look at this machine: overnight doctor; or name what is accepted: overnight retry {key} --model NAME"
+            )
+        }
+        EndReason::RepositoryUnusable | EndReason::AgentMissing => {
             format!("look at this machine: overnight doctor; then: overnight retry {key}")
         }
         EndReason::NoChecks => {
@@ -52,10 +57,10 @@ pub fn after_end(reason: EndReason, key: &str) -> String {
         EndReason::VerificationFailed | EndReason::ChecksCouldNotRun => {
             format!("see why: overnight logs {key} --checks; see the change: overnight diff {key}")
         }
-        EndReason::AgentFailed
-        | EndReason::AgentTimedOut
-        | EndReason::AgentRefused
-        | EndReason::NeedsInput => {
+        EndReason::NeedsInput => {
+            format!("see how it came to ask: overnight logs {key}; answer: overnight continue {key} -m \"…\"")
+        }
+        EndReason::AgentFailed | EndReason::AgentTimedOut | EndReason::AgentRefused => {
             format!("see why: overnight logs {key}; try again: overnight retry {key}")
         }
         EndReason::NoChanges => format!("see what it said: overnight logs {key}"),

@@ -23,5 +23,6 @@ mod pull_request;
 mod queue;
 mod repositories;
 mod run;
+mod strange_cli;
 mod vendors;
 mod worker;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::agent::Agent;
 use super::stage::{Play, Seen, Stage};
-use crate::harness::eventually;
+use crate::harness::{Place, eventually};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Column {
@@ -62,6 +62,11 @@ impl Column {
         }
     }
 
+    /// Whether `overnight` has what the column is about.
+    pub(super) fn is_there(self) -> bool {
+        self != Self::FollowUp || Place::bare().overnight(&["continue", "--help"]).code == Some(0)
+    }
+
     pub(super) fn measure(self, agent: Agent) -> Seen {
         match self {
             Self::Success => success(agent),
@@ -89,8 +94,11 @@ const WRONG: &str = r#"{ write = { path = "answer", content = "40\n" } }"#;
 const SILENCE: &[(&str, &str)] = &[("AGENT_SILENCE", "6s")];
 /// Qwen asks a vendor that refuses it for some 75 s, in silence, before it gives up.
 const PATIENT: &[(&str, &str)] = &[("AGENT_SILENCE", "150s")];
-/// Bytes of a flood: the output of a command of the agent's, in one line; and what a program writes itself.
+/// Bytes that a program writes which is the agent itself, twice: once in one line.
 const FLOOD: usize = 3_000_000;
+/// Bytes that a command of a real CLI's agent writes in one line: several times what a pipe holds. With megabytes, the scripts of
+/// Node lose the end of their output on a busy machine (see "Gaps").
+const TOOL_FLOOD: usize = 300_000;
 
 fn fix(scenario: Scenario) -> Scenario {
     scenario.shell("echo 42 > answer && git commit --quiet --all --message='Correct it'")
@@ -180,13 +188,15 @@ fn endless_loop(agent: Agent) -> Seen {
     };
     let settings = [("AGENT_SILENCE", "2s"), ("AGENT_SILENCE_BUSY", "5s")];
     let settings = if matches!(agent, Agent::Rehearsal | Agent::Command) { &settings[..] } else { &[] };
-    Stage::new(agent, play, settings).run(&["--attempts", "1", "--max-time", "12s"])
+    // Gemini and qwen notice it by themselves, however slow the machine.
+    let time = if matches!(agent, Agent::Gemini | Agent::Qwen) { "3m" } else { "15s" };
+    Stage::new(agent, play, settings).run(&["--attempts", "1", "--max-time", time])
 }
 
 /// More output than the log may hold, much of it in one line.
 fn flood(agent: Agent) -> Seen {
     let play = Play {
-        model: done(Scenario::new().shell(&format!("head -c {FLOOD} /dev/zero | tr '\\0' x"))),
+        model: done(Scenario::new().shell(&format!("head -c {TOOL_FLOOD} /dev/zero | tr '\\0' x"))),
         rehearsal: vec![format!(
             "{FIX}, {{ garbage = {{ long_line = {{ bytes = {FLOOD} }} }} }}, {{ flood = {{ bytes = {FLOOD} }} }}"
         )],
@@ -240,13 +250,10 @@ fn follow_up(agent: Agent) -> Seen {
         model: done(Scenario::new())
             .shell("echo more > notes && git add notes && git commit --quiet --message=More")
             .say("Noted."),
-        rehearsal: vec![FIX.to_owned()],
-        command: "echo 42 > answer; echo $$ >> notes".to_owned(),
+        rehearsal: vec!["{ run = { command = \"echo 42 > answer; echo more >> notes\" } }".to_owned()],
+        command: "echo 42 > answer; echo more >> notes".to_owned(),
     };
     let stage = Stage::new(agent, play, &[]);
-    if stage.place.overnight(&["continue", "--help"]).code != Some(0) {
-        return Seen::nothing("there is no such command", 0);
-    }
     stage.order("run", &[]).expect_code(0);
     stage.place.overnight(&["continue", "repo-1", "-m", "Add a note"]);
     let mut keys = stage.place.keys();

@@ -61,12 +61,14 @@ fn the_matrix() {
 }
 
 fn measure(order: &Order) -> Table {
+    let (columns, absent): (Vec<Column>, Vec<Column>) =
+        order.columns.iter().partition(|column| column.is_there());
     let mut rows = Vec::new();
     let mut work = Vec::new();
     for agent in &order.agents {
         match agent.installed() {
             Ok(()) => {
-                work.extend(order.columns.iter().map(|column| (*agent, *column)));
+                work.extend(columns.iter().map(|column| (*agent, *column)));
                 rows.push(Row { agent: *agent, missing: None });
             }
             Err(reason) => rows.push(Row { agent: *agent, missing: Some(reason) }),
@@ -86,7 +88,7 @@ fn measure(order: &Order) -> Table {
             });
         }
     });
-    Table { columns: order.columns.clone(), rows, cells: cells.into_inner().unwrap() }
+    Table { columns, absent, rows, cells: cells.into_inner().unwrap() }
 }
 
 fn take(work: &Mutex<Vec<(Agent, Column)>>) -> Option<(Agent, Column)> {

@@ -28,6 +28,8 @@ impl Cell {
 
 pub(super) struct Table {
     pub(super) columns: Vec<Column>,
+    /// What `overnight` itself does not have.
+    pub(super) absent: Vec<Column>,
     pub(super) rows: Vec<Row>,
     pub(super) cells: Vec<Cell>,
 }
@@ -87,6 +89,9 @@ impl Table {
         text.push('\n');
         for gap in gaps::GAPS.iter().filter(|gap| is_shown(gap)) {
             let _ = writeln!(text, "- `{}`: {}", gap.name, gap.text);
+        }
+        for column in &self.absent {
+            let _ = writeln!(text, "absent: {}: there is no such command", column.name());
         }
         let missing: Vec<&Row> = self.rows.iter().filter(|row| row.missing.is_some()).collect();
         for row in &missing {
