@@ -23,8 +23,11 @@ pub(crate) fn of_error(line: &Value) -> TurnOutcome {
     let message = json::at(error, &["data", "message"]).and_then(Value::as_str);
     let detail = detail(message.filter(|text| !text.is_empty()).unwrap_or(name));
     let code = json::at(error, &["data", "statusCode"]).and_then(Value::as_u64);
-    if no_credit(error) {
-        return TurnOutcome::LoginExpired { detail };
+    match code_of(error).as_deref() {
+        Some("insufficient_quota") => return TurnOutcome::LoginExpired { detail },
+        Some("model_not_found") => return TurnOutcome::Misconfigured { detail },
+        Some("context_length_exceeded") => return TurnOutcome::ContextFull { detail },
+        Some(_) | None => {}
     }
     if let Some(code) = code.and_then(|code| u16::try_from(code).ok()) {
         return status::outcome(code, detail, reset(line));
@@ -39,12 +42,11 @@ pub(crate) fn of_error(line: &Value) -> TurnOutcome {
     }
 }
 
-/// Whether the server's answer, which the CLI hands on, has the code for an account without money. Its status is that of a
-/// used-up quota.
-fn no_credit(error: &Value) -> bool {
-    let body = json::at(error, &["data", "responseBody"]).and_then(Value::as_str).unwrap_or_default();
-    let answer = serde_json::from_str::<Value>(body).unwrap_or_default();
-    json::at(&answer, &["error", "code"]).and_then(Value::as_str) == Some("insufficient_quota")
+/// The code in the server's answer, which the CLI hands on. The same status may stand for several of them.
+fn code_of(error: &Value) -> Option<String> {
+    let body = json::at(error, &["data", "responseBody"]).and_then(Value::as_str)?;
+    let answer = serde_json::from_str::<Value>(body).ok()?;
+    json::at(&answer, &["error", "code"]).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// When the vendor wants to be asked again: its header counts whole seconds.

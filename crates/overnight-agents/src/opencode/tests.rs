@@ -169,6 +169,20 @@ fn failures_are_told_apart_by_status_then_by_name() {
             ),
             "login_expired",
         ),
+        (
+            error(
+                "APIError",
+                &json!({"statusCode": 400, "responseBody": "{\"error\":{\"code\":\"model_not_found\"}}"}),
+            ),
+            "misconfigured",
+        ),
+        (
+            error(
+                "APIError",
+                &json!({"statusCode": 400, "responseBody": "{\"error\":{\"code\":\"context_length_exceeded\"}}"}),
+            ),
+            "context_full",
+        ),
         (error("ProviderAuthError", &json!({"message": "x"})), "login_expired"),
         (error("MessageOutputLengthError", &json!({})), "crashed"),
         (error("UnknownError", &json!({"message": "429 Too Many Requests"})), "crashed"),
