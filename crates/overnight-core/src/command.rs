@@ -176,8 +176,8 @@ pub enum Exit {
 pub enum StopReason {
     /// [`Limits::wall`] ran out.
     WallTimeout,
-    /// [`Limits::silence`] ran out, with an idle tree or one that cannot be measured (`None`); or [`Limits::silence_busy`] did,
-    /// with a busy one.
+    /// [`Limits::silence`] ran out, or [`Limits::silence_busy`] did. `idle`: whether the tree used no processor time in the end;
+    /// `None`: that could not be measured.
     SilenceTimeout { idle: Option<bool> },
     /// The caller asked (cancel, lost lease, shutdown).
     Asked,

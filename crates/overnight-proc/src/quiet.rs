@@ -87,10 +87,17 @@ impl Quiet {
 
     /// Whether a limit has run out, and if so whether the tree was idle (`None`: not known).
     pub(crate) fn hangs(&self, now: Instant) -> Option<Option<bool>> {
-        if self.idle_at().is_some_and(|at| at <= now) {
-            return Some(self.compared.then_some(true));
+        let over = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if !over(self.idle_at()) && !over(self.busy_at()) {
+            return None;
         }
-        self.busy_at().is_some_and(|at| at <= now).then_some(Some(false))
+        let worked = self.alive_at > self.heard_at;
+        let lately = now.saturating_duration_since(self.alive_at) <= self.every * 2;
+        Some(match (worked && lately, self.compared) {
+            (true, _) => Some(false),
+            (false, true) => Some(true),
+            (false, false) => None,
+        })
     }
 
     fn look_at(&self) -> Option<Instant> {
@@ -185,6 +192,16 @@ mod tests {
         assert!(quiet.look_due(start + 599 * SECOND + LOOK));
     }
 
+    /// The longer limit is a bound on all silence, should somebody have made it the shorter one.
+    #[test]
+    fn an_idle_command_that_meets_the_other_limit_first_is_called_idle() {
+        let start = Instant::now();
+        let limits =
+            Limits { silence: Some(60 * MINUTE), silence_busy: Some(10 * MINUTE), ..Limits::default() };
+        let idle = hangs_after(&mut Quiet::new(&limits, start), start, |_| Some(Duration::ZERO));
+        assert_eq!((idle.0, idle.1), (10 * MINUTE, Some(true)));
+    }
+
     #[test]
     fn a_sum_that_becomes_smaller_is_no_work() {
         let start = Instant::now();
@@ -199,6 +216,6 @@ mod tests {
         let only = Limits { silence_busy: Some(SECOND), ..Limits::default() };
         let start = Instant::now();
         let quiet = Quiet::new(&only, start);
-        assert_eq!((quiet.next(), quiet.hangs(start + SECOND)), (Some(start + SECOND), Some(Some(false))));
+        assert_eq!((quiet.next(), quiet.hangs(start + SECOND)), (Some(start + SECOND), Some(None)));
     }
 }

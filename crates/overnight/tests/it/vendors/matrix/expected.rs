@@ -4,22 +4,22 @@
 use super::agent::Agent;
 use super::columns::Column;
 
-const PUBLISHED: &str = "completed → published; no attempt; 0 left";
-const RESUMED: &str = "completed, completed, session resume → published; 1 attempt; 0 left";
-const TURNS: &str = "budget_stop (turns) → budget_turns; no attempt; 0 left";
-const OWN_TURNS: &str = "max_turns → budget_turns; 1 attempt; 0 left";
-const LOGIN: &str = "login_expired → waits: agent_login; no attempt; 0 left";
-const QUOTA: &str = "rate_limited → waits: rate_limited; no attempt; 0 left";
-const QUOTA_UNTIL: &str = "rate_limited → waits: rate_limited until its reset; no attempt; 0 left";
-const OVERLOADED: &str = "overloaded → waits: overloaded; no attempt; 0 left";
-const HUNG: &str = "timed_out (idle) → agent_timed_out; 1 attempt; 0 left";
-const BUSY: &str = "timed_out (busy) → agent_timed_out; 1 attempt; 0 left";
-const LOOPED: &str = "looped → agent_failed; 1 attempt; 0 left";
-const TIME: &str = "budget_stop (time) → budget_time; no attempt; 0 left";
-const CRASHED: &str = "crashed → agent_failed; 1 attempt; 0 left";
-const TAKEN_UP: &str = "interrupted, completed → published; no attempt; 0 left";
-const ASKED: &str = "completed → needs_input; no attempt; 0 left";
-const NO_CHANGES: &str = "completed → no_changes; 1 attempt; 0 left";
+const PUBLISHED: &str = "completed → published; 0 failed; 0 left";
+const RESUMED: &str = "completed, completed, session resume → published; 1 failed; 0 left";
+const TURNS: &str = "budget_stop (turns) → budget_turns; 0 failed; 0 left";
+const OWN_TURNS: &str = "max_turns → budget_turns; 1 failed; 0 left";
+const LOGIN: &str = "login_expired → waits: agent_login; 0 failed; 0 left";
+const QUOTA: &str = "rate_limited → waits: rate_limited; 0 failed; 0 left";
+const QUOTA_UNTIL: &str = "rate_limited → waits: rate_limited until its reset; 0 failed; 0 left";
+const OVERLOADED: &str = "overloaded → waits: overloaded; 0 failed; 0 left";
+const HUNG: &str = "timed_out (idle) → agent_timed_out; 1 failed; 0 left";
+const BUSY: &str = "timed_out (busy) → agent_timed_out; 1 failed; 0 left";
+const LOOPED: &str = "looped → agent_failed; 1 failed; 0 left";
+const TIME: &str = "budget_stop (time) → budget_time; 0 failed; 0 left";
+const CRASHED: &str = "crashed → agent_failed; 1 failed; 0 left";
+const TAKEN_UP: &str = "interrupted, completed → published; 0 failed; 0 left";
+const ASKED: &str = "completed → needs_input; 0 failed; 0 left";
+const NO_CHANGES: &str = "completed → no_changes; 1 failed; 0 left";
 
 /// One row, in the order of [`Agent::ALL`].
 fn row(column: Column) -> [&'static str; 7] {
@@ -27,11 +27,11 @@ fn row(column: Column) -> [&'static str; 7] {
     match column {
         Column::Success | Column::Flood | Column::FollowUp => real(PUBLISHED, PUBLISHED, PUBLISHED),
         Column::Resume => {
-            let fresh = "completed, completed, session fresh → published; 1 attempt; 0 left";
+            let fresh = "completed, completed, session fresh → published; 1 failed; 0 left";
             real(RESUMED, RESUMED, fresh)
         }
         Column::MaxTurns => {
-            let refused = "no turn → refused; no attempt; 0 left";
+            let refused = "no turn → refused; 0 failed; 0 left";
             [OWN_TURNS, TURNS, TURNS, OWN_TURNS, TURNS, TURNS, refused]
         }
         Column::Unauthorized => real(LOGIN, LOGIN, CRASHED),
@@ -42,7 +42,7 @@ fn row(column: Column) -> [&'static str; 7] {
         Column::EndlessLoop => [TIME, TIME, LOOPED, LOOPED, TIME, BUSY, BUSY],
         Column::Sigterm => real(TAKEN_UP, TAKEN_UP, TAKEN_UP),
         Column::Question => {
-            let told = "needs_input → needs_input; no attempt; 0 left";
+            let told = "needs_input → needs_input; 0 failed; 0 left";
             [ASKED, NO_CHANGES, ASKED, ASKED, ASKED, told, NO_CHANGES]
         }
     }

@@ -135,5 +135,5 @@ fn what_was_seen_is_told_in_one_line() {
         left: 0,
         detail: String::new(),
     };
-    assert_eq!(seen.to_string(), "timed_out (idle), completed → published; 1 attempt; 0 left");
+    assert_eq!(seen.to_string(), "timed_out (idle), completed → published; 1 failed; 0 left");
 }

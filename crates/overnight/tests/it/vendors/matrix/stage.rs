@@ -147,12 +147,7 @@ impl Seen {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let attempts = match self.failed {
-            0 => "no attempt".to_owned(),
-            1 => "1 attempt".to_owned(),
-            many => format!("{many} attempts"),
-        };
         let turns = if self.turns.is_empty() { "no turn".to_owned() } else { self.turns.join(", ") };
-        write!(f, "{turns} → {}; {attempts}; {} left", self.end, self.left)
+        write!(f, "{turns} → {}; {} failed; {} left", self.end, self.failed, self.left)
     }
 }
