@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod asking;
 mod backend;
 mod catalogue;
 mod claude;
@@ -22,6 +23,8 @@ mod opencode;
 mod qwen;
 pub mod rehearsal;
 mod status;
+#[cfg(test)]
+mod stuck_tests;
 mod summary;
 #[cfg(test)]
 mod testing;

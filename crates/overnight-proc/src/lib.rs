@@ -52,6 +52,7 @@
 
 mod child;
 mod clock;
+mod cpu;
 mod drive;
 mod error;
 mod feed;
@@ -63,6 +64,7 @@ mod log;
 mod output;
 mod plan;
 mod probe;
+mod quiet;
 mod record;
 mod space;
 mod spawn;

@@ -95,6 +95,8 @@ pub fn asked(args: &OrderArgs) -> Result<Layer, AppError> {
         disallowed_tools: tools(&agent.deny_tool),
         billing: agent.billing,
         silence: None,
+        silence_busy: None,
+        leave: None,
         grace: None,
         compact_after: None,
         limits: LimitLayer {

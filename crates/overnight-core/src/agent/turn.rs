@@ -98,8 +98,25 @@ pub enum TurnOutcome {
     Refused {
         detail: String,
     },
+    /// It was stopped: after too long a silence, or else after too long in all.
     TimedOut {
         silent: bool,
+        /// Of a silent turn: whether its processes used no processor time either. `None`: not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idle: Option<bool>,
+    },
+    /// The vendor's program, or its vendor, does not take what it is configured to: a model that is not there, a flag that
+    /// the program does not know. Trying again does not help.
+    Misconfigured {
+        detail: String,
+    },
+    /// It was ended because the model repeated itself. The session would go on with that.
+    Looped {
+        detail: String,
+    },
+    /// The conversation is longer than the model takes. The session cannot go on.
+    ContextFull {
+        detail: String,
     },
     /// The session to be resumed is not there any more.
     SessionLost,
@@ -161,4 +178,7 @@ pub struct TurnReport {
     pub usage: Usage,
     /// The agent's last words, cut to 20,000 characters. Data for people, evidence of nothing.
     pub final_text: Option<String>,
+    /// What the agent asked a person, when it left off with that and was given no answer. Data for people, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
 }

@@ -52,8 +52,13 @@ fn a_session_is_opened_when_its_process_is_there_and_not_before() {
 
 #[test]
 fn its_end_closes_it_with_what_was_told() {
-    let report =
-        TurnReport { outcome: TurnOutcome::Completed, session: None, usage: usage(7), final_text: None };
+    let report = TurnReport {
+        outcome: TurnOutcome::Completed,
+        session: None,
+        usage: usage(7),
+        final_text: None,
+        asked: None,
+    };
     let elapsed = Duration::from_secs(9);
     let input = Input::Done { output: StageOutput::Turn { report }, elapsed };
     let closed = SpendChange::Closed { turn: 3, usage: Some(usage(7)), wall: Some(elapsed) };

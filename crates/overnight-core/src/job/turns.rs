@@ -171,10 +171,14 @@ pub(super) fn collected(
         (TurnOutcome::Completed, Some(tip)) => {
             Step::to(JobState::Verifying { trail, ground: ground.clone(), tip, diff })
         }
-        (TurnOutcome::Completed, None) => {
-            let detail = "the agent ended without changing anything";
-            retry(trail, ground, Retry::new(Feedback::NoChanges, EndReason::NoChanges, detail), order)
-        }
+        (TurnOutcome::Completed, None) => match &report.asked {
+            // Asked again, it would ask again.
+            Some(question) => give_up(trail, ground, gives_up(EndReason::NeedsInput, question), order),
+            None => {
+                let detail = "the agent ended without changing anything";
+                retry(trail, ground, Retry::new(Feedback::NoChanges, EndReason::NoChanges, detail), order)
+            }
+        },
         (TurnOutcome::RateLimited { reset, detail }, _) => {
             no_answer(trail, ground, (ParkReason::RateLimited, detail, *reset), (asking, now), order)
         }
@@ -215,6 +219,15 @@ pub(super) fn collected(
         (TurnOutcome::TimedOut { .. }, _) => {
             let detail = "the agent gave no sign of life for too long and was stopped";
             retry(trail, ground, Retry::new(Feedback::TimedOut, EndReason::AgentTimedOut, detail), order)
+        }
+        (TurnOutcome::Misconfigured { detail }, _) => {
+            give_up(trail, ground, gives_up(EndReason::ConfigInvalid, detail), order)
+        }
+        (TurnOutcome::Looped { detail } | TurnOutcome::ContextFull { detail }, _) => {
+            // The same conversation would come to the same end.
+            trail.session = None;
+            let feedback = Feedback::Crashed { detail: detail.clone() };
+            retry(trail, ground, Retry::new(feedback, EndReason::AgentFailed, detail.clone()), order)
         }
         (TurnOutcome::Crashed { detail }, _) => {
             let feedback = Feedback::Crashed { detail: detail.clone() };

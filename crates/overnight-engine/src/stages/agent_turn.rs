@@ -14,14 +14,12 @@ use crate::clean;
 use crate::progress::{Progress, Watcher};
 use crate::purse::Meter;
 
-/// A CLI that has given its result and does not leave is ended after this long: long enough to write its session.
-const LEAVE: Duration = Duration::from_secs(30);
-
 pub(crate) struct TurnWatch<'a> {
     driver: Driver,
     watcher: &'a Watcher,
     redact: &'a dyn Redact,
     meter: Meter,
+    leave: Duration,
     used_before: Usage,
     over: bool,
     finished: bool,
@@ -44,6 +42,7 @@ impl<'a> TurnWatch<'a> {
             watcher,
             redact,
             meter: meter.clone(),
+            leave: request.settings.leave,
             used_before: trail.used,
             over: false,
             finished: false,
@@ -78,7 +77,7 @@ impl<'a> TurnWatch<'a> {
         let breach = match exit.stopped {
             Some(StopReason::WallTimeout) => self.meter.tightest(LimitKind::Time),
             Some(StopReason::Driver | StopReason::Asked) => self.meter.breach(),
-            Some(StopReason::SilenceTimeout) | None => None,
+            Some(StopReason::SilenceTimeout { .. }) | None => None,
         };
         if let Some(breach) = breach.filter(|_| !self.finished) {
             report.outcome = TurnOutcome::BudgetStop { limit: breach.kind, breach: Some(breach) };
@@ -100,7 +99,7 @@ impl LineHandler for TurnWatch<'_> {
         Reply {
             stdin: output.stdin,
             close_stdin: output.close_stdin,
-            finish_within: output.finished.then_some(LEAVE),
+            finish_within: output.finished.then_some(self.leave),
             stop: self.over && !self.finished,
         }
     }

@@ -46,7 +46,8 @@ async fn next_session(store: &Store, claimed: &mut Claimed, first: bool) {
 }
 
 async fn ended(store: &Store, claimed: &mut Claimed, usage: Usage) {
-    let report = TurnReport { outcome: TurnOutcome::Completed, session: None, usage, final_text: None };
+    let report =
+        TurnReport { outcome: TurnOutcome::Completed, session: None, usage, final_text: None, asked: None };
     let output = StageOutput::Turn { report };
     let done = Input::Done { output, elapsed: Duration::from_secs(3) };
     advance(store, &claimed.lease, &mut claimed.job, done).await;

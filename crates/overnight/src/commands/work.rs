@@ -7,6 +7,7 @@ use overnight_engine::dispatch::{Finished, Mode, OnceEnd};
 use crate::app::{App, store_error};
 use crate::cli::Global;
 use crate::cli::work_args::WorkArgs;
+use crate::commands::agent::age;
 use crate::daemon::{self, Order};
 use crate::error::AppError;
 
@@ -28,7 +29,7 @@ pub async fn run(app: &App, global: &Global, args: &WorkArgs) -> Result<u8, AppE
         (false, false) => Mode::Forever,
     };
     let order = Order { mode, offer: args.offer.clone(), listen: args.listen };
-    let finished = daemon::run(app, global, &order).await?;
+    let finished = age::beside(app, daemon::run(app, global, &order)).await?;
     if args.once { once(app, finished) } else { Ok(left(&finished).number()) }
 }
 

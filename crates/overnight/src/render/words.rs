@@ -45,7 +45,12 @@ pub fn after_end(reason: EndReason, key: &str) -> String {
     match reason {
         EndReason::Published => String::new(),
         EndReason::Cancelled | EndReason::Interrupted => format!("start it again: overnight retry {key}"),
-        EndReason::ConfigInvalid | EndReason::RepositoryUnusable | EndReason::AgentMissing => {
+        EndReason::ConfigInvalid => {
+            format!(
+                "look at this machine: overnight doctor; or name what is accepted: overnight retry {key} --model NAME"
+            )
+        }
+        EndReason::RepositoryUnusable | EndReason::AgentMissing => {
             format!("look at this machine: overnight doctor; then: overnight retry {key}")
         }
         EndReason::NoChecks => {
@@ -54,10 +59,10 @@ pub fn after_end(reason: EndReason, key: &str) -> String {
         EndReason::VerificationFailed | EndReason::ChecksCouldNotRun => {
             format!("see why: overnight logs {key} --checks; see the change: overnight diff {key}")
         }
-        EndReason::AgentFailed
-        | EndReason::AgentTimedOut
-        | EndReason::AgentRefused
-        | EndReason::NeedsInput => {
+        EndReason::NeedsInput => {
+            format!("see how it came to ask: overnight logs {key}; answer: overnight continue {key} -m \"…\"")
+        }
+        EndReason::AgentFailed | EndReason::AgentTimedOut | EndReason::AgentRefused => {
             format!("see why: overnight logs {key}; try again: overnight retry {key}")
         }
         EndReason::NoChanges => format!("see what it said: overnight logs {key}"),
@@ -135,11 +140,22 @@ pub fn outcome(outcome: &TurnOutcome) -> Option<String> {
             Some(format!("stopped: {}", breach.unwrap_or_else(|| budget::of_vendor(*limit))))
         }
         TurnOutcome::Refused { detail } => with("refused", detail),
-        TurnOutcome::TimedOut { silent: true } => Some("stopped: no output for too long".to_owned()),
-        TurnOutcome::TimedOut { silent: false } => Some("stopped: it took too long".to_owned()),
+        TurnOutcome::TimedOut { silent: true, idle } => Some(silence(*idle).to_owned()),
+        TurnOutcome::TimedOut { silent: false, .. } => Some("stopped: it took too long".to_owned()),
+        TurnOutcome::Misconfigured { detail } => with("settings refused", detail),
+        TurnOutcome::Looped { detail } => with("went round in circles", detail),
+        TurnOutcome::ContextFull { detail } => with("the conversation is too long", detail),
         TurnOutcome::SessionLost => Some("its session is gone".to_owned()),
         TurnOutcome::Crashed { detail } => with("crashed", detail),
         TurnOutcome::Stopped => Some("stopped".to_owned()),
+    }
+}
+
+fn silence(idle: Option<bool>) -> &'static str {
+    match idle {
+        Some(true) => "stopped: no output and no work for too long (agent.silence)",
+        Some(false) => "stopped: it worked for too long without output (agent.silence_busy)",
+        None => "stopped: no output for too long (agent.silence)",
     }
 }
 

@@ -26,5 +26,6 @@ mod quota;
 mod repositories;
 mod run;
 mod settings;
+mod strange_cli;
 mod vendors;
 mod worker;

@@ -50,6 +50,7 @@ pub(super) fn states() -> Vec<JobState> {
     let (tip, diff) =
         (CommitId::parse(&"b".repeat(40)).unwrap(), DiffStat { files: 1, insertions: 2, deletions: 3 });
     let report = TurnReport {
+        asked: None,
         outcome: TurnOutcome::Completed,
         session: None,
         usage: Usage::default(),

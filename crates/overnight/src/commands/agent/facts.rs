@@ -77,10 +77,16 @@ pub async fn all(app: &App, host: &Host, agents: &[BackendId]) -> Vec<AgentFacts
 
 /// Looks at one agent.
 pub async fn of(app: &App, host: &Host, agent: BackendId) -> AgentFacts {
-    let billing = app.config().billing(agent);
     let mut settings = AgentSettings::new(agent);
     settings.program = app.config().agent.program(agent).cloned();
-    let program = program::find(&settings, host);
+    of_settings(app, host, &settings).await
+}
+
+/// Looks at the agent that these settings would start.
+pub async fn of_settings(app: &App, host: &Host, settings: &AgentSettings) -> AgentFacts {
+    let agent = settings.backend;
+    let billing = app.config().billing(agent);
+    let program = program::find(settings, host);
     let version = match &program {
         Some(program) => ask::version(app, program).await.map(|text| one_line(&text, 60)),
         None => None,
