@@ -15,6 +15,7 @@ mod claude;
 mod control;
 mod crash;
 mod db;
+mod failover;
 mod faults;
 mod follow_up;
 mod gc;

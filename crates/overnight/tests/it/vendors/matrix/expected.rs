@@ -7,7 +7,7 @@ use super::columns::Column;
 const PUBLISHED: &str = "completed → published; 0 failed; 0 left";
 const RESUMED: &str = "completed, completed, session resume → published; 1 failed; 0 left";
 const TURNS: &str = "budget_stop (turns) → budget_turns; 0 failed; 0 left";
-const OWN_TURNS: &str = "max_turns → budget_turns; 1 failed; 0 left";
+const OWN_TURNS: &str = "max_turns → budget_turns; 0 failed; 0 left";
 const LOGIN: &str = "login_expired → waits: agent_login; 0 failed; 0 left";
 const QUOTA: &str = "rate_limited → waits: rate_limited; 0 failed; 0 left";
 const QUOTA_UNTIL: &str = "rate_limited → waits: rate_limited until its reset; 0 failed; 0 left";
