@@ -70,7 +70,7 @@ pub(super) async fn carry_out(
     plan: Plan,
     progress: &(dyn Fn(&Item, Result<(), &str>) + Send + Sync),
 ) -> Result<Report, SweepError> {
-    let _alone = alone(sweeper)?;
+    let _alone = alone(sweeper).await?;
     let until = sweeper.reach.time().map(|time| Instant::now() + time);
     let is_over = || until.is_some_and(|until| Instant::now() >= until);
     let mut telling = Telling { report: Report::default(), progress };
@@ -120,15 +120,23 @@ pub(super) async fn carry_out(
     Ok(telling.report)
 }
 
+/// How long to try for the lock: a process that was started at this moment may have a copy of its descriptor until it has closed what is
+/// not its own.
+const BRIEFLY: Duration = Duration::from_millis(200);
+
 /// One sweeper at a time for each data directory. The lock ends with the process.
-fn alone(sweeper: &Sweeper) -> Result<fs::File, SweepError> {
+async fn alone(sweeper: &Sweeper) -> Result<fs::File, SweepError> {
     let path = sweeper.dirs.root().join(LOCK);
     let look = |source| SweepError::Look { path: path.clone(), source };
     let file = fs::File::options().create(true).truncate(false).write(true).open(&path).map_err(look)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(SweepError::Busy),
-        Err(fs::TryLockError::Error(source)) => Err(look(source)),
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) if began.elapsed() >= BRIEFLY => return Err(SweepError::Busy),
+            Err(fs::TryLockError::WouldBlock) => tokio::time::sleep(BRIEFLY / 20).await,
+            Err(fs::TryLockError::Error(source)) => return Err(look(source)),
+        }
     }
 }
 
