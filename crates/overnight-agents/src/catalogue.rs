@@ -4,9 +4,11 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use overnight_core::agent::{BackendId, Capabilities};
+use overnight_core::agent::{AgentSettings, BackendId, Capabilities};
 
-/// What a backend can do.
+use crate::adapter;
+
+/// What a backend can do. For those that take an adapter, what holds with any: [`capabilities_of`] says the rest.
 #[must_use]
 pub fn capabilities(backend: BackendId) -> Capabilities {
     let none = Capabilities {
@@ -54,8 +56,20 @@ pub fn capabilities(backend: BackendId) -> Capabilities {
         BackendId::Opencode => {
             Capabilities { resume: true, tokens: true, turns: true, cost: true, model: true, ..none }
         }
-        BackendId::Command => none,
+        // Agents tell their usage each in its own way, most of them at the end only.
+        BackendId::Acp => Capabilities { resume: true, turns: true, permission_mode: true, ..none },
+        BackendId::Adapter | BackendId::Command => none,
         BackendId::Rehearsal => Capabilities { resume: true, tokens: true, turns: true, cost: true, ..none },
+    }
+}
+
+/// What an agent with these settings can do.
+#[must_use]
+pub fn capabilities_of(settings: &AgentSettings) -> Capabilities {
+    let base = capabilities(settings.backend);
+    match settings.adapter.as_deref() {
+        Some(adapter) if adapter.backend() == settings.backend => adapter::capabilities(adapter, base),
+        Some(_) | None => base,
     }
 }
 
@@ -74,7 +88,7 @@ pub fn login_hint(backend: BackendId) -> &'static str {
         BackendId::Opencode => {
             "run `opencode auth login`; with key billing set the provider's key, as OPENAI_API_KEY"
         }
-        BackendId::Command | BackendId::Rehearsal => "",
+        BackendId::Acp | BackendId::Adapter | BackendId::Command | BackendId::Rehearsal => "",
     }
 }
 
@@ -87,6 +101,8 @@ pub fn how_to_install(backend: BackendId) -> &'static str {
         BackendId::Gemini => "install it: npm install -g @google/gemini-cli",
         BackendId::Qwen => "install it: npm install -g @qwen-code/qwen-code",
         BackendId::Opencode => "install it: npm install -g opencode-ai",
+        BackendId::Acp => "name an agent's command: --acp 'program argument …'",
+        BackendId::Adapter => "describe it in [agent.adapters.NAME] of the configuration",
         BackendId::Command => "name a program: --command 'program argument …'",
         BackendId::Rehearsal => "it is built in",
     }
@@ -101,7 +117,7 @@ pub fn usual_programs(backend: BackendId) -> &'static [&'static str] {
         BackendId::Gemini => &["gemini"],
         BackendId::Qwen => &["qwen"],
         BackendId::Opencode => &["opencode"],
-        BackendId::Command | BackendId::Rehearsal => &[],
+        BackendId::Acp | BackendId::Adapter | BackendId::Command | BackendId::Rehearsal => &[],
     }
 }
 
@@ -126,7 +142,7 @@ pub fn login_places(backend: BackendId) -> Option<LoginPlace> {
         BackendId::Gemini => ("GEMINI_CLI_HOME", ".gemini/oauth_creds.json", ".gemini/oauth_creds.json"),
         BackendId::Qwen => ("QWEN_HOME", "oauth_creds.json", ".qwen/oauth_creds.json"),
         BackendId::Opencode => ("XDG_DATA_HOME", "opencode/auth.json", ".local/share/opencode/auth.json"),
-        BackendId::Command | BackendId::Rehearsal => return None,
+        BackendId::Acp | BackendId::Adapter | BackendId::Command | BackendId::Rehearsal => return None,
     };
     Some(LoginPlace { variable, within, at_home })
 }
@@ -193,7 +209,7 @@ pub fn known_good(backend: BackendId) -> Option<KnownGood> {
         BackendId::Gemini => Some(KnownGood::only(Version(0, 61, 0))),
         BackendId::Qwen => Some(KnownGood::only(Version(0, 24, 4))),
         BackendId::Opencode => Some(KnownGood::only(Version(1, 18, 33))),
-        BackendId::Command | BackendId::Rehearsal => None,
+        BackendId::Acp | BackendId::Adapter | BackendId::Command | BackendId::Rehearsal => None,
     }
 }
 

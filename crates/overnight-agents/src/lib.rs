@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod acp;
+mod adapter;
 mod backend;
 mod catalogue;
 mod claude;
@@ -29,7 +31,7 @@ mod turn;
 
 pub use backend::{GivenFile, HostFacts, PlanError, check, given_files, plan};
 pub use catalogue::{
-    KnownGood, LoginPlace, Version, capabilities, how_to_install, known_good, login_hint, login_places,
-    usual_programs,
+    KnownGood, LoginPlace, Version, capabilities, capabilities_of, how_to_install, known_good, login_hint,
+    login_places, usual_programs,
 };
 pub use driver::{Driver, DriverOutput, Salvage, driver, replay, salvage};

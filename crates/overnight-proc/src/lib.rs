@@ -52,6 +52,7 @@
 
 mod child;
 mod clock;
+mod converse;
 mod drive;
 mod error;
 mod feed;
@@ -69,6 +70,7 @@ mod spawn;
 mod watch;
 
 pub use clock::{boot_clock, monotonic_clock};
+pub use converse::converse;
 pub use drive::{Line, LineHandler, Reply, Running};
 pub use error::SpawnError;
 pub use files::raise_file_limit;

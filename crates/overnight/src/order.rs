@@ -9,6 +9,7 @@ use overnight_core::policy::budget;
 use overnight_core::text::one_line;
 use overnight_engine::repo_file;
 
+use crate::agents::{self, Agent};
 use crate::cli::run_args::{AgentArgs, LimitArgs, OrderArgs, VerifyArgs};
 use crate::cli::words;
 use crate::config::Config;
@@ -56,24 +57,27 @@ pub fn check_prompt(prompt: &str) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Which backend the arguments name, if any. A command or a script names its backend.
+/// Which agent the arguments name, if any. A command or a script names its backend.
 ///
 /// # Errors
-/// When they contradict each other.
-pub fn named_backend(args: &AgentArgs) -> Result<Option<BackendId>, AppError> {
-    let implied = match (&args.command, &args.script) {
-        (Some(_), _) => Some((BackendId::Command, "--command")),
-        (None, Some(_)) => Some((BackendId::Rehearsal, "--script")),
-        (None, None) => None,
+/// When they contradict each other, or name none that there is.
+pub fn named_agent(args: &AgentArgs, config: &Config) -> Result<Option<Agent>, AppError> {
+    let implied = match (&args.command, &args.script, &args.acp) {
+        (Some(_), _, _) => Some((Agent::from(BackendId::Command), "--command")),
+        (None, Some(_), _) => Some((Agent::from(BackendId::Rehearsal), "--script")),
+        (None, None, Some(command)) => Some((agents::of_command(command)?, "--acp")),
+        (None, None, None) => None,
     };
-    match (args.agent, implied) {
-        (Some(named), Some((implied, flag))) if named != implied => {
-            let what = format!("{flag} belongs to the {implied} agent, but --agent names {named}");
+    let Some(name) = &args.agent else { return Ok(implied.map(|(agent, _)| agent)) };
+    let named = agents::named(name, &config.agent)?;
+    match implied {
+        Some((implied, flag)) if named != implied.backend.into() => {
+            let implied = implied.backend;
+            let what = format!("{flag} belongs to the {implied} agent, but --agent names {name}");
             Err(AppError::usage(what).help(format!("leave one of the two out: {flag} or --agent")))
         }
-        (Some(named), _) => Ok(Some(named)),
-        (None, Some((implied, _))) => Ok(Some(implied)),
-        (None, None) => Ok(None),
+        Some((implied, _)) => Ok(Some(implied)),
+        None => Ok(Some(named)),
     }
 }
 
@@ -83,20 +87,20 @@ pub fn named_backend(args: &AgentArgs) -> Result<Option<BackendId>, AppError> {
 /// # Errors
 /// When the command cannot be split, or something the backend needs is missing.
 pub fn agent(
-    backend: BackendId,
+    agent: &Agent,
     args: &AgentArgs,
     config: &Config,
     cwd: &Path,
 ) -> Result<AgentSettings, AppError> {
-    let can = overnight_agents::capabilities(backend);
-    let settings = AgentSettings::new(backend);
+    let settings = agent.settings();
+    let can = overnight_agents::capabilities_of(&settings);
     let mut settings = AgentSettings {
         silence: config.agent.silence,
         grace: config.agent.grace,
         billing: config.agent.billing,
         ..settings
     };
-    settings.program = config.agent.program(backend).cloned();
+    settings.program = config.agent.program(agent.backend).cloned();
     if can.model {
         settings.model.clone_from(&config.agent.model);
     }
@@ -154,11 +158,16 @@ fn complete(settings: &AgentSettings) -> Result<(), AppError> {
             Err(AppError::usage("the rehearsal agent needs a script")
                 .help("--script FILE; overnight demo shows one at work"))
         }
+        BackendId::Acp if settings.adapter.is_none() => {
+            Err(AppError::usage("the acp agent needs a command").help("--acp 'program argument …'"))
+        }
         BackendId::Claude
         | BackendId::Codex
         | BackendId::Gemini
         | BackendId::Qwen
         | BackendId::Opencode
+        | BackendId::Acp
+        | BackendId::Adapter
         | BackendId::Command
         | BackendId::Rehearsal => Ok(()),
     }
@@ -203,14 +212,12 @@ pub fn limits(args: &LimitArgs, base: &JobLimits) -> JobLimits {
 /// The same order again, changed by the arguments. A change of the agent starts its settings anew from the configuration.
 ///
 /// # Errors
-/// As [`agent`] and [`named_backend`].
+/// As [`agent`] and [`named_agent`].
 pub fn changed(spec: &JobSpec, args: &OrderArgs, config: &Config, cwd: &Path) -> Result<JobSpec, AppError> {
     check_verify(&args.verify)?;
     let mut spec = spec.clone();
-    match named_backend(&args.agent)? {
-        Some(backend) if backend != spec.agent.backend => {
-            spec.agent = agent(backend, &args.agent, config, cwd)?
-        }
+    match named_agent(&args.agent, config)? {
+        Some(named) if !named.is_of(&spec.agent) => spec.agent = agent(&named, &args.agent, config, cwd)?,
         Some(_) | None => change_agent(&mut spec.agent, &args.agent, cwd)?,
     }
     spec.limits = limits(&args.limits, &spec.limits);
@@ -242,15 +249,15 @@ pub fn is_local(spec: &JobSpec) -> bool {
 /// # Errors
 /// Names the flags, or what is wrong with the settings.
 pub fn check_enforceable(spec: &JobSpec, root: bool) -> Result<(), AppError> {
-    let backend = spec.agent.backend;
+    let name = spec.agent.name();
     overnight_agents::check(&spec.agent, root)
         .map_err(|error| AppError::usage(error.to_string()).help(error.hint()))?;
-    let not_kept = budget::unenforceable(&spec.limits, overnight_agents::capabilities(backend));
+    let not_kept = budget::unenforceable(&spec.limits, overnight_agents::capabilities_of(&spec.agent));
     if not_kept.is_empty() {
         return Ok(());
     }
     let flags: Vec<&str> = not_kept.iter().map(|limit| limit.flag()).collect();
-    let what = format!("the {backend} agent gives no way to keep {}", flags.join(" and "));
+    let what = format!("the {name} agent gives no way to keep {}", flags.join(" and "));
     Err(AppError::usage(what).help(
         "use --max-time and --attempts with it, or choose another agent; a configured limit is lifted with none, \
          as in OVERNIGHT_LIMITS_COST=none",

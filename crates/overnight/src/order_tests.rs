@@ -42,9 +42,19 @@ fn prompts_that_say_nothing_are_refused() {
 #[test]
 fn a_command_or_a_script_names_its_agent() {
     let command = AgentArgs { command: Some("x".into()), ..AgentArgs::default() };
-    assert_eq!(named_backend(&command).unwrap(), Some(BackendId::Command));
-    let wrong = AgentArgs { agent: Some(BackendId::Claude), ..command };
-    let error = named_backend(&wrong).unwrap_err();
+    let config = Config::default();
+    assert_eq!(named_agent(&command, &config).unwrap(), Some(BackendId::Command.into()));
+    let same = AgentArgs { agent: Some("command".into()), ..command.clone() };
+    assert_eq!(named_agent(&same, &config).unwrap(), Some(BackendId::Command.into()));
+    let acp = AgentArgs { acp: Some("gemini --acp".into()), ..AgentArgs::default() };
+    let spoken = named_agent(&acp, &config).unwrap().unwrap();
+    let both = AgentArgs { agent: Some("acp".into()), ..acp };
+    assert_eq!(named_agent(&both, &config).unwrap(), Some(spoken.clone()));
+    assert_eq!((spoken.backend, spoken.name()), (BackendId::Acp, "acp-gemini"));
+    let bare = agent(&BackendId::Acp.into(), &AgentArgs::default(), &config, Path::new("/"));
+    assert_eq!(bare.unwrap_err().what, "the acp agent needs a command");
+    let wrong = AgentArgs { agent: Some("claude".into()), ..command };
+    let error = named_agent(&wrong, &config).unwrap_err();
     assert_eq!(error.what, "--command belongs to the command agent, but --agent names claude");
 }
 
@@ -54,11 +64,11 @@ fn configured_settings_go_only_to_agents_that_have_them() {
     config.agent.model = Some("m".into());
     config.agent.billing = Billing::Key;
     let args = AgentArgs { command: Some("sed -i 's/a b/c/' f".into()), ..AgentArgs::default() };
-    let settings = agent(BackendId::Command, &args, &config, Path::new("/")).unwrap();
+    let settings = agent(&BackendId::Command.into(), &args, &config, Path::new("/")).unwrap();
     assert_eq!((settings.model, settings.command.len()), (None, 4));
-    let settings = agent(BackendId::Claude, &AgentArgs::default(), &config, Path::new("/")).unwrap();
+    let settings = agent(&BackendId::Claude.into(), &AgentArgs::default(), &config, Path::new("/")).unwrap();
     assert_eq!(settings.model.as_deref(), Some("m"));
-    assert!(agent(BackendId::Rehearsal, &AgentArgs::default(), &config, Path::new("/")).is_err());
+    assert!(agent(&BackendId::Rehearsal.into(), &AgentArgs::default(), &config, Path::new("/")).is_err());
 }
 
 #[test]

@@ -11,6 +11,7 @@ use overnight_core::text::one_line;
 use overnight_engine::{Host, program};
 use overnight_git::Source;
 
+use crate::agents::{self, Agent};
 use crate::app::App;
 use crate::cli::run_args::WishArgs;
 use crate::error::AppError;
@@ -36,7 +37,7 @@ pub struct Ground {
     site: Site,
     source: Source,
     host: Host,
-    backend: BackendId,
+    agent: Agent,
 }
 
 impl Ground {
@@ -46,14 +47,14 @@ impl Ground {
     /// Says what is missing or does not fit.
     pub async fn look(app: &App, args: &WishArgs, site: Site) -> Result<Self, AppError> {
         order::check_verify(&args.order.verify)?;
-        let named = order::named_backend(&args.order.agent)?;
+        let named = order::named_agent(&args.order.agent, app.config())?;
         let git = app.git().await?;
         let source = repository::look(app, &git, &args.repo).await?;
         let host = app.host()?;
         let elsewhere = site == Site::Anywhere && args.publish.pr;
-        let backend = choose_backend(app, named, &host, elsewhere)?;
+        let agent = choose_agent(app, named, &host, elsewhere)?;
         let target = repository::target(app, &source, args, site).await?;
-        Ok(Self { target, site, source, host, backend })
+        Ok(Self { target, site, source, host, agent })
     }
 
     /// The order for this prompt, which is one that can be worked on.
@@ -72,7 +73,7 @@ impl Ground {
             publication: self.target.publication.clone(),
             verify: order::verify(&args.order.verify, config),
             accept_base_failures: args.order.verify.accept_base_failures,
-            agent: order::agent(self.backend, &args.order.agent, config, app.env.cwd())?,
+            agent: order::agent(&self.agent, &args.order.agent, config, app.env.cwd())?,
             choice: Choice::default(),
             limits: order::limits(&args.order.limits, &config.limits),
             author: author(app, &self.source),
@@ -119,6 +120,10 @@ pub fn ready(spec: &JobSpec, host: &Host) -> Result<(), AppError> {
 fn present(spec: &JobSpec, host: &Host) -> Result<(), AppError> {
     match spec.agent.backend {
         BackendId::Command => command_is_there(&spec.agent.command, host),
+        BackendId::Acp | BackendId::Adapter => match spec.agent.adapter.as_deref() {
+            Some(adapter) => command_is_there(&[adapter.argv.program().to_owned()], host),
+            None => Ok(()),
+        },
         BackendId::Rehearsal => {
             spec.agent.script.as_ref().map_or(Ok(()), |script| order::check_script(script))
         }
@@ -161,21 +166,19 @@ fn command_is_there(command: &[String], host: &Host) -> Result<(), AppError> {
 
 /// Named, else configured, else the first vendor's program that is installed, or that a worker elsewhere may have. Never the
 /// rehearsal unless it was asked for.
-fn choose_backend(
-    app: &App,
-    named: Option<BackendId>,
-    host: &Host,
-    elsewhere: bool,
-) -> Result<BackendId, AppError> {
-    if let Some(backend) = named.or(app.config().agent.default) {
-        return Ok(backend);
+fn choose_agent(app: &App, named: Option<Agent>, host: &Host, elsewhere: bool) -> Result<Agent, AppError> {
+    let config = &app.config().agent;
+    match (named, &config.default) {
+        (Some(agent), _) => return Ok(agent),
+        (None, Some(name)) => return agents::named(name, config),
+        (None, None) => {}
     }
     let vendors = BackendId::VENDORS;
-    let configured = |backend: &BackendId| app.config().agent.program(*backend).is_some();
+    let configured = |backend: &BackendId| config.program(*backend).is_some();
     let found =
         vendors.into_iter().find(|backend| configured(backend) || program::usual(*backend, host).is_some());
     let usual = elsewhere.then_some(vendors[0]);
-    found.or(usual).ok_or_else(|| {
+    found.or(usual).map(Agent::from).ok_or_else(|| {
         let looked: Vec<&str> = vendors.iter().flat_map(|backend| overnight_agents::usual_programs(*backend)).copied().collect();
         let how = how_to_install(vendors[0]);
         AppError::usage(format!("no agent is installed: looked for {} in PATH", looked.join(", "))).help(format!(

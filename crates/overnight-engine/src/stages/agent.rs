@@ -92,7 +92,7 @@ async fn ensure_workspace(seat: &mut Seat<'_>, ground: &Ground, trail: &Trail) -
 
 fn session(seat: &Seat<'_>, trail: &Trail) -> SessionStart {
     let known =
-        trail.session.clone().filter(|_| overnight_agents::capabilities(seat.job.spec.agent.backend).resume);
+        trail.session.clone().filter(|_| overnight_agents::capabilities_of(&seat.job.spec.agent).resume);
     known.map_or_else(|| SessionStart::Fresh(fresh_session()), SessionStart::Resume)
 }
 
@@ -213,10 +213,12 @@ fn host_facts(seat: &Seat<'_>) -> Result<HostFacts, StageError> {
     let settings = &seat.job.spec.agent;
     let program = crate::program::find(settings, host).ok_or_else(|| {
         let backend = settings.backend;
-        let usual = overnight_agents::usual_programs(backend).join(", ");
+        let described = settings.adapter.as_ref().map(|adapter| adapter.argv.program().to_owned());
+        let usual = described.unwrap_or_else(|| overnight_agents::usual_programs(backend).join(", "));
         let hint = overnight_agents::login_hint(backend);
+        let name = settings.name();
         let detail =
-            format!("no program for the {backend} agent was found (looked for {usual} in PATH); {hint}");
+            format!("no program for the {name} agent was found (looked for {usual} in PATH); {hint}");
         trouble::end(EndReason::AgentMissing, detail)
     })?;
     Ok(HostFacts {

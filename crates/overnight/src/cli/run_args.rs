@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use overnight_core::agent::{BackendId, Billing, Effort};
+use overnight_core::agent::{Billing, Effort};
 use overnight_core::units::MicroDollars;
 
+use super::agent_args::AgentNames;
 use super::values;
 
 /// `overnight run`.
@@ -84,12 +85,15 @@ pub struct OrderArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Agent")]
 pub struct AgentArgs {
-    /// Which agent works [default: as configured, else the first one installed]
-    #[arg(long, value_name = "NAME", value_parser = backends())]
-    pub agent: Option<BackendId>,
+    /// Which agent works, or the name of an adapter [default: as configured, else the first one installed]
+    #[arg(long, value_name = "NAME", value_parser = AgentNames)]
+    pub agent: Option<String>,
     /// A program that edits the tree, with its arguments; it gets the prompt on standard input (implies --agent command)
     #[arg(long, value_name = "ARGV")]
     pub command: Option<String>,
+    /// An agent that speaks the Agent Client Protocol, with its arguments, like 'gemini --acp' (implies --agent acp)
+    #[arg(long, value_name = "ARGV", conflicts_with_all = ["command", "script"])]
+    pub acp: Option<String>,
     /// A rehearsal script (implies --agent rehearsal)
     #[arg(long, value_name = "FILE", conflicts_with = "command")]
     pub script: Option<PathBuf>,
@@ -162,10 +166,6 @@ pub struct OutputArgs {
 }
 
 // Closed sets are given to clap as such, so that it completes them and offers the nearest.
-
-fn backends() -> impl TypedValueParser<Value = BackendId> {
-    PossibleValuesParser::new(BackendId::ALL.map(BackendId::as_str)).try_map(|text| values::backend(&text))
-}
 
 fn efforts() -> impl TypedValueParser<Value = Effort> {
     PossibleValuesParser::new(Effort::ALL.map(Effort::as_str)).try_map(|text| values::effort(&text))

@@ -68,5 +68,5 @@ fn announce(app: &App, job: &Job, target: &Target) {
 #[must_use]
 pub fn agent(spec: &JobSpec) -> String {
     let model = spec.agent.model.as_deref().map(|model| format!(" ({})", one_line(model, 60)));
-    format!("{}{}", spec.agent.backend, model.unwrap_or_default())
+    format!("{}{}", spec.agent.name(), model.unwrap_or_default())
 }

@@ -3,10 +3,12 @@
 
 use std::ops::Range;
 
+use overnight_core::agent::Adapter;
 use overnight_core::text::nearest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::adapters::adapters;
 use super::settings::{HOST_SETTINGS, Input, SETTINGS};
 
 /// A key that a file sets.
@@ -25,6 +27,8 @@ pub enum Key {
     Plain(usize),
     /// Index into [`HOST_SETTINGS`].
     Host { host: String, setting: usize },
+    /// A whole `agent.adapters.<name>`.
+    Adapter(Box<Adapter>),
 }
 
 /// A mistake and the bytes it stands in.
@@ -59,6 +63,13 @@ fn walk(table: &DeTable<'_>, above: &str, found: &mut Vec<Entry>) -> Result<(), 
             found.push(Entry { key: Key::Plain(setting), input: input(value)?, span: value.span() });
         } else if key == "forge.hosts" {
             hosts(table_of(value, &key)?, found)?;
+        } else if key == "agent.adapters" {
+            let read = adapters(table_of(value, &key)?)?;
+            found.extend(read.into_iter().map(|(adapter, span)| Entry {
+                input: Input::Text(adapter.name.to_string()),
+                key: Key::Adapter(Box::new(adapter)),
+                span,
+            }));
         } else if is_section(&key) {
             walk(table_of(value, &key)?, &format!("{key}."), found)?;
         } else {
@@ -89,7 +100,10 @@ fn hosts(table: &DeTable<'_>, found: &mut Vec<Entry>) -> Result<(), Mistake> {
     Ok(())
 }
 
-fn table_of<'t, 'i>(value: &'t Spanned<DeValue<'i>>, key: &str) -> Result<&'t DeTable<'i>, Mistake> {
+pub(super) fn table_of<'t, 'i>(
+    value: &'t Spanned<DeValue<'i>>,
+    key: &str,
+) -> Result<&'t DeTable<'i>, Mistake> {
     value.get_ref().as_table().ok_or_else(|| Mistake {
         what: format!("`{key}` is a section, not a value"),
         label: format!("write [{key}] and settings below it"),
@@ -129,11 +143,12 @@ fn input(value: &Spanned<DeValue<'_>>) -> Result<Input, Mistake> {
 
 fn known_keys() -> impl Iterator<Item = &'static str> {
     let sections =
-        "agent database forge gc git limits retention serve ui verify worker forge.hosts".split(' ');
+        "agent database forge gc git limits retention serve ui verify worker forge.hosts agent.adapters"
+            .split(' ');
     SETTINGS.iter().map(|setting| setting.key).chain(sections)
 }
 
-fn unknown<'a>(key: &str, span: Range<usize>, known: impl Iterator<Item = &'a str>) -> Mistake {
+pub(super) fn unknown<'a>(key: &str, span: Range<usize>, known: impl Iterator<Item = &'a str>) -> Mistake {
     let label = match nearest(key, known) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => "there is no such setting".to_owned(),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::file::{self, Entry, Key, Mistake};
 use super::settings::{HOST_SETTINGS, Input, SETTINGS};
 use super::{Config, Environment};
+use crate::agents;
 use crate::cli::Global;
 use crate::error::{AppError, Place};
 
@@ -146,6 +147,11 @@ impl Loaded {
                 (setting.set)(place, &entry.input).map_err(|why| (key.clone(), why))?;
                 Ok(key)
             }
+            Key::Adapter(adapter) => {
+                let key = format!("agent.adapters.{}", adapter.name);
+                self.config.agent.adapters.insert(adapter.name.clone(), (**adapter).clone());
+                Ok(key)
+            }
         }
     }
 
@@ -167,7 +173,22 @@ impl Loaded {
             let text = "worker.heartbeat must be at most a third of worker.lease: one lost heartbeat must not cost a job";
             return Err(ConfigError::Together(text.to_owned()));
         }
-        Ok(())
+        self.check_default_agent()
+    }
+
+    /// Which adapters there are is known only when every file was read.
+    fn check_default_agent(&self) -> Result<(), ConfigError> {
+        let agent = &self.config.agent;
+        match &agent.default {
+            Some(name) if agents::find(name, agent).is_none() => {
+                let place = self.origins.get("agent.default").map(ToString::to_string).unwrap_or_default();
+                Err(ConfigError::Together(format!(
+                    "{place}: agent.default: {}",
+                    agents::unknown(name, agent)
+                )))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! where each value came from. Must not read a repository's own file: whoever can change a repository must not change
 //! what its agent may do.
 
+mod adapters;
 pub mod environment;
 pub mod file;
 pub mod load;
@@ -16,7 +17,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use overnight_core::agent::{BackendId, Billing, Effort};
+use overnight_core::agent::adapter::AdapterName;
+use overnight_core::agent::{Adapter, BackendId, Billing, Effort};
 use overnight_core::job::{JobLimits, Label};
 use overnight_core::worker::HealthPolicy;
 use overnight_engine::sweep::Retention;
@@ -52,7 +54,10 @@ pub struct Config {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentConfig {
-    pub default: Option<BackendId>,
+    /// A name: of a backend, or of one of the adapters.
+    pub default: Option<String>,
+    /// Agents that are described instead of built in.
+    pub adapters: BTreeMap<AdapterName, Adapter>,
     /// The vendors' programs, where they are not found in `PATH` by their usual names.
     pub programs: Programs,
     pub model: Option<String>,
@@ -87,7 +92,7 @@ impl AgentConfig {
             BackendId::Gemini => self.programs.gemini.as_ref(),
             BackendId::Qwen => self.programs.qwen.as_ref(),
             BackendId::Opencode => self.programs.opencode.as_ref(),
-            BackendId::Command | BackendId::Rehearsal => None,
+            BackendId::Acp | BackendId::Adapter | BackendId::Command | BackendId::Rehearsal => None,
         }
     }
 }
@@ -143,6 +148,7 @@ impl Default for Config {
         Self {
             agent: AgentConfig {
                 default: None,
+                adapters: BTreeMap::new(),
                 programs: Programs::default(),
                 model: None,
                 effort: None,

@@ -71,7 +71,7 @@ fn a_whole_file_is_read() {
     )
     .unwrap();
     let config = &loaded.config;
-    assert_eq!(config.agent.default, Some(BackendId::Claude));
+    assert_eq!(config.agent.default.as_deref(), Some("claude"));
     assert_eq!(config.agent.allowed_tools, ["Edit", "Bash(git *)"]);
     assert_eq!(config.limits.cost.map(|cost| cost.0), Some(5_000_000));
     assert_eq!(config.limits.tokens, Some(200_000));

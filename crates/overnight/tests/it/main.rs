@@ -9,6 +9,7 @@
               only the functions marked as tests for tests"
 )]
 
+mod adapter;
 mod bad_input;
 mod budget;
 mod claude;

@@ -7,11 +7,11 @@ use crate::cli::values;
 pub(super) const AGENT: &[Setting] = &[
     Setting {
         key: "agent.default",
-        kind: "claude, codex, gemini, qwen, opencode, command or rehearsal",
+        kind: "claude, codex, gemini, qwen, opencode, command, rehearsal or an adapter",
         default: "the first one installed",
         about: "which agent works when none is named",
-        set: |config, input| put(&mut config.agent.default, values::backend(input.text()?)?),
-        get: |config| config.agent.default.map(|id| id.to_string()),
+        set: |config, input| put(&mut config.agent.default, input.text()?.to_owned()),
+        get: |config| config.agent.default.clone(),
     },
     Setting {
         key: "agent.program.claude",
