@@ -279,7 +279,7 @@ mod tests {
         let (mut terminals, mut heard) = terminals();
         let id = create(
             &mut terminals,
-            &json!({"command": "i=0; while [ $i -lt 500 ]; do echo \"\u{fc}$i\"; i=$((i+1)); done", "outputByteLimit": 21}),
+            &json!({"command": "i=0; while [ $i -lt 500 ]; do echo \"\u{fc}$i\"; i=$((i+1)); done", "outputByteLimit": 17}),
         );
         ended(&terminals, &mut heard, &id).await;
         let output = terminals.output(&id).unwrap();

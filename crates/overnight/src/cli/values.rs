@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn closed_sets_name_their_members() {
-        let known = "expected one of claude, codex, gemini, qwen, opencode, command, rehearsal";
+        let known = "expected one of claude, codex, gemini, qwen, opencode, acp, adapter, command, rehearsal";
         assert_eq!(backend("cluade").unwrap_err(), known);
         assert_eq!(effort("huge").unwrap_err(), "expected one of low, medium, high, xhigh, max");
         assert_eq!(billing("key"), Ok(Billing::Key));

@@ -48,12 +48,12 @@ fn show(app: &App, origin: bool, json: bool) -> Result<(), AppError> {
     app.out.data(&text)
 }
 
-/// Documentation's order first, hosts last.
+/// Documentation's order first, adapters and hosts last.
 fn order(all: &BTreeMap<String, Shown>) -> impl Iterator<Item = (&str, &Shown)> {
     let known = SETTINGS.iter().filter_map(|setting| all.get(setting.key).map(|shown| (setting.key, shown)));
     let hosts = all
         .iter()
-        .filter(|(key, _)| key.starts_with("forge.hosts."))
+        .filter(|(key, _)| key.starts_with("forge.hosts.") || key.starts_with("agent.adapters."))
         .map(|(key, shown)| (key.as_str(), shown));
     known.chain(hosts)
 }
@@ -65,6 +65,12 @@ fn all(app: &App) -> BTreeMap<String, Shown> {
     for setting in SETTINGS {
         let shown = Shown { value: (setting.get)(app.config()), origin: origin(setting.key) };
         all.insert(setting.key.to_owned(), shown);
+    }
+    for (name, adapter) in &app.config().agent.adapters {
+        let key = format!("agent.adapters.{name}");
+        let value = Vec::from(adapter.argv.clone()).join(" ");
+        let shown = Shown { value: Some(value), origin: origin(&key) };
+        all.insert(key, shown);
     }
     for (host, config) in &app.config().hosts {
         for setting in HOST_SETTINGS {

@@ -42,7 +42,7 @@ fn a_whole_adapter_is_read() {
     );
     assert_eq!(cli.exits, [(53, ExitMeaning::MaxTurns)]);
     assert_eq!((mine.protocol.clone(), mine.argv.program()), (Protocol::Acp, "mine"));
-    assert_eq!(loaded.origins["agent.adapters.mine"].to_string(), "config.toml:12");
+    assert_eq!(loaded.origins["agent.adapters.mine"].to_string(), "config.toml:13");
 }
 
 #[test]

@@ -148,6 +148,8 @@ fn what_a_description_does_not_give_is_refused() {
     place.overnight(&["agent", "doctor", "worker"]).expect_code(0);
     let page = place.overnight(&["agent", "doctor", "gone"]).expect_code(1);
     assert!(page.stdout.contains("no-such-program is not in PATH"), "{}", page.stdout);
+    let config = place.overnight(&["config", "show"]).expect_code(0);
+    assert!(config.stdout.contains("agent.adapters.gone"), "{}", config.stdout);
     place.env("OVERNIGHT_AGENT_DEFAULT", "wroker");
     run(&place, &[]).expect_code(2).expect_said(&["agent.default", "did you mean worker?"]);
 }

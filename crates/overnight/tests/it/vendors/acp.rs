@@ -72,7 +72,7 @@ fn opencode_does_its_job_over_acp() {
 fn an_agent_over_acp_needs_no_configuration() {
     let Some(mut place) = place(Vendor::Gemini, "an_agent_over_acp_needs_no_configuration") else { return };
     let model = cli::model(Vendor::Gemini, &mut place, finish(Scenario::new()));
-    let command = format!("{} --acp", place.path("bin/gemini").display());
+    let command = format!("{} --acp --model {}", place.path("bin/gemini").display(), Vendor::Gemini.model());
     place.env("OVERNIGHT_AGENT_DEFAULT", "claude").env("OVERNIGHT_AGENT_MODEL", Vendor::Gemini.model());
     run(&place, &["--acp", &command]).expect_code(0);
     published(&place);
