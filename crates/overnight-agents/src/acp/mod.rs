@@ -19,7 +19,7 @@ use overnight_core::agent::{AgentSettings, SessionStart, TurnRequest};
 use overnight_core::command::{CommandSpec, Isolation, Stdin};
 
 use crate::adapter::program_path;
-use crate::backend::{HostFacts, PlanError, turn_limits};
+use crate::backend::{HostFacts, PlanError};
 use crate::common::{Modes, bounded, check_value, prompt_with_instructions};
 use crate::environment::adapter_environment;
 use wire::{Order, Policy};
@@ -68,7 +68,7 @@ pub(crate) fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpe
     let mut spec = CommandSpec::new(&host.self_exe, &request.workspace).arg(SUBCOMMAND);
     spec.env = adapter_environment(adapter, &host.env, &request.tmp, settings.billing);
     spec.stdin = Stdin::Bytes(order);
-    spec.limits = bounded(turn_limits(request));
+    spec.limits = bounded(request);
     spec.isolation = Isolation::Contained(host.guard.clone());
     Ok(spec)
 }

@@ -247,15 +247,15 @@ fn opened() -> Value {
     json!({"id": 2, "result": {"sessionId": SESSION}})
 }
 
-fn update(update: Value) -> Value {
+fn update(update: &Value) -> Value {
     json!({"method": "session/update", "params": {"sessionId": SESSION, "update": update}})
 }
 
 fn said(text: &str) -> Value {
-    update(json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}}))
+    update(&json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}}))
 }
 
-fn answered(result: Value) -> Value {
+fn answered(result: &Value) -> Value {
     json!({"id": 3, "result": result})
 }
 
@@ -267,15 +267,15 @@ fn a_turn_is_read_from_the_clients_lines() {
         opened(),
         said("I "),
         said("look."),
-        update(call),
-        update(json!({"sessionUpdate": "tool_call_update", "toolCallId": "c", "status": "in_progress"})),
-        update(json!({"sessionUpdate": "tool_call_update", "toolCallId": "c", "status": "completed"})),
+        update(&call),
+        update(&json!({"sessionUpdate": "tool_call_update", "toolCallId": "c", "status": "in_progress"})),
+        update(&json!({"sessionUpdate": "tool_call_update", "toolCallId": "c", "status": "completed"})),
         update(
-            json!({"sessionUpdate": "usage_update", "used": 1, "size": 2, "cost": {"amount": 0.25, "currency": "USD"}}),
+            &json!({"sessionUpdate": "usage_update", "used": 1, "size": 2, "cost": {"amount": 0.25, "currency": "USD"}}),
         ),
         said("Done."),
         answered(
-            json!({"stopReason": "end_turn", "usage": {"inputTokens": 10, "outputTokens": 3, "cachedReadTokens": 2}}),
+            &json!({"stopReason": "end_turn", "usage": {"inputTokens": 10, "outputTokens": 3, "cachedReadTokens": 2}}),
         ),
     ];
     let stdout = printed(false, &messages);
@@ -320,9 +320,10 @@ fn a_call_may_be_told_of_only_when_permission_is_asked_for() {
     let call = json!({"toolCallId": "c", "title": "ls", "kind": "execute", "status": "pending"});
     let params = json!({"toolCall": call, "options": [{"optionId": "o", "kind": "allow_once"}]});
     let asked = json!({"id": 0, "method": "session/request_permission", "params": params});
-    let done = update(json!({"sessionUpdate": "tool_call_update", "toolCallId": "c", "status": "completed"}));
+    let done =
+        update(&json!({"sessionUpdate": "tool_call_update", "toolCallId": "c", "status": "completed"}));
     let messages =
-        [opened(), asked.clone(), asked, done, said("Done."), answered(json!({"stopReason": "end_turn"}))];
+        [opened(), asked.clone(), asked, done, said("Done."), answered(&json!({"stopReason": "end_turn"}))];
     let (events, _, report) = play(&spoken(), &printed(false, &messages), "", &exit(Exit::Code(0), None));
     let started = |event: &&AgentEvent| matches!(event, AgentEvent::ToolStarted { .. });
     let finished = |event: &&AgentEvent| matches!(event, AgentEvent::ToolFinished { ok: true, .. });
@@ -336,14 +337,14 @@ fn the_history_of_a_loaded_session_is_no_news_and_its_cost_was_paid() {
     request.session = SessionStart::Resume(session());
     request.used_before = Usage { cost: Some(MicroDollars(1_000_000)), ..Usage::default() };
     let cost = |amount: f64| {
-        update(json!({"sessionUpdate": "usage_update", "cost": {"amount": amount, "currency": "USD"}}))
+        update(&json!({"sessionUpdate": "usage_update", "cost": {"amount": amount, "currency": "USD"}}))
     };
     let messages = [
         said("Old words."),
         cost(1.0),
         json!({"id": 2, "result": {}}),
         cost(1.5),
-        answered(json!({"stopReason": "end_turn"})),
+        answered(&json!({"stopReason": "end_turn"})),
     ];
     let (events, _, report) = play(&request, &printed(true, &messages), "", &exit(Exit::Code(0), None));
     assert!(!events.iter().any(|event| matches!(event, AgentEvent::Message { .. })));
@@ -359,13 +360,13 @@ fn usage_is_taken_where_an_agent_tells_it() {
         (usage.input_tokens, usage.output_tokens, usage.cost)
     };
     let quota = json!({"quota": {"token_count": {"input_tokens": 200, "output_tokens": 40}}});
-    assert_eq!(used(&[answered(json!({"stopReason": "end_turn", "_meta": quota}))]), (200, 40, None));
+    assert_eq!(used(&[answered(&json!({"stopReason": "end_turn", "_meta": quota}))]), (200, 40, None));
     let chunk =
-        update(json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": ""},
+        update(&json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": ""},
         "_meta": {"usage": {"inputTokens": 100, "outputTokens": 20}}}));
     assert_eq!(used(&[chunk.clone(), chunk]), (200, 40, None));
-    let free = update(json!({"sessionUpdate": "usage_update", "cost": {"amount": 0, "currency": "USD"}}));
-    let euros = update(json!({"sessionUpdate": "usage_update", "cost": {"amount": 2, "currency": "EUR"}}));
+    let free = update(&json!({"sessionUpdate": "usage_update", "cost": {"amount": 0, "currency": "USD"}}));
+    let euros = update(&json!({"sessionUpdate": "usage_update", "cost": {"amount": 2, "currency": "EUR"}}));
     assert_eq!(used(&[free, euros]), (0, 0, None));
 }
 
@@ -375,7 +376,7 @@ fn every_end_has_its_outcome() {
         let stdout = printed(false, &[opened(), message]);
         word(&play(&spoken(), &stdout, "", &exit(Exit::Code(0), stop)).2.outcome)
     };
-    let reason = |reason: &str| answered(json!({"stopReason": reason}));
+    let reason = |reason: &str| answered(&json!({"stopReason": reason}));
     for (why, outcome) in [
         ("end_turn", "completed"),
         ("max_tokens", "max_turns"),

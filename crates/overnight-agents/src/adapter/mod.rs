@@ -34,7 +34,7 @@ pub(crate) fn capabilities(adapter: &Adapter, base: Capabilities) -> Capabilitie
 /// The protocol of the settings' adapter; `None`: there is none, or it speaks another.
 fn cli_of(settings: &AgentSettings) -> Option<&CliProtocol> {
     match &settings.adapter.as_deref()?.protocol {
-        Protocol::Cli(cli) => Some(cli),
+        Protocol::Cli(cli) => Some(cli.as_ref()),
         Protocol::Acp => None,
     }
 }

@@ -7,7 +7,7 @@ use overnight_core::agent::{Adapter, AgentSettings, SessionStart, TurnRequest};
 use overnight_core::command::{CommandSpec, Isolation, Stdin};
 
 use super::cli_of;
-use crate::backend::{GivenFile, HostFacts, PlanError, turn_limits};
+use crate::backend::{GivenFile, HostFacts, PlanError};
 use crate::common::{beside_prompt, bounded, check_value, prompt_with_instructions};
 use crate::environment::adapter_environment;
 
@@ -34,7 +34,7 @@ pub(crate) fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpe
         PromptWay::Stdin => Stdin::Bytes(prompt(request, adapter).into_bytes()),
         PromptWay::File | PromptWay::Argument => Stdin::Null,
     };
-    spec.limits = bounded(turn_limits(request));
+    spec.limits = bounded(request);
     spec.isolation = Isolation::Contained(host.guard.clone());
     Ok(spec)
 }

@@ -43,7 +43,7 @@ fn described(argv: &[&str], cli: CliProtocol) -> TurnRequest {
         argv: Argv::parse(argv).expect("words"),
         env: vec!["OPENAI_API_KEY".into()],
         login_env: vec!["AIDER_HOME".into()],
-        protocol: Protocol::Cli(cli),
+        protocol: Protocol::Cli(Box::new(cli)),
     }));
     request
 }
@@ -187,13 +187,13 @@ fn the_end_is_told_by_status_result_and_error_and_by_nothing_else() {
         word(&turn_of(&described(&["aider"], jsonl()), lines, code).2.outcome)
     };
     let (done, wrong) = (json!({"result": "429 Too Many Requests"}), json!({"error": {"message": "no"}}));
-    assert_eq!(ended(&[done.clone()], 0), "completed");
+    assert_eq!(ended(std::slice::from_ref(&done), 0), "completed");
     assert_eq!(ended(&[], 0), "crashed", "no result");
     assert_eq!(ended(&[done.clone(), wrong.clone()], 0), "crashed");
     assert_eq!(ended(&[wrong.clone(), done.clone()], 0), "completed", "it went on");
     assert_eq!(ended(&[wrong], 75), "overloaded");
-    assert_eq!(ended(&[done.clone()], 53), "max_turns");
-    assert_eq!(ended(&[done.clone()], 9), "session_lost");
+    assert_eq!(ended(std::slice::from_ref(&done), 53), "max_turns");
+    assert_eq!(ended(std::slice::from_ref(&done), 9), "session_lost");
     assert_eq!(ended(&[done], 1), "crashed");
     let stopped = exit(Exit::Code(75), Some(StopReason::SilenceTimeout));
     let outcome = play(&described(&["aider"], jsonl()), b"", "", &stopped).2.outcome;

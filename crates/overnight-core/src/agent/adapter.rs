@@ -52,7 +52,7 @@ pub enum Protocol {
     /// The Agent Client Protocol, on standard input and output.
     Acp,
     /// A prompt in, output out.
-    Cli(CliProtocol),
+    Cli(Box<CliProtocol>),
 }
 
 /// A program that is given a prompt, writes something and ends.
@@ -273,7 +273,7 @@ mod tests {
             login_env: Vec::new(),
             protocol,
         };
-        for adapter in [adapter(Protocol::Acp), adapter(Protocol::Cli(cli))] {
+        for adapter in [adapter(Protocol::Acp), adapter(Protocol::Cli(Box::new(cli)))] {
             let mut settings = AgentSettings::new(adapter.backend());
             settings.adapter = Some(Box::new(adapter));
             let text = serde_json::to_string(&settings).expect("JSON");

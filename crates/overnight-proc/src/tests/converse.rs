@@ -71,9 +71,9 @@ async fn nobody_to_say_anything_is_no_end() {
     };
     let report = converse(&spec, &mut handler, asides, &CancellationToken::new()).await.unwrap();
     assert!(report.success());
-    assert_eq!(lines, 1);
     let missing = CommandSpec::new("no-such-program", "/");
     let (_say, asides) = unbounded_channel();
     let failed = converse(&missing, &mut handler, asides, &CancellationToken::new()).await;
     assert!(matches!(failed, Err(SpawnError::ProgramNotFound { .. })), "{failed:?}");
+    assert_eq!(lines, 1);
 }

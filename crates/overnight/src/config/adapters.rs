@@ -81,7 +81,7 @@ impl<'t, 'i> Reader<'t, 'i> {
             span: self.span.clone(),
         })?;
         let speaks_acp = self.choice("protocol", &[("cli", false), ("acp", true)])?.unwrap_or(false);
-        let protocol = if speaks_acp { self.acp(&argv)? } else { Protocol::Cli(self.cli(&argv)?) };
+        let protocol = if speaks_acp { self.acp(&argv)? } else { Protocol::Cli(Box::new(self.cli(&argv)?)) };
         let (env, login_env) = (self.variables("env")?, self.variables("login_env")?);
         Ok(Adapter { name, argv, env, login_env, protocol })
     }

@@ -78,7 +78,7 @@ fn an_agent_that_wants_a_login_waits_for_a_person_and_one_that_refuses_ends_the_
         ("\"error\":{\"code\":429,\"message\":\"x\"}", 7, "parked", "rate_limited"),
         ("\"result\":{\"stopReason\":\"refusal\"}", 1, "ended", "agent_refused"),
     ] {
-        let script = format!("line=$prompt; echo '{{\"id\":'$(number)',{}}}'; read -r line", answer);
+        let script = format!("line=$prompt; echo '{{\"id\":'$(number)',{answer}}}'; read -r line");
         let (place, command) = place(&script);
         let outcome = run(&place, &["--acp", &command]);
         let job = place.expect_reason(state, reason);

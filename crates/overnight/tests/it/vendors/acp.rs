@@ -150,6 +150,17 @@ fn a_refused_key_of_qwen_over_acp_waits_for_a_person() {
     waits_for_a_login(Vendor::Qwen, "a_refused_key_of_qwen_over_acp_waits_for_a_person");
 }
 
+/// This one has nothing but a sentence for it, in which nothing is looked for: a failure like any other.
+#[test]
+fn a_refused_key_of_opencode_over_acp_is_a_failure() {
+    let vendor = Vendor::Opencode;
+    let Some(mut place) = place(vendor, "a_refused_key_of_opencode_over_acp_is_a_failure") else { return };
+    let _model = cli::model(vendor, &mut place, Scenario::new().then(status(401)));
+    run(&place, &["--attempts", "1"]);
+    place.expect_reason("ended", "agent_failed");
+    place.finish();
+}
+
 /// A model that never answers: the agent is asked to stop, does so and leaves by itself.
 fn stops_when_it_is_asked(vendor: Vendor, test: &str) {
     let Some(mut place) = place(vendor, test) else { return };
