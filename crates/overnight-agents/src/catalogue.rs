@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use overnight_core::agent::{AgentSettings, BackendId, Capabilities};
+use overnight_core::agent::{AgentSettings, BackendId, Capabilities, Effort};
 
 use crate::adapter;
 
@@ -70,6 +70,32 @@ pub fn capabilities_of(settings: &AgentSettings) -> Capabilities {
     match settings.adapter.as_deref() {
         Some(adapter) if adapter.backend() == settings.backend => adapter::capabilities(adapter, base),
         Some(_) | None => base,
+    }
+}
+
+/// The levels of effort that a backend has, lowest first. For those that take an adapter: [`efforts_of`] says.
+#[must_use]
+pub fn efforts(backend: BackendId) -> &'static [Effort] {
+    match backend {
+        BackendId::Claude => &Effort::ALL,
+        BackendId::Codex => &[Effort::Low, Effort::Medium, Effort::High, Effort::Xhigh],
+        BackendId::Gemini
+        | BackendId::Qwen
+        | BackendId::Opencode
+        | BackendId::Acp
+        | BackendId::Adapter
+        | BackendId::Command
+        | BackendId::Rehearsal => &[],
+    }
+}
+
+/// The levels of effort of an agent with these settings, lowest first. A described program that takes one at all is given
+/// whichever was chosen: what it makes of it only it knows.
+#[must_use]
+pub fn efforts_of(settings: &AgentSettings) -> &'static [Effort] {
+    match settings.adapter {
+        Some(_) if capabilities_of(settings).effort => &Effort::ALL,
+        Some(_) | None => efforts(settings.backend),
     }
 }
 
@@ -218,6 +244,8 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use overnight_core::agent::AgentSettings;
+
     use super::*;
 
     #[test]
@@ -259,6 +287,18 @@ mod tests {
                 (Some(&known.oldest), Some(&known.newest)),
                 "{backend}"
             );
+        }
+    }
+
+    #[test]
+    fn the_levels_of_effort_are_those_that_a_turn_may_ask_for() {
+        for backend in BackendId::VENDORS {
+            assert_eq!(capabilities(backend).effort, !efforts(backend).is_empty(), "{backend}");
+            for effort in Effort::ALL {
+                let settings = AgentSettings { effort: Some(effort), ..AgentSettings::new(backend) };
+                let fits = crate::check(&settings, false).is_ok();
+                assert_eq!(fits, efforts(backend).contains(&effort), "{backend} {effort:?}");
+            }
         }
     }
 

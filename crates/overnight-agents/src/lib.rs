@@ -19,6 +19,7 @@ mod ending;
 pub mod environment;
 mod gemini;
 mod json;
+mod login;
 mod opencode;
 mod qwen;
 pub mod rehearsal;
@@ -31,7 +32,8 @@ mod turn;
 
 pub use backend::{GivenFile, HostFacts, PlanError, check, given_files, plan};
 pub use catalogue::{
-    KnownGood, LoginPlace, Version, capabilities, capabilities_of, how_to_install, known_good, login_hint,
-    login_places, usual_programs,
+    KnownGood, LoginPlace, Version, capabilities, capabilities_of, efforts, efforts_of, how_to_install,
+    known_good, login_hint, login_places, usual_programs,
 };
 pub use driver::{Driver, DriverOutput, Salvage, driver, replay, salvage};
+pub use login::{key_variable, login_expiry, session_travels};

@@ -7,10 +7,12 @@
 #![forbid(unsafe_code)]
 
 pub mod agent;
+pub mod choose;
 pub mod command;
 pub mod detect;
 pub mod failure;
 pub mod git;
+pub mod handover;
 pub mod id;
 pub mod job;
 pub mod policy;

@@ -7,25 +7,34 @@ use crate::job::{FailedCheck, Feedback, Ground, JobSpec, Trail};
 /// The prompt of the next turn.
 ///
 /// A resumed conversation is told only what is new: sending the task again costs tokens and invites starting over.
-/// A fresh one gets the task, and what earlier attempts taught.
+/// A fresh one gets the task, and what earlier attempts taught: `handover` is the note of [`crate::handover`], where there is one.
 #[must_use]
-pub fn assemble(spec: &JobSpec, ground: &Ground, trail: &Trail, resumed: bool) -> String {
-    match (&trail.feedback, resumed) {
-        (Some(feedback), true) => told(feedback),
-        (None, true) => told(&Feedback::Interrupted),
-        (None, false) => task(spec, ground),
-        (Some(feedback), false) => {
-            let mut text = task(spec, ground);
-            text.push_str("\n# What happened before\n\n");
-            if trail.preserved.is_some() {
-                text.push_str(
-                    "The commits of an earlier attempt are already in this working tree: build on them.\n\n",
-                );
-            }
-            text.push_str(&told(feedback));
-            text
-        }
+pub fn assemble(
+    spec: &JobSpec,
+    ground: &Ground,
+    trail: &Trail,
+    resumed: bool,
+    handover: Option<&str>,
+) -> String {
+    if resumed {
+        return told(trail.feedback.as_ref().unwrap_or(&Feedback::Interrupted));
     }
+    let mut text = task(spec, ground);
+    if trail.feedback.is_none() && handover.is_none() {
+        return text;
+    }
+    text.push_str("\n# What happened before\n\n");
+    if trail.preserved.is_some() || spec.follows.is_some() {
+        text.push_str(
+            "The commits of an earlier attempt are already in this working tree: build on them.\n\n",
+        );
+    }
+    if let Some(note) = handover {
+        text.push_str(note);
+        text.push('\n');
+    }
+    text.push_str(&told(trail.feedback.as_ref().unwrap_or(&Feedback::Interrupted)));
+    text
 }
 
 fn task(spec: &JobSpec, ground: &Ground) -> String {
@@ -67,7 +76,27 @@ fn told(feedback: &Feedback) -> String {
         Feedback::Interrupted => "You were interrupted. Look at the state of the working tree and go on where you \
              stopped; finish the task.\n"
             .to_owned(),
+        Feedback::OutOfTurns => "You used up the number of answers of one run. Go on where you stopped; finish the task.\n"
+            .to_owned(),
+        Feedback::TakenOver { last, why } => taken_over(last.as_deref(), why),
+        Feedback::FollowUp { message } => format!(
+            "# What is to be done now\n\n{}\n\nWork on in the same tree, and commit. What was said about the way of working still holds.\n",
+            message.trim()
+        ),
     }
+}
+
+fn taken_over(last: Option<&Feedback>, why: &str) -> String {
+    let mut text = format!(
+        "Another agent worked on this before you and gave up ({}). You take over: look at the working tree and its commits, keep what \
+         is good, and finish the task.\n",
+        crate::text::one_line(why, 300)
+    );
+    if let Some(last) = last {
+        text.push('\n');
+        text.push_str(&told(last));
+    }
+    text
 }
 
 fn checks_failed(failures: &[FailedCheck]) -> String {
@@ -106,14 +135,14 @@ mod tests {
     #[test]
     fn a_resumed_conversation_is_told_only_what_is_new() {
         let trail = Trail { feedback: Some(Feedback::NoChanges), ..Trail::default() };
-        let text = assemble(&spec(), &ground(), &trail, true);
+        let text = assemble(&spec(), &ground(), &trail, true, None);
         assert!(!text.contains(&spec().prompt), "{text}");
-        assert!(assemble(&spec(), &ground(), &trail, false).contains(&spec().prompt));
+        assert!(assemble(&spec(), &ground(), &trail, false, None).contains(&spec().prompt));
     }
 
     #[test]
     fn the_first_prompt_names_the_checks_and_the_rules() {
-        insta::assert_snapshot!(assemble(&spec(), &ground(), &Trail::default(), false));
+        insta::assert_snapshot!(assemble(&spec(), &ground(), &Trail::default(), false, None));
     }
 
     #[test]

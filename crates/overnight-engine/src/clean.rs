@@ -46,6 +46,7 @@ pub(crate) fn event(mut event: AgentEvent, redact: &dyn Redact) -> AgentEvent {
         | AgentEvent::UsageSoFar { .. }
         | AgentEvent::Retrying { .. }
         | AgentEvent::PermissionDenied { .. }
+        | AgentEvent::Quota { .. }
         | AgentEvent::Finished => {}
     }
     event

@@ -8,6 +8,8 @@ use overnight_git::{Git, HostEnv, Mirrors};
 use overnight_proc::Redact;
 use overnight_store::{Claimant, Store};
 
+use crate::accounts::{AccountSettings, Accounts};
+use crate::configure::Configure;
 use crate::credentials::ForgeSettings;
 use crate::dirs::Dirs;
 use crate::heart::{Heart, Rhythm};
@@ -53,7 +55,10 @@ pub struct EngineParts {
     /// Workers that are known to be dead: their leases are taken at once instead of when they run out.
     pub dead_workers: Vec<WorkerId>,
     pub forges: ForgeSettings,
+    pub accounts: AccountSettings,
     pub settings: EngineSettings,
+    /// Resolves the settings of jobs that nobody has begun.
+    pub configure: Arc<dyn Configure>,
 }
 
 /// Takes jobs through their stages.
@@ -62,6 +67,7 @@ pub struct Engine {
     mirrors: Mirrors,
     git_env: HostEnv,
     redactor: Arc<dyn Redact>,
+    accounts: Accounts,
     heart: Heart,
 }
 
@@ -82,7 +88,8 @@ impl Engine {
         let mirrors = Mirrors::new(parts.git.clone(), parts.dirs.mirrors());
         let git_env = HostEnv::from_vars(parts.host.env.clone());
         let redactor = Arc::new(Masks::new(&parts.host));
-        Ok(Self { parts, mirrors, git_env, redactor, heart })
+        let accounts = Accounts::new(parts.accounts.clone());
+        Ok(Self { parts, mirrors, git_env, redactor, accounts, heart })
     }
 
     #[must_use]
@@ -109,12 +116,21 @@ impl Engine {
         Arc::clone(&self.redactor)
     }
 
+    pub(crate) fn configure(&self) -> &dyn Configure {
+        self.parts.configure.as_ref()
+    }
+
     pub(crate) fn host(&self) -> &Host {
         &self.parts.host
     }
 
     pub(crate) fn forges(&self) -> &ForgeSettings {
         &self.parts.forges
+    }
+
+    /// The logins of vendors on this machine.
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     /// Who this engine claims jobs as.

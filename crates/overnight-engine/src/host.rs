@@ -12,6 +12,8 @@ pub struct Host {
     pub home: Option<PathBuf>,
     /// Running as uid 0.
     pub root: bool,
+    /// Names of variables that hold keys, beside those whose names say so.
+    pub secrets: Vec<String>,
     /// Our own program, for the rehearsal backend.
     pub self_exe: PathBuf,
 }

@@ -11,7 +11,9 @@
 
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod clean;
+mod configure;
 pub mod credentials;
 pub mod dirs;
 pub mod dispatch;
@@ -26,6 +28,7 @@ mod patience;
 pub mod peers;
 pub mod program;
 pub mod progress;
+mod random;
 pub mod repo_file;
 mod seat;
 mod signals;
@@ -34,6 +37,8 @@ pub mod sweep;
 mod trouble;
 mod work;
 
+pub use accounts::AccountSettings;
+pub use configure::Configure;
 pub use engine::{Engine, EngineParts, EngineSettings};
 pub use error::WorkError;
 pub use heart::{Heart, Pulse, Rhythm};

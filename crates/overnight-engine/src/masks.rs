@@ -19,8 +19,10 @@ impl Masks {
             .env
             .iter()
             .filter(|(name, _)| {
-                let name = name.to_string_lossy().to_ascii_uppercase();
-                TELLING.iter().any(|part| name.contains(part))
+                let plain = name.to_string_lossy();
+                let name = plain.to_ascii_uppercase();
+                host.secrets.iter().any(|secret| *secret == plain)
+                    || TELLING.iter().any(|part| name.contains(part))
             })
             .map(|(_, value)| value.to_string_lossy().into_owned())
             .filter(|value| !value.is_empty())

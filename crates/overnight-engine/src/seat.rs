@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use overnight_core::id::EventNumber;
-use overnight_core::job::{Input, Job, JobEvent, JobState, Notice, Order, transition};
+use overnight_core::job::{Configured, Input, Job, JobEvent, JobState, Notice, Order, transition};
 use overnight_core::units::Timestamp;
 use overnight_git::Mirror;
-use overnight_store::{Lease, Renewal};
+use overnight_store::{Lease, Renewal, StoreError};
 
 use crate::dirs::JobDirs;
 use crate::engine::Engine;
@@ -24,6 +24,8 @@ pub(crate) struct Seat<'a> {
     pub(crate) watcher: &'a Watcher,
     pub(crate) signals: Arc<Signals>,
     lease: Arc<Lease>,
+    /// A person asked for this job by its name: a vendor that is not asked for others is asked for it.
+    pub(crate) insist: bool,
     /// When the stage at hand was begun by this runner.
     pub(crate) stage_began: Instant,
     /// Opened, and mended if need be, by the first stage that needed it.
@@ -37,9 +39,10 @@ impl<'a> Seat<'a> {
         lease: Arc<Lease>,
         watcher: &'a Watcher,
         signals: Arc<Signals>,
+        insist: bool,
     ) -> Self {
         let dirs = engine.dirs().job(&job.id);
-        Self { engine, job, dirs, watcher, signals, lease, stage_began: Instant::now(), mirror: None }
+        Self { engine, job, dirs, watcher, signals, lease, insist, stage_began: Instant::now(), mirror: None }
     }
 
     /// Decides and writes one step, and tells the watcher what was written.
@@ -61,11 +64,31 @@ impl<'a> Seat<'a> {
         Ok(())
     }
 
+    /// Gives the job its settings for good, and tells the watcher.
+    pub(crate) async fn configured(&mut self, settings: Configured) -> Result<(), WorkError> {
+        let write = || self.engine.store().job_configure(&self.lease, &settings);
+        let applied = self.patience().until(write).await?;
+        self.job.spec = self.job.spec.clone().with_settings(settings);
+        self.job.updated_at = applied.at;
+        for (number, at, event) in applied.events {
+            self.watcher.tell(Progress::Event { number, at, event });
+        }
+        Ok(())
+    }
+
     /// Everything recorded of the job so far. An event that this version cannot read is left out.
     pub(crate) async fn history(&self) -> Result<Vec<(Timestamp, JobEvent)>, WorkError> {
         let events = || self.engine.store().events(&self.job.id, EventNumber(0), u32::MAX);
         let records = self.patience().until(events).await?;
         Ok(records.into_iter().filter_map(|record| Some((record.at, record.event.ok()?))).collect())
+    }
+
+    /// Asks the store, also when it is away for a while.
+    pub(crate) async fn ask<T, F>(&self, ask: impl FnMut() -> F) -> Result<T, WorkError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        self.patience().until(ask).await
     }
 
     fn patience(&self) -> Patience<'_> {

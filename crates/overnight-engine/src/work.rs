@@ -27,7 +27,7 @@ impl Engine {
     pub async fn work(&self, id: &JobId, watcher: &Watcher, stop: &Stop) -> Result<Job, WorkError> {
         let claim = self.store().job_claim(id, self.claimant(), self.dead_workers()).await?;
         match claim {
-            Claim::Taken(claimed) => self.work_claimed(*claimed, watcher, stop).await,
+            Claim::Taken(claimed) => self.work_on(*claimed, watcher, stop, true).await,
             Claim::Held { by, until } => Err(WorkError::Held { job: id.clone(), worker: by, until }),
             Claim::Blocked => Err(WorkError::Blocked(id.clone())),
             Claim::Elsewhere { place } => Err(WorkError::Elsewhere { job: id.clone(), place }),
@@ -47,6 +47,17 @@ impl Engine {
         watcher: &Watcher,
         stop: &Stop,
     ) -> Result<Job, WorkError> {
+        self.work_on(claimed, watcher, stop, false).await
+    }
+
+    /// `insist`: it was claimed by its name.
+    async fn work_on(
+        &self,
+        claimed: Claimed,
+        watcher: &Watcher,
+        stop: &Stop,
+        insist: bool,
+    ) -> Result<Job, WorkError> {
         let Claimed { lease, job, events } = claimed;
         let lease = Arc::new(lease);
         for record in events {
@@ -61,7 +72,7 @@ impl Engine {
             // Asked for while nobody held the job: nothing is started any more.
             signals.raise(Cause::Cancel(by));
         }
-        let mut seat = Seat::new(self, job, Arc::clone(&lease), watcher, signals);
+        let mut seat = Seat::new(self, job, Arc::clone(&lease), watcher, signals, insist);
         let result = tokio::select! {
             result = Box::pin(go(&mut seat)) => result,
             // Also in the middle of a cancel that an agent lets wait: what runs is dropped, and its tree killed with it.

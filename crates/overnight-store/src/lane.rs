@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use overnight_core::agent::BackendId;
 use overnight_core::id::RepositoryId;
-use overnight_core::job::{Label, Queueing};
+use overnight_core::job::{JobSpec, Label, Queueing};
 
 use crate::error::{CorruptRow, StoreError};
 use crate::row;
@@ -19,25 +19,49 @@ use crate::store::Store;
 /// What a worker brings to a job.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Offer {
+    /// Those whose vendor may be asked now.
     pub backends: Vec<BackendId>,
+    /// Those that are there at all: a job with a backup wants its first agent there, and one of the two to be asked.
+    pub installed: Vec<BackendId>,
     pub labels: Vec<Label>,
 }
 
 impl Offer {
+    /// These backends, all of which may be asked.
+    #[must_use]
+    pub fn of(backends: Vec<BackendId>, labels: Vec<Label>) -> Self {
+        Self { installed: backends.clone(), backends, labels }
+    }
+
     /// Every backend, and no labels.
     #[must_use]
     pub fn any_backend() -> Self {
-        Self { backends: BackendId::ALL.to_vec(), labels: Vec::new() }
+        Self::of(BackendId::ALL.to_vec(), Vec::new())
     }
 
-    fn words(&self) -> Vec<String> {
-        let backends = self.backends.iter().map(|backend| backend_word(*backend));
-        backends.chain(self.labels.iter().map(required_word)).collect()
+    fn meets(&self, need: &str) -> bool {
+        let within = |list: &[BackendId], word: &str| list.iter().any(|backend| backend.as_str() == word);
+        match need.strip_prefix(BACKEND) {
+            Some(words) => match words.split_once('|') {
+                Some((first, backup)) => {
+                    within(&self.installed, first)
+                        && [first, backup].into_iter().any(|word| within(&self.backends, word))
+                }
+                None => within(&self.backends, words),
+            },
+            None => self.labels.iter().any(|label| required_word(label) == need),
+        }
     }
 }
 
-fn backend_word(backend: BackendId) -> String {
-    format!("backend:{backend}")
+const BACKEND: &str = "backend:";
+
+/// What a job needs of a worker's backends: its own, and, where it has a backup, either of the two.
+fn backend_word(backend: BackendId, backup: Option<BackendId>) -> String {
+    match backup.filter(|backup| *backup != backend) {
+        Some(backup) => format!("{BACKEND}{backend}|{backup}"),
+        None => format!("{BACKEND}{backend}"),
+    }
 }
 
 fn required_word(label: &Label) -> String {
@@ -56,12 +80,13 @@ pub(crate) struct Lane {
 
 impl Lane {
     /// The lane of a job of this repository.
-    pub(crate) fn of(repository: &RepositoryId, name: &str, backend: BackendId, queueing: &Queueing) -> Self {
+    pub(crate) fn of(repository: &RepositoryId, name: &str, spec: &JobSpec, queueing: &Queueing) -> Self {
         let mut limit_keys = vec![LimitKey::repository(name).0];
         limit_keys.extend(queueing.group.iter().map(|group| LimitKey::group(name, group).0));
         limit_keys.extend(queueing.labels.iter().map(|label| LimitKey::label(label).0));
         limit_keys.sort();
-        let mut needs = vec![backend_word(backend)];
+        let backup = spec.choice.backup.as_ref().map(|backup| backup.agent.backend);
+        let mut needs = vec![backend_word(spec.agent.backend, backup)];
         needs.extend(queueing.requires.iter().map(required_word));
         let repository = repository.as_str().to_owned();
         let id = digest(&repository, &limit_keys, &needs);
@@ -69,8 +94,7 @@ impl Lane {
     }
 
     pub(crate) fn suits(&self, offer: &Offer) -> bool {
-        let words = offer.words();
-        self.needs.iter().all(|need| words.contains(need))
+        self.needs.iter().all(|need| offer.meets(need))
     }
 
     /// Whether any limit can apply without one having been set.
@@ -233,17 +257,46 @@ fn lane(found: &Row) -> Result<Lane, CorruptRow> {
 
 #[cfg(test)]
 mod tests {
+    use overnight_core::agent::AgentSettings;
+    use overnight_core::job::Backup;
+
     use super::*;
 
     fn labels(words: &[&str]) -> Vec<Label> {
         words.iter().map(|word| Label::parse(word).unwrap()).collect()
     }
 
+    fn claude() -> JobSpec {
+        let mut spec = crate::tests::spec("x");
+        spec.agent = AgentSettings::new(BackendId::Claude);
+        spec
+    }
+
+    #[test]
+    fn a_job_with_a_backup_is_for_workers_that_have_its_agent_and_may_ask_either() {
+        let repository = RepositoryId::parse("r-1").unwrap();
+        let mut spec = claude();
+        let patience = std::time::Duration::ZERO;
+        spec.choice.backup = Some(Box::new(Backup { agent: AgentSettings::new(BackendId::Codex), patience }));
+        let lane = Lane::of(&repository, "app", &spec, &Queueing::default());
+        let both = vec![BackendId::Claude, BackendId::Codex];
+        let offer = |open: &[BackendId], installed: &[BackendId]| Offer {
+            backends: open.to_vec(),
+            installed: installed.to_vec(),
+            labels: Vec::new(),
+        };
+        assert!(lane.suits(&offer(&both, &both)));
+        assert!(lane.suits(&offer(&[BackendId::Codex], &both)));
+        assert!(lane.suits(&offer(&[BackendId::Claude], &[BackendId::Claude])));
+        assert!(!lane.suits(&offer(&[BackendId::Codex], &[BackendId::Codex])));
+        assert!(!lane.suits(&offer(&[BackendId::Gemini], &both)));
+    }
+
     #[test]
     fn jobs_share_a_lane_when_they_are_alike_to_a_claim() {
         let repository = RepositoryId::parse("r-1").unwrap();
-        let lane =
-            |queueing: &Queueing| Lane::of(&repository, "app", BackendId::Claude, &queueing.clone().tidy());
+        let spec = claude();
+        let lane = |queueing: &Queueing| Lane::of(&repository, "app", &spec, &queueing.clone().tidy());
         let plain = Queueing::default();
         let labelled = Queueing { labels: labels(&["b", "a"]), ..Queueing::default() };
         let same = Queueing { labels: labels(&["a", "b", "a"]), ..Queueing::default() };
@@ -258,10 +311,10 @@ mod tests {
     fn a_worker_suits_a_lane_when_it_offers_all_that_is_needed() {
         let repository = RepositoryId::parse("r-1").unwrap();
         let queueing = Queueing { requires: labels(&["gpu"]), ..Queueing::default() };
-        let lane = Lane::of(&repository, "app", BackendId::Claude, &queueing);
+        let lane = Lane::of(&repository, "app", &claude(), &queueing);
         assert!(!lane.suits(&Offer::any_backend()));
         assert!(lane.suits(&Offer { labels: labels(&["gpu", "big"]), ..Offer::any_backend() }));
-        assert!(!lane.suits(&Offer { backends: vec![BackendId::Command], labels: labels(&["gpu"]) }));
+        assert!(!lane.suits(&Offer::of(vec![BackendId::Command], labels(&["gpu"]))));
     }
 
     #[test]

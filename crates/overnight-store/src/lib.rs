@@ -22,8 +22,10 @@
 mod apply;
 mod at_once;
 mod cancel;
+mod circuits;
 mod claim;
 mod commit;
+mod configure;
 mod copy;
 mod database;
 mod dialect;

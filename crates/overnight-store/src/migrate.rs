@@ -86,7 +86,7 @@ pub(crate) async fn schema_sqlite(connection: &mut SqliteConnection) -> Result<S
 
 /// Tables of every version. Another program may have some of these too, and not all of them.
 const TABLES: &str = "'repositories', 'jobs', 'job_specs', 'events', 'effects', 'workers', 'lanes', 'limits', 'slots', \
-    'job_dependencies', 'tallies'";
+    'job_dependencies', 'tallies', 'circuits'";
 
 /// The same in PostgreSQL, where other programs' tables may stand in the same schema, but none with our tables' names.
 pub(crate) async fn schema_postgres(connection: &mut PgConnection) -> Result<Schema, sqlx::Error> {

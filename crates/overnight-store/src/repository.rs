@@ -18,6 +18,14 @@ pub struct NewRepository {
     pub remote: String,
 }
 
+impl NewRepository {
+    /// The wish as a name. It is the repository's unless another one has it.
+    #[must_use]
+    pub fn clean_name(&self) -> String {
+        clean_name(&self.name)
+    }
+}
+
 /// A registered repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repository {
@@ -37,7 +45,7 @@ impl Store {
             if let Some(known) = self.repository_of(&new.remote).await? {
                 return Ok(known);
             }
-            let name = self.free_name(&clean_name(&new.name)).await?;
+            let name = self.free_name(&new.clean_name()).await?;
             let id = uuid::Uuid::now_v7().to_string();
             let text = "INSERT INTO repositories (id, name, remote, last_number, created_at) VALUES ($1, $2, $3, 0, {now}) \
                         ON CONFLICT DO NOTHING";
@@ -59,6 +67,17 @@ impl Store {
             Ok(Repository { id: repository_id(&text("id")?)?, name: text("name")?, remote: text("remote")? })
         };
         rows.iter().map(read).collect()
+    }
+
+    /// What [`Store::repository_ensure`] would call it, without registering anything.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn repository_name(&self, new: &NewRepository) -> Result<String, StoreError> {
+        match self.repository_of(&new.remote).await? {
+            Some(known) => Ok(known.name),
+            None => self.free_name(&new.clean_name()).await,
+        }
     }
 
     async fn repository_of(&self, remote: &str) -> Result<Option<Repository>, StoreError> {

@@ -24,8 +24,10 @@ macro_rules! on_both {
 
 mod apply;
 mod cancel;
+mod circuits;
 mod claims;
 mod clock;
+mod configure;
 mod depends;
 mod enqueue;
 mod feed;
@@ -104,7 +106,7 @@ impl Fixture {
     }
 }
 
-fn spec(prompt: &str) -> JobSpec {
+pub(crate) fn spec(prompt: &str) -> JobSpec {
     JobSpec {
         title: "Fix the door".to_owned(),
         prompt: prompt.to_owned(),
@@ -116,6 +118,7 @@ fn spec(prompt: &str) -> JobSpec {
         accept_base_failures: false,
         agent: AgentSettings::new(BackendId::Rehearsal),
         choice: Choice::default(),
+        follows: None,
         limits: JobLimits::default(),
         author: "A <a@example.org>".to_owned(),
     }
@@ -208,7 +211,7 @@ fn prepared() -> Input {
 }
 
 fn announced() -> Input {
-    Input::TurnAnnounced { session: SessionStart::Fresh(SessionId::parse("s-1").unwrap()) }
+    Input::TurnAnnounced { session: SessionStart::Fresh(SessionId::parse("s-1").unwrap()), account: None }
 }
 
 fn interrupted() -> Input {

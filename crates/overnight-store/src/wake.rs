@@ -2,7 +2,7 @@
 
 use overnight_core::agent::BackendId;
 use overnight_core::id::JobId;
-use overnight_core::job::{Input, ParkReason};
+use overnight_core::job::{Input, Order, ParkReason, transition};
 use overnight_core::units::Timestamp;
 
 use crate::error::StoreError;
@@ -68,6 +68,31 @@ impl Store {
         Ok(true)
     }
 
+    /// Lets the next turn of a job that nobody holds begin with a fresh session. `false`: it is held, or has no turn before it.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownJob`], [`StoreError::Database`].
+    pub async fn job_compact(&self, id: &JobId) -> Result<bool, StoreError> {
+        let mut tx = self.begin("begin a conversation anew").await?;
+        let found = free::lock(&mut tx, id.as_str()).await?;
+        let locked = found.ok_or_else(|| StoreError::UnknownJob { job: id.clone() })?;
+        let order = Order { key: &locked.job.key, spec: &locked.job.spec };
+        if locked.job.holder.is_some() {
+            return Ok(false);
+        }
+        let Ok(step) = transition(&locked.job.state, Input::Compact, locked.now, order) else {
+            return Ok(false);
+        };
+        let phase = locked.phase.clone();
+        free::write_free(&mut tx, &locked.job, locked.now, step).await?;
+        if phase == "ready" {
+            // It was woken before, and stays so.
+            tx.run(sql("UPDATE jobs SET phase = 'ready' WHERE id = $1").bind(id.as_str())).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
     /// Wakes jobs that wait for this reason and, when one is named, for this backend: all of them, or only the one that has
     /// waited longest (`canary`), to see whether the reason is gone. Returns how many.
     ///
@@ -121,5 +146,6 @@ async fn wake_one(tx: &mut WriteTx, id: &str, reason: ParkReason) -> Result<bool
 /// An order that cannot be read is woken too: whoever claims it says what is wrong with it.
 fn uses(spec: &str, backend: Option<BackendId>) -> bool {
     let Ok(spec) = serde_json::from_str::<overnight_core::job::JobSpec>(spec) else { return true };
-    backend.is_none_or(|backend| backend == spec.agent.backend)
+    let backup = spec.choice.backup.as_ref().map(|backup| backup.agent.backend);
+    backend.is_none_or(|backend| backend == spec.agent.backend || Some(backend) == backup)
 }

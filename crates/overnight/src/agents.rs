@@ -1,51 +1,12 @@
 //! The agents that can be named: those that are built in, and those that the configuration describes.
 
 use overnight_core::agent::adapter::{AdapterName, Argv, Protocol};
-use overnight_core::agent::{Adapter, AgentSettings, BackendId};
+use overnight_core::agent::{Adapter, Agent, BackendId};
 use overnight_core::text::{nearest, one_line};
 
 use crate::cli::words;
 use crate::config::AgentConfig;
 use crate::error::AppError;
-
-/// An agent: a backend, with the description that it needs where it is not built in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Agent {
-    pub backend: BackendId,
-    pub adapter: Option<Box<Adapter>>,
-}
-
-impl From<BackendId> for Agent {
-    fn from(backend: BackendId) -> Self {
-        Self { backend, adapter: None }
-    }
-}
-
-impl From<Adapter> for Agent {
-    fn from(adapter: Adapter) -> Self {
-        Self { backend: adapter.backend(), adapter: Some(Box::new(adapter)) }
-    }
-}
-
-impl Agent {
-    /// Its settings with nothing chosen.
-    #[must_use]
-    pub fn settings(&self) -> AgentSettings {
-        AgentSettings { adapter: self.adapter.clone(), ..AgentSettings::new(self.backend) }
-    }
-
-    /// Its name for people.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.adapter.as_ref().map_or(self.backend.as_str(), |adapter| adapter.name.as_str())
-    }
-
-    /// Whether these are settings of this agent.
-    #[must_use]
-    pub fn is_of(&self, settings: &AgentSettings) -> bool {
-        self.backend == settings.backend && self.adapter == settings.adapter
-    }
-}
 
 /// The built-in agents that have a name of their own; an adapter has its own name.
 pub fn built_in() -> impl Iterator<Item = BackendId> {
@@ -69,9 +30,19 @@ pub fn find(name: &str, config: &AgentConfig) -> Option<Agent> {
 /// Why there is no agent of this name, as one sentence.
 #[must_use]
 pub fn unknown(name: &str, config: &AgentConfig) -> String {
+    expected("one of", name, config)
+}
+
+/// The same where `none` stands for nobody.
+#[must_use]
+pub fn unknown_backup(name: &str, config: &AgentConfig) -> String {
+    expected("none or one of", name, config)
+}
+
+fn expected(some: &str, name: &str, config: &AgentConfig) -> String {
     let near = nearest(name, names(config)).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
     let known: Vec<&str> = names(config).collect();
-    format!("there is no agent {:?}: expected one of {}{near}", one_line(name, 60), known.join(", "))
+    format!("there is no agent {:?}: expected {some} {}{near}", one_line(name, 60), known.join(", "))
 }
 
 /// The agent that a person named.
@@ -103,6 +74,8 @@ pub fn of_command(command: &str) -> Result<Agent, AppError> {
 
 #[cfg(test)]
 mod tests {
+    use overnight_core::agent::AgentSettings;
+
     use super::*;
     use crate::config::Config;
 

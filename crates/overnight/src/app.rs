@@ -10,12 +10,13 @@ use overnight_core::id::WorkerId;
 use overnight_core::job::{ExitCode, Label};
 use overnight_engine::credentials::{ForgeSettings, HostToken};
 use overnight_engine::dirs::Dirs;
-use overnight_engine::{Engine, EngineParts, EngineSettings, Host};
+use overnight_engine::{AccountSettings, Configure, Engine, EngineParts, EngineSettings, Host};
 use overnight_forge::{ForgeKind, KnownForge, KnownForges, Settings, TokenSource};
 use overnight_git::{Git, GitError, HostEnv};
 use overnight_store::{Claimant, Database, ErrorClass, FindError, OpenError, Store, StoreError};
 use tokio::sync::OnceCell;
 
+use crate::choose::Adviser;
 use crate::cli::Global;
 use crate::config::{Config, Environment, HostConfig, Loaded, load};
 use crate::error::AppError;
@@ -43,6 +44,8 @@ const CLOSING: Duration = Duration::from_secs(2);
 pub struct Working {
     pub engine: Arc<Engine>,
     pub worker: WorkerId,
+    /// Resolves the settings of the jobs that it claims.
+    pub adviser: Arc<Adviser>,
 }
 
 impl App {
@@ -172,7 +175,9 @@ impl App {
     pub fn host(&self) -> Result<Host, AppError> {
         let self_exe = std::env::current_exe()
             .map_err(|error| AppError::unexpected("the path of this program is not known").because(&error))?;
-        Ok(Host { env: self.env.vars().clone(), home: self.env.home(), root: worker::is_root(), self_exe })
+        let secrets = self.config().accounts.iter().filter_map(|account| account.key_env.clone()).collect();
+        let (env, home) = (self.env.vars().clone(), self.env.home());
+        Ok(Host { env, home, root: worker::is_root(), secrets, self_exe })
     }
 
     /// An engine that acts as a newly registered worker.
@@ -193,19 +198,33 @@ impl App {
         let place = self.place()?;
         let worker = worker::register(&store, &place).await?;
         let claimant = Claimant { worker: worker.clone(), place, lease: self.config().worker.lease };
+        let host = self.host()?;
+        let adviser = Arc::new(Adviser::new(self.config(), &host));
         let parts = EngineParts {
             store,
             dirs: self.dirs.clone(),
             git,
-            host: self.host()?,
+            host,
             claimant,
             dead_workers,
             forges: self.forges()?,
+            accounts: self.accounts(),
             settings: self.engine_settings(),
+            configure: Arc::clone(&adviser) as Arc<dyn Configure>,
         };
         let engine = Engine::start(parts)
             .map_err(|error| AppError::unexpected("this worker cannot be started").because(&error))?;
-        Ok(Working { engine: Arc::new(engine), worker })
+        Ok(Working { engine: Arc::new(engine), worker, adviser })
+    }
+
+    fn accounts(&self) -> AccountSettings {
+        let config = self.config();
+        AccountSettings {
+            known: config.accounts.clone(),
+            policy: config.quota.policy,
+            login_rest: config.quota.login_rest,
+            probe_every: config.quota.probe_every,
+        }
     }
 
     fn engine_settings(&self) -> EngineSettings {

@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
+use overnight_core::agent::Effort;
+use overnight_core::choose::Say;
 use overnight_core::job::{Label, Priority};
 use overnight_core::text::{for_terminal, nearest, one_line};
 use overnight_core::units::MicroDollars;
@@ -12,10 +14,12 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::agents;
 use crate::app::App;
 use crate::cli::queue_args::QueueArgs;
-use crate::cli::run_args::{VerifyArgs, WishArgs};
+use crate::cli::run_args::{AgentArgs, VerifyArgs, WishArgs};
 use crate::cli::values;
+use crate::config::AgentConfig;
 use crate::error::{AppError, Place};
 use crate::moment::Moment;
 use crate::{order, wish};
@@ -69,6 +73,18 @@ pub struct Order {
     verify: Vec<String>,
     #[serde(default)]
     model: Option<String>,
+    #[serde(default)]
+    effort: Option<Effort>,
+    #[serde(default, deserialize_with = "thinking_budget")]
+    thinking_budget: Option<u64>,
+    #[serde(default, deserialize_with = "backup")]
+    backup_agent: Option<Say<String>>,
+    #[serde(default)]
+    backup_model: Option<String>,
+    #[serde(default)]
+    backup_effort: Option<Effort>,
+    #[serde(default, deserialize_with = "span")]
+    backup_patience: Option<Duration>,
     #[serde(default, deserialize_with = "count")]
     attempts: Option<u32>,
     #[serde(default, deserialize_with = "money")]
@@ -90,7 +106,8 @@ struct Known {
 
 /// The fields of a line, for the help.
 pub const FIELDS: &str = "prompt, title, priority, not_before, after, after_any, key, labels, group, requires, verify, \
-                          model, attempts, max_cost, max_tokens, max_turns, max_time";
+                          model, effort, thinking_budget, backup_agent, backup_model, backup_effort, backup_patience, \
+                          attempts, max_cost, max_tokens, max_turns, max_time";
 
 impl Batch {
     /// Reads a batch from a file, or with `-` from standard input.
@@ -115,17 +132,17 @@ impl Batch {
             return Err(AppError::usage(format!("the batch in {name} is longer than {most} MiB"))
                 .help("add it in several parts"));
         }
-        Self::read(name, text)
+        Self::read(name, text, &app.config().agent)
     }
 
-    fn read(name: String, text: String) -> Result<Self, AppError> {
+    fn read(name: String, text: String, config: &AgentConfig) -> Result<Self, AppError> {
         let mut batch = Self { name, text, entries: Vec::new() };
         let mut entries = Vec::new();
         let mut known = Known::default();
         for (number, line) in (1..).zip(batch.text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
             let order = serde_json::from_str(line).map_err(|error| batch.malformed(number, &error))?;
             let entry = Entry { line: number, order };
-            batch.check(&entry, &mut known)?;
+            batch.check(&entry, config, &mut known)?;
             entries.push(entry);
         }
         if entries.is_empty() {
@@ -137,9 +154,19 @@ impl Batch {
     }
 
     /// What the order says apart from its form.
-    fn check(&self, entry: &Entry, known: &mut Known) -> Result<(), AppError> {
+    fn check(&self, entry: &Entry, config: &AgentConfig, known: &mut Known) -> Result<(), AppError> {
         let Entry { line, order } = entry;
         let verify = VerifyArgs { verify: order.verify.clone(), ..VerifyArgs::default() };
+        if order.effort.is_some() && order.thinking_budget.is_some() {
+            let why = "it says \"effort\" and \"thinking_budget\", which are two words for the same";
+            return Err(self.at_text(*line, "thinking_budget", why).help("keep one of the two"));
+        }
+        if let Some(Say::To(name)) = &order.backup_agent
+            && agents::find(name, config).is_none()
+        {
+            let why = agents::unknown_backup(name, config);
+            return Err(self.at_text(*line, name, &why).help("name the agent as --backup-agent does"));
+        }
         let sound = order::check_prompt(&order.prompt).and_then(|()| order::check_verify(&verify));
         sound.map_err(|error| {
             self.of_line(*line, error).help("write \"prompt\" and \"verify\" as on the command line")
@@ -229,9 +256,7 @@ impl Order {
             wish.order.verify.verify.clone_from(&self.verify);
             wish.order.verify.no_verify = false;
         }
-        if self.model.is_some() {
-            wish.order.agent.model.clone_from(&self.model);
-        }
+        self.agent(&mut wish.order.agent);
         let limits = &mut wish.order.limits;
         limits.attempts = self.attempts.or(limits.attempts);
         limits.max_cost = self.max_cost.or(limits.max_cost);
@@ -239,6 +264,23 @@ impl Order {
         limits.max_turns = self.max_turns.or(limits.max_turns);
         limits.max_time = self.max_time.or(limits.max_time);
         wish
+    }
+
+    fn agent(&self, agent: &mut AgentArgs) {
+        if self.model.is_some() {
+            agent.model.clone_from(&self.model);
+        }
+        if self.effort.is_some() || self.thinking_budget.is_some() {
+            (agent.effort, agent.thinking_budget) = (self.effort, self.thinking_budget);
+        }
+        if self.backup_agent.is_some() {
+            agent.backup_agent.clone_from(&self.backup_agent);
+        }
+        if self.backup_model.is_some() {
+            agent.backup_model.clone_from(&self.backup_model);
+        }
+        agent.backup_effort = self.backup_effort.or(agent.backup_effort);
+        agent.backup_patience = self.backup_patience.or(agent.backup_patience);
     }
 
     /// The same for its place in the queue. Lists add up.
@@ -289,6 +331,14 @@ fn count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
 
 fn money<'de, D: Deserializer<'de>>(from: D) -> Result<Option<MicroDollars>, D::Error> {
     written(from, values::money)
+}
+
+fn thinking_budget<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    written(from, values::thinking_budget)
+}
+
+fn backup<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Say<String>>, D::Error> {
+    written(from, values::backup)
 }
 
 fn tokens<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {

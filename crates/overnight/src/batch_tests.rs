@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::*;
 
 fn read(text: &str) -> Result<Batch, AppError> {
-    Batch::read("jobs.jsonl".to_owned(), text.to_owned())
+    Batch::read("jobs.jsonl".to_owned(), text.to_owned(), &AgentConfig::default())
 }
 
 #[test]
@@ -36,6 +36,20 @@ fn a_line_says_what_the_command_line_says() {
 }
 
 #[test]
+fn a_line_says_how_its_agent_works_and_who_takes_over() {
+    let text =
+        r#"{"prompt": "One", "thinking_budget": "12k", "backup_agent": "none", "backup_patience": "1h"}"#;
+    let mut common = WishArgs::default();
+    common.order.agent.effort = Some(Effort::Low);
+    common.order.agent.backup_agent = Some(Say::To("codex".into()));
+    common.order.agent.backup_model = Some("m".into());
+    let agent = read(text).unwrap().entries[0].order.wish(&common).order.agent;
+    assert_eq!((agent.effort, agent.thinking_budget), (None, Some(12_000)));
+    assert_eq!((agent.backup_agent, agent.backup_model.as_deref()), (Some(Say::Off), Some("m")));
+    assert_eq!(agent.backup_patience, Some(Duration::from_secs(3600)));
+}
+
+#[test]
 fn a_line_that_cannot_be_used_is_shown() {
     let mut shown = String::new();
     for text in [
@@ -50,6 +64,8 @@ fn a_line_that_cannot_be_used_is_shown() {
         "{\"prompt\": \"One\", \"max_cost\": [1]}",
         "{\"prompt\": \"One\", \"labels\": [\"two words\"]}",
         "{\"prompt\": \"One\", \"verify\": [\"\"]}",
+        "{\"prompt\": \"One\", \"effort\": \"low\", \"thinking_budget\": 5}",
+        "{\"prompt\": \"One\", \"backup_agent\": \"nobody\"}",
         "{\"prompt\": \"Önë\", \"after\": [\"#1\"]}",
         "{\"prompt\": \"One\", \"key\": \"k\"}\n{\"prompt\": \"Two\", \"key\": \"k\"}",
         "{\"prompt\": \"\u{1b}[2J\", \"prio\": 3}",

@@ -10,6 +10,7 @@ pub mod agents;
 pub mod app;
 pub mod ask;
 pub mod batch;
+pub mod choose;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -24,6 +25,7 @@ pub mod place;
 pub mod rehearse;
 pub mod render;
 pub mod repository;
+pub mod shown;
 pub mod story;
 pub mod view;
 pub mod wish;
@@ -162,6 +164,8 @@ async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
         | Command::Diff(_)
         | Command::Cancel(_)
         | Command::Retry(_)
+        | Command::Continue(_)
+        | Command::Compact(_)
         | Command::Resume(_)
         | Command::Agent(_)
         | Command::Doctor(_)
@@ -193,6 +197,8 @@ async fn on_app(app: &App, global: &Global, command: &Command) -> Outcome {
         Command::Logs(args) => Box::pin(commands::logs::run(app, args)).await,
         Command::Diff(args) => Box::pin(commands::diff::run(app, args)).await,
         Command::Cancel(args) => Box::pin(commands::cancel::run(app, args)).await,
+        Command::Continue(args) => Box::pin(commands::follow_up::run(app, args)).await,
+        Command::Compact(args) => commands::compact::run(app, args).await,
         Command::Retry(args) => Box::pin(commands::retry::run(app, args)).await,
         Command::Resume(args) => Box::pin(commands::resume::run(app, args)).await,
         Command::Agent(args) => Box::pin(commands::agent::run(app, args)).await,

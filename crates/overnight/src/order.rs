@@ -3,16 +3,17 @@
 use std::path::Path;
 use std::time::Duration;
 
-use overnight_core::agent::{AgentSettings, BackendId};
-use overnight_core::job::{JobLimits, JobSpec, Publication, VerifyRequest};
+use overnight_core::agent::{Agent, AgentSettings, BackendId, Effort};
+use overnight_core::choose::{BackupLayer, Layer, LimitLayer, Say, Thinking};
+use overnight_core::job::{Configured, JobSpec, Origin, Publication, VerifyRequest};
 use overnight_core::policy::budget;
 use overnight_core::text::one_line;
 use overnight_engine::repo_file;
 
-use crate::agents::{self, Agent};
-use crate::cli::run_args::{AgentArgs, LimitArgs, OrderArgs, VerifyArgs};
+use crate::agents;
+use crate::cli::run_args::{AgentArgs, OrderArgs, VerifyArgs};
 use crate::cli::words;
-use crate::config::Config;
+use crate::config::{AgentConfig, Config};
 use crate::error::AppError;
 
 /// Characters of a title: a line in a list, a pull request's heading.
@@ -61,7 +62,7 @@ pub fn check_prompt(prompt: &str) -> Result<(), AppError> {
 ///
 /// # Errors
 /// When they contradict each other, or name none that there is.
-pub fn named_agent(args: &AgentArgs, config: &Config) -> Result<Option<Agent>, AppError> {
+pub fn named_agent(args: &AgentArgs, agents: &AgentConfig) -> Result<Option<Agent>, AppError> {
     let implied = match (&args.command, &args.script, &args.acp) {
         (Some(_), _, _) => Some((Agent::from(BackendId::Command), "--command")),
         (None, Some(_), _) => Some((Agent::from(BackendId::Rehearsal), "--script")),
@@ -69,7 +70,7 @@ pub fn named_agent(args: &AgentArgs, config: &Config) -> Result<Option<Agent>, A
         (None, None, None) => None,
     };
     let Some(name) = &args.agent else { return Ok(implied.map(|(agent, _)| agent)) };
-    let named = agents::named(name, &config.agent)?;
+    let named = agents::named(name, agents)?;
     match implied {
         Some((implied, flag)) if named != implied.backend.into() => {
             let implied = implied.backend;
@@ -81,72 +82,84 @@ pub fn named_agent(args: &AgentArgs, config: &Config) -> Result<Option<Agent>, A
     }
 }
 
-/// The agent's settings from configuration and arguments. Settings that only some backends have are taken from the
-/// configuration where they fit, and from the arguments always: a flag that means nothing is refused later.
+/// What the arguments ask for, as the layer of the job.
 ///
 /// # Errors
-/// When the command cannot be split, or something the backend needs is missing.
-pub fn agent(
-    agent: &Agent,
-    args: &AgentArgs,
-    config: &Config,
-    cwd: &Path,
-) -> Result<AgentSettings, AppError> {
-    let settings = agent.settings();
-    let can = overnight_agents::capabilities_of(&settings);
-    let mut settings = AgentSettings {
-        silence: config.agent.silence,
-        grace: config.agent.grace,
-        billing: config.agent.billing,
-        ..settings
-    };
-    settings.program = config.agent.program(agent.backend).cloned();
-    if can.model {
-        settings.model.clone_from(&config.agent.model);
-    }
-    if can.effort {
-        settings.effort = config.agent.effort;
-    }
-    if can.permission_mode {
-        settings.permission_mode.clone_from(&config.agent.permission_mode);
-    }
-    if can.tool_lists {
-        settings.allowed_tools.clone_from(&config.agent.allowed_tools);
-        settings.disallowed_tools.clone_from(&config.agent.disallowed_tools);
-    }
-    change_agent(&mut settings, args, cwd)?;
-    complete(&settings)?;
-    Ok(settings)
+/// As [`named_agent`], and when there is no agent of the backup's name.
+pub fn asked(args: &OrderArgs, agents: &AgentConfig) -> Result<Layer, AppError> {
+    let OrderArgs { agent, verify: _, limits } = args;
+    let level = |effort: Option<Effort>| effort.map(Thinking::Level);
+    let tools = |tools: &Vec<String>| Some(tools.clone()).filter(|tools| !tools.is_empty());
+    Ok(Layer {
+        agent: named_agent(agent, agents)?,
+        model: agent.model.clone(),
+        thinking: level(agent.effort).or(agent.thinking_budget.map(Thinking::Budget)),
+        permission_mode: agent.permission_mode.clone(),
+        allowed_tools: tools(&agent.allow_tool),
+        disallowed_tools: tools(&agent.deny_tool),
+        billing: agent.billing,
+        silence: None,
+        grace: None,
+        compact_after: None,
+        limits: LimitLayer {
+            attempts: limits.attempts,
+            cost: limits.max_cost.map(Say::To),
+            tokens: limits.max_tokens.map(Say::To),
+            turns: limits.max_turns.map(Say::To),
+            time_ms: limits.max_time.map(whole_millis).map(Say::To),
+        },
+        backup: BackupLayer {
+            agent: match &agent.backup_agent {
+                Some(Say::To(name)) => Some(Say::To(agents::named(name, agents)?)),
+                Some(Say::Off) => Some(Say::Off),
+                None => None,
+            },
+            model: agent.backup_model.clone(),
+            thinking: level(agent.backup_effort),
+            patience: agent.backup_patience,
+        },
+    })
 }
 
-/// Puts the arguments over the settings.
-fn change_agent(settings: &mut AgentSettings, args: &AgentArgs, cwd: &Path) -> Result<(), AppError> {
-    let or = |place: &mut Option<String>, value: &Option<String>| {
-        if value.is_some() {
-            place.clone_from(value);
-        }
+/// The resolved settings as a whole: with the program that the arguments name, else that of the `earlier` job.
+///
+/// # Errors
+/// When the command cannot be split, something that a backend needs is missing, or a backup is spoken of that there is not.
+pub fn completed(
+    mut settings: Configured,
+    args: &AgentArgs,
+    earlier: Option<&AgentSettings>,
+    cwd: &Path,
+) -> Result<Configured, AppError> {
+    let command = match &args.command {
+        Some(command) => split(command)?,
+        None => earlier.map(|earlier| earlier.command.clone()).unwrap_or_default(),
     };
-    or(&mut settings.model, &args.model);
-    or(&mut settings.permission_mode, &args.permission_mode);
-    settings.effort = args.effort.or(settings.effort);
-    settings.billing = args.billing.unwrap_or(settings.billing);
-    if !args.allow_tool.is_empty() {
-        settings.allowed_tools.clone_from(&args.allow_tool);
+    let given = args.script.as_ref().map(|script| cwd.join(script));
+    let script = given.or_else(|| earlier?.script.clone());
+    let backup = settings.choice.backup.as_mut().map(|backup| &mut backup.agent);
+    for agent in std::iter::once(&mut settings.agent).chain(backup) {
+        agent.command = if agent.backend == BackendId::Command { command.clone() } else { Vec::new() };
+        agent.script = script.clone().filter(|_| agent.backend == BackendId::Rehearsal);
+        complete(agent)?;
     }
-    if !args.deny_tool.is_empty() {
-        settings.disallowed_tools.clone_from(&args.deny_tool);
+    let of_backup = [
+        ("--backup-model", args.backup_model.is_some()),
+        ("--backup-effort", args.backup_effort.is_some()),
+        ("--backup-patience", args.backup_patience.is_some()),
+    ];
+    match of_backup.into_iter().find(|(_, given)| *given && settings.choice.backup.is_none()) {
+        Some((flag, _)) => Err(AppError::usage(format!("{flag} means nothing: no agent is to take over"))
+            .help("name one with --backup-agent, or set agent.backup_agent")),
+        None => Ok(settings),
     }
-    if let Some(command) = &args.command {
-        settings.command = words::split(command).map_err(|error| {
-            AppError::usage(format!("--command {command:?} cannot be used: {error}")).help(
-                "it is split into words as a shell does; for pipes and variables: --command \"sh -c '…'\"",
-            )
-        })?;
-    }
-    if let Some(script) = &args.script {
-        settings.script = Some(cwd.join(script));
-    }
-    Ok(())
+}
+
+fn split(command: &str) -> Result<Vec<String>, AppError> {
+    words::split(command).map_err(|error| {
+        AppError::usage(format!("--command {command:?} cannot be used: {error}"))
+            .help("it is split into words as a shell does; for pipes and variables: --command \"sh -c '…'\"")
+    })
 }
 
 fn complete(settings: &AgentSettings) -> Result<(), AppError> {
@@ -197,34 +210,29 @@ pub fn check_verify(args: &VerifyArgs) -> Result<(), AppError> {
     Ok(())
 }
 
-/// The limits of the whole job.
-#[must_use]
-pub fn limits(args: &LimitArgs, base: &JobLimits) -> JobLimits {
-    JobLimits {
-        attempts: args.attempts.unwrap_or(base.attempts),
-        cost: args.max_cost.or(base.cost),
-        tokens: args.max_tokens.or(base.tokens),
-        turns: args.max_turns.or(base.turns),
-        time_ms: args.max_time.map(whole_millis).or(base.time_ms),
-    }
-}
-
-/// The same order again, changed by the arguments. A change of the agent starts its settings anew from the configuration.
+/// What a job that is ordered again asks for: what it asked for before, changed by the arguments. Another agent does not
+/// understand what was said to the first one.
 ///
 /// # Errors
-/// As [`agent`] and [`named_agent`].
-pub fn changed(spec: &JobSpec, args: &OrderArgs, config: &Config, cwd: &Path) -> Result<JobSpec, AppError> {
-    check_verify(&args.verify)?;
+/// As [`asked`].
+pub fn asked_again(spec: &JobSpec, args: &OrderArgs, agents: &AgentConfig) -> Result<Layer, AppError> {
+    let new = asked(args, agents)?;
+    let before = Layer::of_job(spec, |origin| origin == Origin::Job);
+    let another = new.agent.as_ref().is_some_and(|agent| !agent.is_of(&spec.agent));
+    Ok(new.over(if another { before.without_vendor_words() } else { before }))
+}
+
+/// The same order again, with what the arguments change apart from the settings.
+///
+/// # Errors
+/// As [`check_verify`].
+pub fn changed(spec: &JobSpec, args: &VerifyArgs, config: &Config) -> Result<JobSpec, AppError> {
+    check_verify(args)?;
     let mut spec = spec.clone();
-    match named_agent(&args.agent, config)? {
-        Some(named) if !named.is_of(&spec.agent) => spec.agent = agent(&named, &args.agent, config, cwd)?,
-        Some(_) | None => change_agent(&mut spec.agent, &args.agent, cwd)?,
-    }
-    spec.limits = limits(&args.limits, &spec.limits);
-    spec.accept_base_failures |= args.verify.accept_base_failures;
-    if args.verify.no_verify || !args.verify.verify.is_empty() {
-        spec.verify = verify(&args.verify, config);
-    } else if let Some(timeout) = args.verify.check_timeout {
+    spec.accept_base_failures |= args.accept_base_failures;
+    if args.no_verify || !args.verify.is_empty() {
+        spec.verify = verify(args, config);
+    } else if let Some(timeout) = args.check_timeout {
         match &mut spec.verify {
             VerifyRequest::Commands { checks } => checks.iter_mut().for_each(|check| check.timeout = timeout),
             VerifyRequest::FromRepository { timeout: old } => *old = timeout,
@@ -244,24 +252,27 @@ pub fn is_local(spec: &JobSpec) -> bool {
     local_result || Path::new(&spec.source).is_absolute()
 }
 
-/// Refuses what the backend cannot keep: a limit that silently does nothing is worse than none.
+/// Refuses what the agent, or the one that takes over, cannot keep: a limit that silently does nothing is worse than none.
 ///
 /// # Errors
 /// Names the flags, or what is wrong with the settings.
 pub fn check_enforceable(spec: &JobSpec, root: bool) -> Result<(), AppError> {
-    let name = spec.agent.name();
-    overnight_agents::check(&spec.agent, root)
-        .map_err(|error| AppError::usage(error.to_string()).help(error.hint()))?;
-    let not_kept = budget::unenforceable(&spec.limits, overnight_agents::capabilities_of(&spec.agent));
-    if not_kept.is_empty() {
-        return Ok(());
+    let backup = spec.choice.backup.as_ref().map(|backup| &backup.agent);
+    for agent in std::iter::once(&spec.agent).chain(backup) {
+        overnight_agents::check(agent, root)
+            .map_err(|error| AppError::usage(error.to_string()).help(error.hint()))?;
+        let name = agent.name();
+        let not_kept = budget::unenforceable(&spec.limits, overnight_agents::capabilities_of(agent));
+        if !not_kept.is_empty() {
+            let flags: Vec<&str> = not_kept.iter().map(|limit| limit.flag()).collect();
+            let what = format!("the {name} agent gives no way to keep {}", flags.join(" and "));
+            return Err(AppError::usage(what).help(
+                "use --max-time and --attempts with it, or choose another agent; a configured limit is lifted with none, \
+                 as in OVERNIGHT_LIMITS_COST=none; overnight config show --kind implement says where it comes from",
+            ));
+        }
     }
-    let flags: Vec<&str> = not_kept.iter().map(|limit| limit.flag()).collect();
-    let what = format!("the {name} agent gives no way to keep {}", flags.join(" and "));
-    Err(AppError::usage(what).help(
-        "use --max-time and --attempts with it, or choose another agent; a configured limit is lifted with none, \
-         as in OVERNIGHT_LIMITS_COST=none",
-    ))
+    Ok(())
 }
 
 /// The rehearsal's script must be there and readable before a job is made of it.

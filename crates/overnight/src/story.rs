@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
-use overnight_core::agent::Usage;
+use overnight_core::agent::adapter::AdapterName;
+use overnight_core::agent::{BackendId, Usage};
 use overnight_core::command::Containment;
 use overnight_core::git::{BranchName, CommitId};
-use overnight_core::job::{End, JobEvent, Notice, ParkReason, PullRequestRef, Stage};
+use overnight_core::job::{End, JobEvent, Label, Notice, ParkReason, PullRequestRef, Stage};
 use overnight_core::verdict::{CheckReport, CheckSource, DiffStat, Standing, Verdict};
 use serde::Serialize;
 
@@ -34,8 +35,20 @@ pub struct Story {
     pub pull_request: Option<PullRequestRef>,
     /// Why it waits, as long as it does.
     pub parked: Option<(ParkReason, String)>,
+    /// The backup went on in place of the first agent.
+    pub taken_over: Option<TakenOver>,
     pub stages: Vec<StageStory>,
     pub end: Option<End>,
+}
+
+/// Which agent took over, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TakenOver {
+    /// Its name.
+    pub agent: String,
+    pub backend: BackendId,
+    pub model: Option<String>,
+    pub why: String,
 }
 
 /// One paid try.
@@ -54,6 +67,9 @@ pub struct AttemptStory {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TurnStory {
     pub number: u32,
+    pub backend: BackendId,
+    /// The vendor's login; `None`: its only one.
+    pub account: Option<Label>,
     /// How it ended, in words; `None`: it did not end.
     pub outcome: Option<String>,
     pub usage: Option<Usage>,
@@ -92,7 +108,8 @@ impl Story {
     pub fn add(&mut self, event: &JobEvent) {
         match event {
             JobEvent::Queued { .. } | JobEvent::StageStarted { .. } | JobEvent::BranchTaken { .. } => {}
-            JobEvent::CancelAsked { .. } | JobEvent::WorkerLost { .. } | JobEvent::Moved => {}
+            JobEvent::Configured { .. } | JobEvent::CancelAsked { .. } => {}
+            JobEvent::WorkerLost { .. } | JobEvent::Moved => {}
             JobEvent::Woken { .. } => self.parked = None,
             JobEvent::Claimed { resumed, .. } => {
                 self.claims += 1;
@@ -113,8 +130,9 @@ impl Story {
                     self.notices.push(notice.clone());
                 }
             }
-            JobEvent::TurnAnnounced { attempt, turn, .. } => {
-                let turn = TurnStory { number: *turn, outcome: None, usage: None };
+            JobEvent::TurnAnnounced { attempt, turn, backend, account, .. } => {
+                let (backend, account) = (*backend, account.clone());
+                let turn = TurnStory { number: *turn, backend, account, outcome: None, usage: None };
                 self.attempt(*attempt).turns.push(turn);
             }
             JobEvent::TurnStarted { process, .. } => self.containment = Some(process.containment),
@@ -148,6 +166,11 @@ impl Story {
                 let attempt = self.attempt(*attempt);
                 attempt.failed = Some(reason.clone());
                 attempt.class.clone_from(class);
+            }
+            JobEvent::TakenOver { backend, adapter, model, why } => {
+                let agent = adapter.as_ref().map_or(backend.as_str(), AdapterName::as_str).to_owned();
+                self.taken_over =
+                    Some(TakenOver { agent, backend: *backend, model: model.clone(), why: why.clone() });
             }
             JobEvent::BranchPushed { branch, .. } => self.branch = Some(branch.clone()),
             JobEvent::PullRequestOpened { pull_request, .. } => {
@@ -210,7 +233,7 @@ mod tests {
 
     fn announced(attempt: u32, turn: u32) -> JobEvent {
         let session = SessionStart::Fresh(SessionId::parse("s").unwrap());
-        JobEvent::TurnAnnounced { attempt, turn, backend: BackendId::Claude, session }
+        JobEvent::TurnAnnounced { attempt, turn, backend: BackendId::Claude, session, account: None }
     }
 
     fn checked(verdict: Verdict, on_base: bool) -> JobEvent {

@@ -5,14 +5,16 @@ use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use overnight_agents::how_to_install;
-use overnight_core::agent::BackendId;
-use overnight_core::job::{Choice, JobSpec, Label};
+use overnight_core::agent::{Agent, BackendId};
+use overnight_core::choose::Layer;
+use overnight_core::job::{Configured, JobKind, JobSpec, Label, Origin};
 use overnight_core::text::one_line;
 use overnight_engine::{Host, program};
 use overnight_git::Source;
+use overnight_store::NewRepository;
 
-use crate::agents::{self, Agent};
-use crate::app::App;
+use crate::app::{App, store_error};
+use crate::choose::{About, Advice};
 use crate::cli::run_args::WishArgs;
 use crate::error::AppError;
 use crate::order;
@@ -37,7 +39,18 @@ pub struct Ground {
     site: Site,
     source: Source,
     host: Host,
-    agent: Agent,
+    advice: Advice,
+    /// Name of the repository, as far as it is known.
+    repository: String,
+    agent: (Agent, Origin),
+}
+
+/// What was made of one wish.
+#[derive(Debug)]
+pub struct Ordered {
+    pub spec: JobSpec,
+    /// What was taken instead of what was said.
+    pub notes: Vec<String>,
 }
 
 impl Ground {
@@ -47,22 +60,35 @@ impl Ground {
     /// Says what is missing or does not fit.
     pub async fn look(app: &App, args: &WishArgs, site: Site) -> Result<Self, AppError> {
         order::check_verify(&args.order.verify)?;
-        let named = order::named_agent(&args.order.agent, app.config())?;
+        let asked = order::asked(&args.order, &app.config().agent)?;
         let git = app.git().await?;
         let source = repository::look(app, &git, &args.repo).await?;
         let host = app.host()?;
-        let elsewhere = site == Site::Anywhere && args.publish.pr;
-        let agent = choose_agent(app, named, &host, elsewhere)?;
+        let mut advice = Advice::of(app.config(), &host);
+        if advice.usual.is_none() && site == Site::Anywhere && args.publish.pr {
+            // A worker elsewhere may have it.
+            advice.usual = Some(BackendId::VENDORS[0].into());
+        }
         let target = repository::target(app, &source, args, site).await?;
-        Ok(Self { target, site, source, host, agent })
+        let new = NewRepository { name: target.name.clone(), remote: target.source.clone() };
+        let repository = repository_name(app, &advice, &new).await?;
+        let about = About { repository: &repository, kind: JobKind::default() };
+        let agent = advice.sources(&Layer::default(), &asked, about).agent();
+        let agent = agent.ok_or_else(no_agent)?;
+        Ok(Self { target, site, source, host, advice, repository, agent })
     }
 
     /// The order for this prompt, which is one that can be worked on.
     ///
     /// # Errors
     /// When the settings cannot be used.
-    pub fn spec(&self, app: &App, args: &WishArgs, prompt: String) -> Result<JobSpec, AppError> {
+    pub fn spec(&self, app: &App, args: &WishArgs, prompt: String) -> Result<Ordered, AppError> {
         let config = app.config();
+        let (task, asked) = (Layer::default(), order::asked(&args.order, &config.agent)?);
+        let about = About { repository: &self.repository, kind: JobKind::default() };
+        let resolved = self.advice.resolve(&self.advice.sources(&task, &asked, about), &self.agent);
+        let settings = order::completed(resolved.settings, &args.order.agent, None, app.env.cwd())?;
+        let Configured { agent, limits, choice } = settings;
         let spec = JobSpec {
             title: order::title(args.title.as_deref(), &prompt),
             prompt,
@@ -73,13 +99,14 @@ impl Ground {
             publication: self.target.publication.clone(),
             verify: order::verify(&args.order.verify, config),
             accept_base_failures: args.order.verify.accept_base_failures,
-            agent: order::agent(&self.agent, &args.order.agent, config, app.env.cwd())?,
-            choice: Choice::default(),
-            limits: order::limits(&args.order.limits, &config.limits),
+            agent,
+            choice,
+            follows: None,
+            limits,
             author: author(app, &self.source),
         };
         order::check_enforceable(&spec, self.must_be_here(&spec) && self.host.root)?;
-        Ok(spec)
+        Ok(Ordered { spec, notes: resolved.notes })
     }
 
     /// Whether what the agent needs is on this machine. Where the job may be done elsewhere, what is missing is the answer;
@@ -164,27 +191,24 @@ fn command_is_there(command: &[String], host: &Host) -> Result<(), AppError> {
         .help("name a program in PATH, or its absolute path"))
 }
 
-/// Named, else configured, else the first vendor's program that is installed, or that a worker elsewhere may have. Never the
-/// rehearsal unless it was asked for.
-fn choose_agent(app: &App, named: Option<Agent>, host: &Host, elsewhere: bool) -> Result<Agent, AppError> {
-    let config = &app.config().agent;
-    match (named, &config.default) {
-        (Some(agent), _) => return Ok(agent),
-        (None, Some(name)) => return agents::named(name, config),
-        (None, None) => {}
+/// The name that sections of the configuration know the repository by. The store is asked only where there are any.
+async fn repository_name(app: &App, advice: &Advice, new: &NewRepository) -> Result<String, AppError> {
+    let store = if advice.knows_repositories() { app.store_if_any().await? } else { None };
+    match store {
+        Some(store) => store.repository_name(new).await.map_err(|error| store_error(&error)),
+        None => Ok(new.clean_name()),
     }
+}
+
+/// Nobody names an agent, and no vendor's program is there. The rehearsal works only where it was asked for.
+pub fn no_agent() -> AppError {
     let vendors = BackendId::VENDORS;
-    let configured = |backend: &BackendId| config.program(*backend).is_some();
-    let found =
-        vendors.into_iter().find(|backend| configured(backend) || program::usual(*backend, host).is_some());
-    let usual = elsewhere.then_some(vendors[0]);
-    found.or(usual).map(Agent::from).ok_or_else(|| {
-        let looked: Vec<&str> = vendors.iter().flat_map(|backend| overnight_agents::usual_programs(*backend)).copied().collect();
-        let how = how_to_install(vendors[0]);
-        AppError::usage(format!("no agent is installed: looked for {} in PATH", looked.join(", "))).help(format!(
-            "{how}\nor let any program do the work: --command 'program argument …'\nor see how it goes without: overnight demo"
-        ))
-    })
+    let looked: Vec<&str> =
+        vendors.iter().flat_map(|backend| overnight_agents::usual_programs(*backend)).copied().collect();
+    let how = how_to_install(vendors[0]);
+    AppError::usage(format!("no agent is installed: looked for {} in PATH", looked.join(", "))).help(format!(
+        "{how}\nor let any program do the work: --command 'program argument …'\nor see how it goes without: overnight demo"
+    ))
 }
 
 /// The words of the command line, a file, or standard input.

@@ -26,6 +26,7 @@ pub(crate) fn job(state: JobState) -> Job {
         accept_base_failures: false,
         agent: AgentSettings::new(BackendId::Claude),
         choice: Choice::default(),
+        follows: None,
         limits: JobLimits::default(),
         author: "A <a@b.c>".into(),
     };

@@ -14,7 +14,7 @@ use overnight_core::text;
 use serde_json::Value;
 
 use crate::claude::ledger::{Ledger, Price};
-use crate::claude::outcome::{Ruling, Trouble, of_result, reset_of};
+use crate::claude::outcome::{Ruling, Trouble, of_result, quota_of, reset_of};
 use crate::driver::DriverOutput;
 use crate::ending::{self, EVENT_CHARS, ErrorTail};
 use crate::summary;
@@ -219,7 +219,7 @@ impl ClaudeDriver {
 
     fn rate_limit(&mut self, line: &Value) -> Vec<AgentEvent> {
         self.note_reset(Some(line));
-        Vec::new()
+        line.get("rate_limit_info").and_then(quota_of).into_iter().collect()
     }
 
     fn note_reset(&mut self, told: Option<&Value>) {

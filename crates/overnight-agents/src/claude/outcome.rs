@@ -3,7 +3,7 @@
 //! Looks only at fields that the CLI writes about itself. The text of the answer is one of its fields too and is used
 //! for explanations to people, never for a decision.
 
-use overnight_core::agent::{LimitKind, TurnOutcome};
+use overnight_core::agent::{AgentEvent, LimitKind, TurnOutcome};
 use overnight_core::units::Timestamp;
 use serde_json::Value;
 
@@ -110,7 +110,24 @@ pub(crate) fn reset_of(info: &Value) -> Option<Timestamp> {
     if info.get("status").and_then(Value::as_str) != Some("rejected") {
         return None;
     }
-    let seconds = info.get("resetsAt").and_then(Value::as_f64)?;
+    seconds_of(info)
+}
+
+fn seconds_of(window: &Value) -> Option<Timestamp> {
+    let seconds = window.get("resetsAt").and_then(Value::as_f64)?;
     // Up to the year 5138; above that the number is not in seconds.
     (0.0..1e11).contains(&seconds).then_some(Timestamp((seconds * 1000.0) as i64))
+}
+
+/// What is left of the window that is closest to its end. The CLI passes on what its vendor's answer says: the used part, from 0 to 1, of
+/// each window, or of one of them.
+pub(crate) fn quota_of(info: &Value) -> Option<AgentEvent> {
+    let windows = info.get("unifiedWindows").and_then(Value::as_object);
+    let all = windows.into_iter().flat_map(|windows| windows.values()).chain([info]);
+    let used = |window: &Value| window.get("utilization").and_then(Value::as_f64).filter(|used| *used >= 0.0);
+    let (used, window) = all
+        .filter_map(|window| Some((used(window)?, window)))
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))?;
+    let left = ((1.0 - used.min(1.0)) * 100.0).floor() as u8;
+    Some(AgentEvent::Quota { left, reset: seconds_of(window) })
 }

@@ -55,6 +55,7 @@ impl RehearsalDriver {
             | AgentEvent::ToolFinished { .. }
             | AgentEvent::Retrying { .. }
             | AgentEvent::PermissionDenied { .. }
+            | AgentEvent::Quota { .. }
             | AgentEvent::Warning { .. }
             | AgentEvent::Finished
             | AgentEvent::Raw { .. } => {}

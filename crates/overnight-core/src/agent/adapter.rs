@@ -188,6 +188,8 @@ pub enum AdapterNameError {
     Shape,
     #[error("this is the name of an agent that is built in")]
     BuiltIn,
+    #[error("none stands for no agent at all")]
+    Nobody,
 }
 
 impl AdapterName {
@@ -200,6 +202,9 @@ impl AdapterName {
         }
         if BackendId::ALL.iter().any(|backend| backend.as_str() == text) {
             return Err(AdapterNameError::BuiltIn);
+        }
+        if text == "none" {
+            return Err(AdapterNameError::Nobody);
         }
         Ok(Self(text.to_owned()))
     }
@@ -252,6 +257,7 @@ mod tests {
             assert_eq!(AdapterName::parse(bad), Err(AdapterNameError::Shape), "{bad}");
         }
         assert_eq!(AdapterName::parse("claude"), Err(AdapterNameError::BuiltIn));
+        assert_eq!(AdapterName::parse("none"), Err(AdapterNameError::Nobody));
         for program in ["/opt/Gemini CLI", "", "ü", "x/"] {
             let name = AdapterName::of_program(program);
             assert_eq!(AdapterName::parse(name.as_str()), Ok(name));

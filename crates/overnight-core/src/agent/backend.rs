@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Our driver for one kind of agent program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendId {
     /// Claude Code CLI.
@@ -48,6 +48,18 @@ impl BackendId {
     #[must_use]
     pub fn is_vendor(self) -> bool {
         Self::VENDORS.contains(&self)
+    }
+
+    /// Whether each agent of it needs a description of its own.
+    #[must_use]
+    pub fn is_described(self) -> bool {
+        matches!(self, Self::Acp | Self::Adapter)
+    }
+
+    /// The backend of this name.
+    #[must_use]
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|backend| backend.as_str() == name)
     }
 
     #[must_use]

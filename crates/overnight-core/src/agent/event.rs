@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Usage;
 use crate::id::SessionId;
+use crate::units::Timestamp;
 
 /// One thing an agent did, in our words. Unknown vendor lines become [`AgentEvent::Raw`], never a failure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +40,12 @@ pub enum AgentEvent {
     },
     PermissionDenied {
         tool: String,
+    },
+    /// The vendor said what is left of its account's quota, in whole per cent.
+    Quota {
+        left: u8,
+        #[serde(rename = "reset_ms")]
+        reset: Option<Timestamp>,
     },
     Warning {
         text: String,

@@ -20,7 +20,7 @@ pub enum Billing {
 }
 
 /// How hard the model should think, where the vendor has such a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Effort {
     Low,
@@ -43,7 +43,24 @@ impl Effort {
             Self::Max => "max",
         }
     }
+
+    /// The level for this many tokens of thinking; `None` for none at all. The steps are those between which vendors' models
+    /// were seen to differ.
+    #[must_use]
+    pub fn for_budget(tokens: u64) -> Option<Self> {
+        match tokens {
+            0 => None,
+            1..=6_000 => Some(Self::Medium),
+            6_001..=12_000 => Some(Self::High),
+            12_001..=24_000 => Some(Self::Xhigh),
+            _ => Some(Self::Max),
+        }
+    }
 }
+
+/// Attempts after which a session is begun anew: a third correction in one conversation seldom helped where two had not, and each costs
+/// the whole conversation again.
+pub const COMPACT_AFTER: u32 = 3;
 
 /// The agent settings of a job, frozen when it is enqueued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +89,9 @@ pub struct AgentSettings {
     /// Time between TERM and KILL.
     #[serde(with = "millis", rename = "grace_ms")]
     pub grace: Duration,
+    /// After this many attempts in one session the next begins a fresh one, from what the earlier came to. 0 or `None`: never.
+    #[serde(default)]
+    pub compact_after: Option<u32>,
 }
 
 impl AgentSettings {
@@ -92,6 +112,7 @@ impl AgentSettings {
             script: None,
             silence: Duration::from_secs(15 * 60),
             grace: Duration::from_secs(10),
+            compact_after: Some(COMPACT_AFTER),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! How the agent of a job was chosen: for which kind of job, who takes over when it gives up, and where each value came from.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::agent::AgentSettings;
 use crate::units::millis;
+
+use super::spec::JobLimits;
 
 /// What a job does. Settings can be given for each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,6 +28,12 @@ pub enum JobKind {
     Review,
     /// A recurring duty.
     Formula,
+}
+
+impl fmt::Display for JobKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl JobKind {
@@ -83,13 +92,36 @@ pub struct Choice {
     pub kind: JobKind,
     /// Who takes over when the agent gives up.
     #[serde(default)]
-    pub backup: Option<Backup>,
-    /// By the name of the setting, as in a file: `model`, `limits.cost`.
+    pub backup: Option<Box<Backup>>,
+    /// By the name of the setting, as in a file: `model`, `limits.cost`. What is not named came from [`Origin::Default`],
+    /// except that `agent` always is: a job that says nothing was ordered by a version that did not keep it.
     #[serde(default)]
     pub origins: BTreeMap<String, Origin>,
     /// Resolved by the worker that claimed the job first: nothing changes any more.
     #[serde(default)]
     pub frozen: bool,
+}
+
+impl Choice {
+    /// Where this setting came from.
+    #[must_use]
+    pub fn origin(&self, name: &str) -> Origin {
+        self.origins.get(name).copied().unwrap_or(Origin::Default)
+    }
+
+    /// Whether the job was ordered by a version that kept where its settings came from.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        !self.origins.is_empty()
+    }
+}
+
+/// The settings of a job and where they came from: what the layers of the configuration come to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configured {
+    pub agent: AgentSettings,
+    pub limits: JobLimits,
+    pub choice: Choice,
 }
 
 /// Another agent, for when the first one gives up.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::adapter::AdapterName;
 use crate::agent::{BackendId, SessionStart, TurnOutcome, Usage};
 use crate::command::ProcessIdentity;
 use crate::git::{BranchName, CommitId};
@@ -12,7 +13,9 @@ use crate::units::{Timestamp, millis};
 use crate::verdict::{CheckReport, CheckSource, DiffStat, Standing};
 
 use super::CancelledBy;
+use super::choice::Configured;
 use super::end::{End, ParkReason, PullRequestRef};
+use super::queueing::Label;
 use super::state::Stage;
 
 /// One fact. Its serialised form is public (`--events`, `show --json`).
@@ -27,6 +30,11 @@ pub enum JobEvent {
         worker: WorkerId,
         fence: Fence,
         resumed: bool,
+    },
+    /// The worker that claimed it first resolved its settings from its own configuration, and they differ from those that
+    /// it was ordered with. They do not change any more.
+    Configured {
+        settings: Box<Configured>,
     },
     StageStarted {
         stage: Stage,
@@ -50,6 +58,9 @@ pub enum JobEvent {
         turn: u32,
         backend: BackendId,
         session: SessionStart,
+        /// The vendor's login; absent where there is only one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<Label>,
     },
     TurnStarted {
         turn: u32,
@@ -81,6 +92,15 @@ pub enum JobEvent {
         attempt: u32,
         class: Option<String>,
         reason: String,
+    },
+    /// The first agent gave up: the backup takes over on its commits, in a session of its own.
+    TakenOver {
+        backend: BackendId,
+        /// Name of the description that it works by, if any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        adapter: Option<AdapterName>,
+        model: Option<String>,
+        why: String,
     },
     BranchTaken {
         branch: BranchName,
@@ -147,5 +167,9 @@ pub enum Notice {
     OutputTruncated(u64),
     /// The session to be resumed was lost; a fresh one goes on with the commits.
     SessionLost,
+    /// The session had become long: a fresh one goes on from what earlier attempts came to.
+    Compacted,
+    /// The vendor does not answer this login; another one goes on in a fresh session.
+    AccountChanged(String),
     NotVerified,
 }

@@ -12,6 +12,7 @@ use crate::verdict::{CheckedPair, DiffStat};
 use super::CancelledBy;
 use super::end::{EndReason, ParkReason, PullRequestRef};
 use super::event::Notice;
+use super::queueing::Label;
 use super::spec::JobSpec;
 use super::state::Ground;
 
@@ -49,7 +50,17 @@ pub enum Input {
     /// The next turn's session is chosen; nothing has been started.
     TurnAnnounced {
         session: SessionStart,
+        account: Option<Label>,
     },
+    /// The agent's vendor is not asked now: it refused somebody, or its login is known not to work. `since`: when that began.
+    NotAsked {
+        reason: ParkReason,
+        detail: String,
+        since: Timestamp,
+        until: Option<Timestamp>,
+    },
+    /// Somebody wants the next turn to begin with a fresh session.
+    Compact,
     /// Its process tree exists; no byte of it was read.
     TurnStarted {
         process: ProcessIdentity,
@@ -96,9 +107,11 @@ pub enum StageOutput {
     Turn {
         report: TurnReport,
     },
+    /// `asking`: what is known of the vendor, when it refused the turn.
     Collected {
         tip: Option<CommitId>,
         diff: DiffStat,
+        asking: Asking,
     },
     Verified {
         pairs: Vec<CheckedPair>,
@@ -109,6 +122,18 @@ pub enum StageOutput {
         adopted: bool,
     },
     Cleaned,
+}
+
+/// When a vendor that refused a turn is asked again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Asking {
+    /// When it said, or after the usual wait.
+    #[default]
+    AsItSaid,
+    /// Not before this time, which all workers keep.
+    From(Timestamp),
+    /// At once, by another login.
+    Elsewhere,
 }
 
 /// Why a stage could not do its work, by what follows from it.
@@ -127,6 +152,8 @@ impl Input {
             Self::DependencyFailed { .. } => "dependency failed",
             Self::WorkerLost { .. } => "worker lost",
             Self::TurnAnnounced { .. } => "turn announced",
+            Self::NotAsked { .. } => "vendor not asked",
+            Self::Compact => "compact",
             Self::TurnStarted { .. } => "turn started",
             Self::TurnInterrupted { .. } => "turn interrupted",
             Self::Done { output, .. } => output.name(),

@@ -3,6 +3,7 @@
 mod choice;
 mod end;
 mod event;
+mod failover;
 mod input;
 mod publishing;
 mod queued;
@@ -15,13 +16,13 @@ pub(crate) mod tests_support;
 mod transition;
 mod turns;
 
-pub use choice::{Backup, Choice, JobKind, Origin};
+pub use choice::{Backup, Choice, Configured, JobKind, Origin};
 pub use end::{End, EndReason, ExitCode, ParkReason, Published, PullRequestRef};
 pub use event::{JobEvent, Notice};
-pub use input::{Input, Order, StageOutput, Trouble};
+pub use input::{Asking, Input, Order, StageOutput, Trouble};
 pub use queueing::{AfterRule, Label, PRIORITY_STEP, Priority, Queueing};
-pub use spec::{Base, JobLimits, JobSpec, Publication, VerifyRequest};
-pub use state::{FailedCheck, Feedback, Ground, JobState, Stage, Trail, Turn};
+pub use spec::{Base, Follows, JobLimits, JobSpec, Publication, VerifyRequest};
+pub use state::{FailedCheck, Feedback, Ground, JobState, Stage, Trail, Turn, Who};
 pub use step::{EffectChange, EffectName, Step};
 pub use transition::{IllegalTransition, transition};
 

@@ -8,6 +8,7 @@ use crate::verdict::{CheckedPair, DiffStat};
 
 use super::end::{End, EndReason, Published, PullRequestRef};
 use super::event::{JobEvent, Notice};
+use super::failover::{GivingUp, give_up};
 use super::input::Order;
 use super::spec::Publication;
 use super::state::{Ground, JobState, Stage, Trail};
@@ -40,13 +41,19 @@ pub(super) fn verified(
             let failure = Retry { feedback, last: EndReason::VerificationFailed, detail, class };
             retry(trail, ground, failure, order)
         }
-        gate::Gate::Fail { reason, class, detail } => {
+        gate::Gate::Fail { reason, class, detail, feedback } => {
             let event = JobEvent::AttemptFailed { attempt: trail.attempt, class, reason: detail.clone() };
-            Step::ending(trail, reason, detail).event(event)
+            give_up(trail, ground, GivingUp { reason, detail, feedback }, order).before(event)
         }
     };
     step.events.splice(0..0, told);
     Some(step)
+}
+
+/// A follow-up stays on the branch of the job before it.
+fn name_of(order: Order<'_>) -> BranchName {
+    let earlier = order.spec.follows.as_ref().and_then(|follows| follows.branch.clone());
+    earlier.unwrap_or_else(|| BranchName::for_task(order.key, &order.spec.title))
 }
 
 fn publish(
@@ -57,7 +64,7 @@ fn publish(
     pairs: Vec<CheckedPair>,
     order: Order<'_>,
 ) -> Step {
-    let branch = BranchName::for_task(order.key, &order.spec.title);
+    let branch = name_of(order);
     let push = EffectChange::Reserve { name: EffectName::PushBranch, detail: branch.to_string() };
     let unverified = pairs.is_empty();
     let next = JobState::Publishing {
@@ -86,6 +93,11 @@ pub(super) fn branch_taken(state: &JobState, order: Order<'_>) -> Option<Step> {
     let mut next = state.clone();
     let JobState::Publishing { trail, branch, taken, pushed: false, .. } = &mut next else { return None };
     let event = JobEvent::BranchTaken { branch: branch.clone() };
+    if order.spec.follows.as_ref().is_some_and(|follows| follows.branch.as_ref() == Some(branch)) {
+        let detail =
+            format!("{branch} was changed by somebody while the follow-up was worked on; nothing was pushed");
+        return Some(Step::ending(trail.clone(), EndReason::BranchConflict, detail).event(event).starting());
+    }
     *taken += 1;
     if *taken > MAX_TAKEN {
         let detail = format!("{MAX_TAKEN} branch names are taken; delete old branches named {branch}*");

@@ -1,4 +1,5 @@
-//! What was asked, frozen when the job is enqueued: later changes of configuration do not change it.
+//! What was asked, frozen when the job is enqueued; the settings that only a configuration gave are frozen when the first worker
+//! claims it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,13 +7,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::AgentSettings;
-use crate::git::CommitId;
+use crate::choose::Layer;
+use crate::git::{BranchName, CommitId};
+use crate::id::{JobId, SessionId, TaskKey};
 use crate::units::MicroDollars;
 use crate::verdict::Check;
 
-use super::choice::Choice;
+use super::choice::{Choice, Configured, Origin};
+use super::queueing::Label;
+use super::state::Who;
 
-/// A job's order, complete and immutable.
+/// A job's order, complete. Only its settings may change, once: when the first worker claims it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobSpec {
     /// First line of the wish, for lists, branches and pull requests.
@@ -36,6 +41,75 @@ pub struct JobSpec {
     pub limits: JobLimits,
     /// Author of commits that the runner makes, `Name <address>`.
     pub author: String,
+    /// The job that this one follows up on.
+    #[serde(default)]
+    pub follows: Option<Box<Follows>>,
+}
+
+impl JobSpec {
+    /// The settings of one of the order's agents. Without a backup there is only the first.
+    #[must_use]
+    pub fn agent_of(&self, who: Who) -> &AgentSettings {
+        match (who, &self.choice.backup) {
+            (Who::Backup, Some(backup)) => &backup.agent,
+            (Who::First, _) | (Who::Backup, None) => &self.agent,
+        }
+    }
+}
+
+/// Where a follow-up takes the work up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Follows {
+    pub job: JobId,
+    pub key: TaskKey,
+    /// What is to be done now; the order's prompt is what was asked at first.
+    pub message: String,
+    /// The published branch that the work goes on on; `None`: nothing was published, and the work gets a branch of its own.
+    pub branch: Option<BranchName>,
+    /// The target of the pull request.
+    pub base_branch: Option<String>,
+    /// What was brought home and not published.
+    pub preserved: Option<CommitId>,
+    /// The conversation to go on with, the agent and the login that it belongs to, and where it was held.
+    pub session: Option<SessionId>,
+    pub who: Who,
+    pub account: Option<Label>,
+    /// What the earlier job came to, for a conversation that has to be begun anew.
+    pub handover: String,
+}
+
+impl JobSpec {
+    /// The settings and where they came from.
+    #[must_use]
+    pub fn settings(&self) -> Configured {
+        Configured { agent: self.agent.clone(), limits: self.limits.clone(), choice: self.choice.clone() }
+    }
+
+    /// The same order with these settings.
+    #[must_use]
+    pub fn with_settings(self, settings: Configured) -> Self {
+        let Configured { agent, limits, choice } = settings;
+        Self { agent, limits, choice, ..self }
+    }
+
+    /// Whether both ask for the same. What a configuration decided is left out: it may have changed in between, and the worker
+    /// that claimed one of them may have decided it anew.
+    #[must_use]
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        if !(self.choice.is_known() && other.choice.is_known()) {
+            return self
+                .clone()
+                .with_settings(Configured { choice: other.choice.clone(), ..self.settings() })
+                == *other;
+        }
+        let layer = |spec: &Self| Layer::of_job(spec, |origin| matches!(origin, Origin::Task | Origin::Job));
+        let same_program =
+            (&self.agent.command, &self.agent.script) == (&other.agent.command, &other.agent.script);
+        same_program
+            && self.choice.kind == other.choice.kind
+            && layer(self) == layer(other)
+            && self.clone().with_settings(other.settings()) == *other
+    }
 }
 
 /// Which commit the agent starts from.

@@ -12,6 +12,7 @@ use crate::units::{Timestamp, millis};
 use crate::verdict::{Check, CheckSource, CheckedPair, DiffStat};
 
 use super::end::{End, ParkReason};
+use super::queueing::Label;
 
 /// The state of a job; stored as it is, and the only status there is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -118,6 +119,34 @@ pub struct Trail {
     pub preserved: Option<CommitId>,
     /// The agent's last words.
     pub final_text: Option<String>,
+    /// Which of the order's agents works.
+    #[serde(default)]
+    pub who: Who,
+    /// Attempts that were over when this agent took the job up.
+    #[serde(default)]
+    pub attempts_before: u32,
+    /// The vendor's login that the session belongs to.
+    #[serde(default)]
+    pub account: Option<Label>,
+    /// Since when the agent's vendor has not answered the job.
+    #[serde(default, rename = "refused_since_ms")]
+    pub refused: Option<Timestamp>,
+    /// Turns in a row that ended because the CLI had used up its own number of answers.
+    #[serde(default)]
+    pub continued: u32,
+    /// The attempt in which the session began.
+    #[serde(default)]
+    pub session_attempt: u32,
+}
+
+/// One of the agents of an order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Who {
+    #[default]
+    First,
+    /// The one that takes over when the first gives up.
+    Backup,
 }
 
 /// What the job stands on, fixed by the first prepare stage.
@@ -154,6 +183,18 @@ pub enum Feedback {
     TimedOut,
     /// The runner was interrupted; nothing is wrong with the work.
     Interrupted,
+    /// The CLI had used up its own number of answers.
+    OutOfTurns,
+    /// Another agent gave up, and this one takes over.
+    TakenOver {
+        /// What the first one was told last, if anything.
+        last: Option<Box<Feedback>>,
+        why: String,
+    },
+    /// A person says what is to be done next.
+    FollowUp {
+        message: String,
+    },
 }
 
 /// A failed check as the agent is told of it.

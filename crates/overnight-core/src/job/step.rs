@@ -78,8 +78,12 @@ impl Step {
     /// Puts the end of the finished stage between what the stage brought and what was decided from it, and the start of the
     /// next one behind.
     pub(super) fn after(mut self, stage: Stage, elapsed: Duration) -> Self {
-        let decided =
-            |event: &JobEvent| matches!(event, JobEvent::AttemptFailed { .. } | JobEvent::Parked { .. });
+        let decided = |event: &JobEvent| {
+            matches!(
+                event,
+                JobEvent::AttemptFailed { .. } | JobEvent::TakenOver { .. } | JobEvent::Parked { .. }
+            )
+        };
         let place = self.events.iter().position(decided).unwrap_or(self.events.len());
         self.events.insert(place, JobEvent::StageFinished { stage, elapsed });
         self.starting()

@@ -44,6 +44,7 @@ pub(crate) fn spec() -> JobSpec {
         accept_base_failures: false,
         agent: AgentSettings::new(BackendId::Claude),
         choice: Choice::default(),
+        follows: None,
         limits: JobLimits::default(),
         author: "A <a@example.org>".to_owned(),
     }

@@ -15,7 +15,9 @@ use super::publishing::{branch_pushed, branch_taken, published, pushed_work, ver
 use super::queued::{claimed, dependency_failed, ends_at_once, woken, worker_lost};
 use super::state::JobState;
 use super::step::{EffectChange, EffectName, Step};
-use super::turns::{Harvest, announced, collected, interrupted, prepared, started, turn_ended};
+use super::turns::{
+    Harvest, announced, collected, compacted, interrupted, not_asked, prepared, started, turn_ended,
+};
 
 /// An input that cannot happen in this state. Always a bug of the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +46,8 @@ pub fn transition(
             | Input::DependencyFailed { .. }
             | Input::WorkerLost { .. }
             | Input::TurnAnnounced { .. }
+            | Input::NotAsked { .. }
+            | Input::Compact
             | Input::TurnStarted { .. }
             | Input::TurnInterrupted { .. }
             | Input::Done { .. }
@@ -65,7 +69,11 @@ pub fn transition(
         Input::Failed { trouble, detail, elapsed } => {
             failed(state, trouble, detail, elapsed, now).ok_or(illegal)
         }
-        Input::TurnAnnounced { session } => announced(state, session, order).ok_or(illegal),
+        Input::TurnAnnounced { session, account } => announced(state, session, account, order).ok_or(illegal),
+        Input::NotAsked { reason, detail, since, until } => {
+            not_asked(state, (reason, detail), (since, until), now, order).map(Step::starting).ok_or(illegal)
+        }
+        Input::Compact => compacted(state).ok_or(illegal),
         Input::TurnStarted { process } => started(state, process).ok_or(illegal),
         Input::TurnInterrupted { session, used } => interrupted(state, session, &used).ok_or(illegal),
         Input::BranchTaken => branch_taken(state, order).ok_or(illegal),
@@ -145,8 +153,8 @@ fn done(
         (JobState::Working { trail, ground, turn: Some(_) }, StageOutput::Turn { report }) => {
             turn_ended(trail, ground, report, elapsed)
         }
-        (JobState::Collecting { trail, ground, report }, StageOutput::Collected { tip, diff }) => {
-            collected(trail, ground, report, Harvest { tip, diff, now }, order)
+        (JobState::Collecting { trail, ground, report }, StageOutput::Collected { tip, diff, asking }) => {
+            collected(trail, ground, report, Harvest { tip, diff, asking, now }, order)
         }
         (JobState::Verifying { .. }, StageOutput::Verified { pairs }) => {
             verified(state, pairs, elapsed, order)?

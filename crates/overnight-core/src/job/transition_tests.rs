@@ -8,10 +8,13 @@ use crate::command::ProcessIdentity;
 use crate::id::SessionId;
 use crate::job::tests_support::{commit, ground, key, report, spec};
 use crate::job::{
-    EndReason, Feedback, JobLimits, JobSpec, Notice, ParkReason, Publication, PullRequestRef, Stage,
+    Asking, EndReason, Feedback, JobLimits, JobSpec, Notice, ParkReason, Publication, PullRequestRef, Stage,
 };
 use crate::units::MicroDollars;
 use crate::verdict::{CheckedPair, CouldNotRun, DiffStat, Verdict};
+
+#[path = "failover_tests.rs"]
+mod failover;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const SECOND: Duration = Duration::from_secs(1);
@@ -62,8 +65,10 @@ impl Walk {
     }
 
     fn announced(self) -> Self {
-        let session = SessionStart::Fresh(SessionId::parse("s-1").unwrap());
-        self.input(Input::TurnAnnounced { session })
+        let known = self.state.trail().and_then(|trail| trail.session.clone());
+        let fresh = || SessionStart::Fresh(SessionId::parse("s-1").unwrap());
+        let session = known.map_or_else(fresh, SessionStart::Resume);
+        self.input(Input::TurnAnnounced { session, account: None })
     }
 
     fn turn(self, outcome: TurnOutcome) -> Self {
@@ -75,7 +80,7 @@ impl Walk {
 
     fn collected(self) -> Self {
         let diff = DiffStat { files: 1, insertions: 2, deletions: 0 };
-        self.done(StageOutput::Collected { tip: Some(commit('b')), diff })
+        self.done(StageOutput::Collected { tip: Some(commit('b')), diff, asking: Asking::AsItSaid })
     }
 
     fn worked(self) -> Self {
@@ -185,9 +190,11 @@ fn attempts_run_out() {
 fn no_change_is_never_a_success() {
     let mut walk = Walk::queued().prepared();
     for _ in 0..3 {
-        walk = walk
-            .turn(TurnOutcome::Completed)
-            .done(StageOutput::Collected { tip: Some(commit('b')), diff: DiffStat::default() });
+        walk = walk.turn(TurnOutcome::Completed).done(StageOutput::Collected {
+            tip: Some(commit('b')),
+            diff: DiffStat::default(),
+            asking: Asking::AsItSaid,
+        });
     }
     assert_eq!(walk.ended(), EndReason::NoChanges);
 }
@@ -203,10 +210,11 @@ fn trouble_that_is_not_the_jobs_fault_uses_up_no_attempt() {
         (TurnOutcome::LoginExpired { detail: "log in".to_owned() }, ParkReason::AgentLogin),
     ];
     for (outcome, expected) in outcomes {
-        let walk = Walk::queued()
-            .prepared()
-            .turn(outcome)
-            .done(StageOutput::Collected { tip: None, diff: DiffStat::default() });
+        let walk = Walk::queued().prepared().turn(outcome).done(StageOutput::Collected {
+            tip: None,
+            diff: DiffStat::default(),
+            asking: Asking::AsItSaid,
+        });
         let JobState::Parked { reason, then, .. } = &walk.state else { panic!("{:?}", walk.state) };
         assert_eq!(*reason, expected);
         assert_eq!(then.trail().unwrap().attempt, 1);
@@ -359,7 +367,8 @@ fn any_input() -> impl Strategy<Value = Input> {
         }),
         (any::<bool>(), 0_u32..2).prop_map(|(tip, files)| StageOutput::Collected {
             tip: tip.then(|| commit('b')),
-            diff: DiffStat { files, insertions: 0, deletions: 0 }
+            diff: DiffStat { files, insertions: 0, deletions: 0 },
+            asking: Asking::AsItSaid,
         }),
         any::<(bool, bool)>().prop_map(|(tip, base)| {
             let verdict = |good| if good { Verdict::Pass } else { fail() };
@@ -380,7 +389,14 @@ fn any_input() -> impl Strategy<Value = Input> {
         }),
         1 => Just(Input::WorkerLost { worker, times: 1, last: false }),
         1 => Just(Input::Woken),
-        4 => Just(Input::TurnAnnounced { session }),
+        4 => Just(Input::TurnAnnounced { session, account: None }),
+        2 => Just(Input::Compact),
+        2 => Just(Input::NotAsked {
+            reason: ParkReason::RateLimited,
+            detail: String::new(),
+            since: NOW,
+            until: None,
+        }),
         1 => Just(interrupted(None)),
         1 => Just(Input::BranchTaken),
         2 => Just(Input::BranchPushed { elapsed: SECOND }),
@@ -398,8 +414,9 @@ proptest! {
     /// Whatever happens in whatever order: an end stays, attempts only grow and stay within the limit, nothing is
     /// published that was not collected and verified, and each effect is done at most once.
     #[test]
-    fn invariants_hold_on_every_walk(inputs in prop::collection::vec(any_input(), 0..120)) {
-        let mut walk = Walk::queued();
+    fn invariants_hold_on_every_walk(inputs in prop::collection::vec(any_input(), 0..120), backup: bool) {
+        let mut walk = if backup { failover::with_backup() } else { Walk::queued() };
+        let most = if backup { 6 } else { 3 };
         let mut attempt = 0;
         for input in inputs {
             let before = walk.state.clone();
@@ -410,7 +427,7 @@ proptest! {
                 prop_assert!(!accepted || lost);
             }
             let now = walk.state.trail().map_or(0, |trail| trail.attempt);
-            prop_assert!(now >= attempt && now <= 3, "attempt {now} after {attempt}");
+            prop_assert!(now >= attempt && now <= most, "attempt {now} after {attempt}");
             attempt = now;
         }
         let done = |wanted: EffectName| {

@@ -12,25 +12,37 @@ use crate::verdict::DiffStat;
 
 use super::end::{EndReason, ParkReason};
 use super::event::{JobEvent, Notice};
-use super::input::Order;
+use super::failover::{GivingUp, Refusal, give_up, refused};
+use super::input::{Asking, Order};
+use super::queueing::Label;
+use super::spec::Follows;
 use super::state::{Feedback, Ground, JobState, Trail, Turn};
 use super::step::Step;
 
-/// A vendor that says "overloaded" without saying until when is asked again after this long.
-const OVERLOAD_WAIT: Duration = Duration::from_secs(60);
-/// A quota without a reset time is asked again after this long.
-const QUOTA_WAIT: Duration = Duration::from_secs(15 * 60);
+/// Turns that may follow each other because the CLI's own number of answers is used up, before that counts as a failed attempt:
+/// far more than any task was seen to need, and an end for an agent that never comes to one.
+const MAX_CONTINUED: u32 = 20;
 
-pub(super) fn announced(state: &JobState, session: SessionStart, order: Order<'_>) -> Option<Step> {
+pub(super) fn announced(
+    state: &JobState,
+    session: SessionStart,
+    account: Option<Label>,
+    order: Order<'_>,
+) -> Option<Step> {
     let JobState::Working { trail, ground, turn: None } = state else { return None };
     let mut trail = trail.clone();
     trail.turns = trail.turns.saturating_add(1);
     trail.session = Some(session.id().clone());
+    trail.account.clone_from(&account);
+    if session.is_fresh() {
+        trail.session_attempt = trail.attempt;
+    }
     let event = JobEvent::TurnAnnounced {
         attempt: trail.attempt,
         turn: trail.turns,
-        backend: order.spec.agent.backend,
+        backend: order.spec.agent_of(trail.who).backend,
         session: session.clone(),
+        account,
     };
     let turn = Some(Turn { session, process: None });
     Some(Step::to(JobState::Working { trail, ground: ground.clone(), turn }).event(event))
@@ -68,7 +80,41 @@ pub(super) fn prepared(trail: &Trail, ground: Ground, order: Order<'_>) -> Step 
     };
     let mut trail = trail.clone();
     trail.attempt = trail.attempt.max(1);
+    if let Some(follows) = order.spec.follows.as_ref().filter(|_| trail.turns == 0) {
+        taken_up(&mut trail, follows);
+    }
     work(trail, ground, order).event(event)
+}
+
+/// A follow-up begins where the job before it ended.
+fn taken_up(trail: &mut Trail, follows: &Follows) {
+    trail.session.clone_from(&follows.session);
+    trail.session_attempt = trail.attempt;
+    trail.who = follows.who;
+    trail.account.clone_from(&follows.account);
+    trail.preserved.clone_from(&follows.preserved);
+    trail.feedback = Some(Feedback::FollowUp { message: follows.message.clone() });
+}
+
+/// The next turn begins with a fresh session, from what earlier ones came to.
+pub(super) fn compacted(state: &JobState) -> Option<Step> {
+    let mut next = state.clone();
+    let inner = match &mut next {
+        JobState::Parked { then, .. } => then.as_mut(),
+        other => other,
+    };
+    match inner {
+        JobState::Working { trail, turn: None, .. } | JobState::Preparing { trail } => trail.session = None,
+        JobState::Queued
+        | JobState::Working { .. }
+        | JobState::Collecting { .. }
+        | JobState::Verifying { .. }
+        | JobState::Publishing { .. }
+        | JobState::Cleaning { .. }
+        | JobState::Parked { .. }
+        | JobState::Ended { .. } => return None,
+    }
+    Some(Step::to(next).event(JobEvent::Noticed { notice: Notice::Compacted }))
 }
 
 /// Enters the agent stage, unless a limit of the job is already used up.
@@ -100,6 +146,7 @@ pub(super) fn turn_ended(trail: &Trail, ground: &Ground, report: TurnReport, ela
 pub(super) struct Harvest {
     pub(super) tip: Option<CommitId>,
     pub(super) diff: DiffStat,
+    pub(super) asking: Asking,
     pub(super) now: Timestamp,
 }
 
@@ -110,10 +157,16 @@ pub(super) fn collected(
     harvest: Harvest,
     order: Order<'_>,
 ) -> Step {
-    let Harvest { tip, diff, now } = harvest;
+    let Harvest { tip, diff, asking, now } = harvest;
     let mut trail = trail.clone();
     if tip.is_some() {
         trail.preserved.clone_from(&tip);
+    }
+    if !refuses(&report.outcome) {
+        trail.refused = None;
+    }
+    if report.outcome != TurnOutcome::MaxTurns {
+        trail.continued = 0;
     }
     let event = JobEvent::Collected { tip: tip.clone(), diff };
     let tip = tip.filter(|_| diff.files > 0);
@@ -126,17 +179,20 @@ pub(super) fn collected(
             retry(trail, ground, Retry::new(Feedback::NoChanges, EndReason::NoChanges, detail), order)
         }
         (TurnOutcome::RateLimited { reset, detail }, _) => {
-            let wake = reset.unwrap_or_else(|| now.plus(QUOTA_WAIT));
-            park(trail, ground, ParkReason::RateLimited, detail, Some(wake))
+            no_answer(trail, ground, (ParkReason::RateLimited, detail, *reset), (asking, now), order)
         }
         (TurnOutcome::Overloaded { detail }, _) => {
-            park(trail, ground, ParkReason::Overloaded, detail, Some(now.plus(OVERLOAD_WAIT)))
+            no_answer(trail, ground, (ParkReason::Overloaded, detail, None), (asking, now), order)
         }
         (TurnOutcome::LoginExpired { detail }, _) => {
-            park(trail, ground, ParkReason::AgentLogin, detail, None)
+            no_answer(trail, ground, (ParkReason::AgentLogin, detail, None), (asking, now), order)
         }
-        (TurnOutcome::NeedsInput { detail }, _) => Step::ending(trail, EndReason::NeedsInput, detail.clone()),
-        (TurnOutcome::Refused { detail }, _) => Step::ending(trail, EndReason::AgentRefused, detail.clone()),
+        (TurnOutcome::NeedsInput { detail }, _) => {
+            give_up(trail, ground, gives_up(EndReason::NeedsInput, detail), order)
+        }
+        (TurnOutcome::Refused { detail }, _) => {
+            give_up(trail, ground, gives_up(EndReason::AgentRefused, detail), order)
+        }
         (TurnOutcome::BudgetStop { limit }, _) => {
             let detail = budget::explain(*limit, &order.spec.limits);
             Step::ending(trail, (*limit).into(), detail)
@@ -149,9 +205,16 @@ pub(super) fn collected(
             trail.feedback.get_or_insert(Feedback::Interrupted);
             work(trail, ground.clone(), order)
         }
+        (TurnOutcome::MaxTurns, _) if trail.continued < MAX_CONTINUED => {
+            trail.continued += 1;
+            trail.feedback = Some(Feedback::OutOfTurns);
+            work(trail, ground.clone(), order)
+        }
         (TurnOutcome::MaxTurns, _) => {
-            let detail = "the agent used up its own turn limit";
-            retry(trail, ground, Retry::new(Feedback::Interrupted, EndReason::BudgetTurns, detail), order)
+            let detail = format!(
+                "the agent used up its own number of answers {MAX_CONTINUED} times without coming to an end"
+            );
+            retry(trail, ground, Retry::new(Feedback::OutOfTurns, EndReason::BudgetTurns, detail), order)
         }
         (TurnOutcome::TimedOut { .. }, _) => {
             let detail = "the agent gave no sign of life for too long and was stopped";
@@ -166,16 +229,40 @@ pub(super) fn collected(
     step
 }
 
-fn park(
-    mut trail: Trail,
+/// Whether the vendor did not do what it was asked for.
+fn refuses(outcome: &TurnOutcome) -> bool {
+    matches!(
+        outcome,
+        TurnOutcome::RateLimited { .. } | TurnOutcome::Overloaded { .. } | TurnOutcome::LoginExpired { .. }
+    )
+}
+
+fn no_answer(
+    trail: Trail,
     ground: &Ground,
-    reason: ParkReason,
-    detail: &str,
-    wake: Option<Timestamp>,
+    (reason, detail, until): (ParkReason, &str, Option<Timestamp>),
+    (asking, now): (Asking, Timestamp),
+    order: Order<'_>,
 ) -> Step {
-    trail.feedback.get_or_insert(Feedback::Interrupted);
-    let then = JobState::Working { trail, ground: ground.clone(), turn: None };
-    Step::parking(then, reason, detail.to_owned(), wake)
+    let refusal = Refusal { reason, detail: detail.to_owned(), since: now, until, asking };
+    refused(trail, ground, refusal, now, order)
+}
+
+fn gives_up(reason: EndReason, detail: &str) -> GivingUp {
+    GivingUp { reason, detail: detail.to_owned(), feedback: None }
+}
+
+/// The vendor is not asked: others have been told that it does not answer.
+pub(super) fn not_asked(
+    state: &JobState,
+    (reason, detail): (ParkReason, String),
+    (since, until): (Timestamp, Option<Timestamp>),
+    now: Timestamp,
+    order: Order<'_>,
+) -> Option<Step> {
+    let JobState::Working { trail, ground, turn: None } = state else { return None };
+    let refusal = Refusal { reason, detail, since, until, asking: Asking::AsItSaid };
+    Some(refused(trail.clone(), ground, refusal, now, order))
 }
 
 /// A failed attempt: what the agent is told next, or how the job ends when no attempt is left.
@@ -198,13 +285,18 @@ pub(super) fn retry(mut trail: Trail, ground: &Ground, retry: Retry, order: Orde
         class: retry.class.clone(),
         reason: retry.detail.clone(),
     };
-    if trail.attempt >= order.spec.limits.attempts {
-        let detail =
-            format!("{} (attempt {} of {})", retry.detail, trail.attempt, order.spec.limits.attempts);
-        return Step::ending(trail, retry.last, detail).event(event);
+    let (most, tried) = (order.spec.limits.attempts, trail.attempt.saturating_sub(trail.attempts_before));
+    if tried >= most {
+        let detail = format!("{} (attempt {tried} of {most})", retry.detail);
+        let why = GivingUp { reason: retry.last, detail, feedback: Some(retry.feedback) };
+        return give_up(trail, ground, why, order).before(event);
     }
     trail.attempt += 1;
     trail.feedback = Some(retry.feedback);
     trail.last_class = retry.class;
-    work(trail, ground.clone(), order).event(event)
+    let compact = order.spec.agent_of(trail.who).compact_after.filter(|most| *most > 0);
+    let long = compact.is_some_and(|most| trail.attempt.saturating_sub(trail.session_attempt) >= most);
+    let had_one = long && trail.session.take().is_some();
+    let step = work(trail, ground.clone(), order).event(event);
+    if had_one { step.event(JobEvent::Noticed { notice: Notice::Compacted }) } else { step }
 }

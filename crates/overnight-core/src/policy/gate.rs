@@ -11,8 +11,18 @@ const FEEDBACK_TAIL: usize = 6_000;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Gate {
     Publish,
-    Retry { feedback: Feedback, class: Option<String>, detail: String },
-    Fail { reason: EndReason, class: Option<String>, detail: String },
+    Retry {
+        feedback: Feedback,
+        class: Option<String>,
+        detail: String,
+    },
+    /// `feedback`: what another agent would have to know.
+    Fail {
+        reason: EndReason,
+        class: Option<String>,
+        detail: String,
+        feedback: Option<Feedback>,
+    },
 }
 
 /// Decides on the verdicts of one commit.
@@ -29,6 +39,7 @@ pub fn decide(pairs: &[CheckedPair], trail: &Trail, ground: &Ground, spec: &JobS
         return Gate::Fail {
             reason: EndReason::ChecksCouldNotRun,
             class: None,
+            feedback: None,
             detail: format!(
                 "check {:?} could not run, on the base either: {}",
                 pair.tip.check,
@@ -49,6 +60,7 @@ pub fn decide(pairs: &[CheckedPair], trail: &Trail, ground: &Ground, spec: &JobS
         return Gate::Fail {
             reason: EndReason::ChecksCouldNotRun,
             class: None,
+            feedback: None,
             detail: "no check was run, so nothing is known about the change".to_owned(),
         };
     }
@@ -67,11 +79,11 @@ fn held_against(pairs: &[&CheckedPair], trail: &Trail, ground: &Ground) -> Gate 
     let names = names.join(", ");
     if hard {
         let detail = format!("{names}: trying again cannot help{}", named(class.as_deref()));
-        return Gate::Fail { reason: EndReason::VerificationFailed, class, detail };
+        return failed_for_good(class, detail, failures);
     }
     if class.is_some() && class == trail.last_class {
         let detail = format!("{names}: the same kind of failure twice in a row{}", named(class.as_deref()));
-        return Gate::Fail { reason: EndReason::VerificationFailed, class, detail };
+        return failed_for_good(class, detail, failures);
     }
     let detail = if failures.iter().all(|failure| failure.failed_on_base) {
         format!("{names} still fails, as it did before the change; no check passed")
@@ -79,6 +91,11 @@ fn held_against(pairs: &[&CheckedPair], trail: &Trail, ground: &Ground) -> Gate 
         format!("{names} failed{}", named(class.as_deref()))
     };
     Gate::Retry { feedback: Feedback::ChecksFailed { failures }, class, detail }
+}
+
+fn failed_for_good(class: Option<String>, detail: String, failures: Vec<FailedCheck>) -> Gate {
+    let feedback = Some(Feedback::ChecksFailed { failures });
+    Gate::Fail { reason: EndReason::VerificationFailed, class, detail, feedback }
 }
 
 fn named(class: Option<&str>) -> String {

@@ -1,4 +1,5 @@
 //! Decisions as pure functions: what a verification means for the job, and what its limits still allow.
 
 pub mod budget;
+pub mod circuit;
 pub mod gate;

@@ -11,14 +11,21 @@ use tokio::time::timeout;
 const ANSWER: Duration = Duration::from_secs(20);
 
 /// What may be claimed now; `None`: nothing.
-pub(super) fn order(claimant: &Claimant, offer: &Offer, intake: &Intake, free: usize) -> Option<ClaimOrder> {
+/// `closed`: backends whose vendor is not asked.
+pub(super) fn order(
+    claimant: &Claimant,
+    offer: &Offer,
+    intake: &Intake,
+    closed: &[BackendId],
+    free: usize,
+) -> Option<ClaimOrder> {
     let Intake::Open { not_backends } = intake else { return None };
-    let usable = |backend: &BackendId| !not_backends.contains(backend);
+    let usable = |backend: &BackendId| !not_backends.contains(backend) && !closed.contains(backend);
     let backends: Vec<BackendId> = offer.backends.iter().copied().filter(usable).collect();
     if free == 0 || backends.is_empty() {
         return None;
     }
-    let offer = Offer { backends, labels: offer.labels.clone() };
+    let offer = Offer { backends, ..offer.clone() };
     Some(ClaimOrder { claimant: claimant.clone(), slots: free, offer })
 }
 

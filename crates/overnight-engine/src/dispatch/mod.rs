@@ -16,6 +16,7 @@ mod crew;
 mod intake;
 mod outcome;
 mod run;
+mod vendors;
 
 use std::time::Duration;
 

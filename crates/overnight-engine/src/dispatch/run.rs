@@ -6,7 +6,7 @@ mod upkeep;
 use std::sync::Arc;
 use std::time::Duration;
 
-use overnight_core::job::ParkReason;
+use overnight_core::job::{JobState, ParkReason};
 use overnight_core::units::Timestamp;
 use overnight_core::worker::{Health, HealthEvent, Intake, WorkerReport, WorkerStatus};
 use overnight_store::Claimed;
@@ -19,6 +19,7 @@ use super::board::Board;
 use super::clock::Clock;
 use super::crew::{Crew, Done, Note};
 use super::outcome::conclude;
+use super::vendors::Vendors;
 use super::{
     DispatchError, DispatchSettings, Finished, Mode, OnceEnd, Orders, Told, WorkerFacts, chores, intake,
 };
@@ -77,6 +78,7 @@ struct Worker {
     status: WorkerStatus,
     /// Nothing was ready at the last look.
     dry: bool,
+    vendors: Vendors,
 }
 
 impl Worker {
@@ -111,6 +113,7 @@ impl Worker {
             once: None,
             status: WorkerStatus::Idle,
             dry: false,
+            vendors: Vendors::default(),
         })
     }
 
@@ -125,6 +128,9 @@ impl Worker {
             // Marked as seen before the queue is looked at: what comes in between wakes again.
             woken.mark_unchanged();
             self.claim().await;
+            if self.look_at_vendors().await {
+                continue;
+            }
             self.publish();
             if self.is_finished() {
                 return;
@@ -178,7 +184,10 @@ impl Worker {
             Mode::Once { wait } => Some(self.began + wait),
             Mode::Forever | Mode::UntilIdle => None,
         };
-        let soon = [self.due.wake, change, waited.filter(|at| *at > Instant::now())];
+        let offered = self.settings.borrow().offer.backends.clone();
+        let asked = self.vendors.next_change(self.engine.accounts(), &offered, self.clock.now());
+        let asked = asked.map(|at| self.clock.instant(at));
+        let soon = [self.due.wake, change, asked, waited.filter(|at| *at > Instant::now())];
         soon.into_iter().flatten().fold(self.due.poll.min(self.due.sweep), Instant::min)
     }
 
@@ -186,13 +195,13 @@ impl Worker {
     /// left.
     async fn claim(&mut self) {
         loop {
-            let free = match (self.draining, self.mode, self.board.claims) {
-                (true, _, _) | (false, Mode::Once { .. }, 1..) => 0,
-                (false, _, _) => self.slots().saturating_sub(self.crew.len()),
-            };
+            let free = self.free();
             let settings = self.settings.borrow().clone();
-            let open = self.health.intake(self.clock.now());
-            let Some(order) = intake::order(self.engine.claimant(), &settings.offer, &open, free) else {
+            let now = self.clock.now();
+            let open = self.health.intake(now);
+            let closed = self.vendors.closed(self.engine.accounts(), &settings.offer.backends, now);
+            let Some(order) = intake::order(self.engine.claimant(), &settings.offer, &open, &closed, free)
+            else {
                 // With an open intake and room, but for no backend that works here: as good as nothing.
                 if free > 0 {
                     self.dry = matches!(open, Intake::Open { .. });
@@ -218,6 +227,14 @@ impl Worker {
                     return;
                 }
             }
+        }
+    }
+
+    /// Jobs that may be begun.
+    fn free(&self) -> usize {
+        match (self.draining, self.mode, self.board.claims) {
+            (true, _, _) | (false, Mode::Once { .. }, 1..) => 0,
+            (false, _, _) => self.slots().saturating_sub(self.crew.len()),
         }
     }
 
@@ -254,6 +271,10 @@ impl Worker {
             }
         };
         let conclusion = conclude(&job, result.as_ref().err());
+        if let JobState::Parked { reason: ParkReason::RateLimited | ParkReason::Overloaded, .. } = &job.state
+        {
+            self.vendors.suspect();
+        }
         self.board.let_go(&job.id, &job.key, &conclusion.reason, conclusion.ended, now);
         if let Some(outcome) = conclusion.health {
             self.happened(HealthEvent::JobEnded(outcome));

@@ -5,16 +5,18 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use overnight_agents::{HostFacts, Salvage};
-use overnight_core::agent::{SessionStart, TurnOutcome, TurnReport, TurnRequest};
+use overnight_core::agent::{AgentSettings, SessionStart, TurnOutcome, TurnReport, TurnRequest};
 use overnight_core::command::{Containment, Exit, ExitReport};
 use overnight_core::git::CommitId;
+use overnight_core::handover;
 use overnight_core::id::SessionId;
-use overnight_core::job::{EndReason, Ground, Input, JobState, Notice, StageOutput, Trail, Turn};
+use overnight_core::job::{EndReason, Ground, Input, JobEvent, JobState, Notice, StageOutput, Trail, Turn};
 use overnight_core::policy::budget;
 use overnight_core::prompt;
 use overnight_git::GitError;
 use overnight_proc::{Capture, KillOutcome};
 
+use crate::accounts::{self, Chosen, Go, Renewal};
 use crate::clean;
 use crate::guard;
 use crate::seat::Seat;
@@ -22,10 +24,10 @@ use crate::stages::agent_turn::TurnWatch;
 use crate::stages::code;
 use crate::trouble::{self, StageError};
 
-pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> {
+pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<Option<StageOutput>, StageError> {
     if let JobState::Working { turn: Some(turn), trail, .. } = seat.state().clone() {
         match left_by_a_dead_runner(seat, &turn, &trail).await? {
-            Left::Finished(report) => return Ok(StageOutput::Turn { report }),
+            Left::Finished(report) => return Ok(Some(StageOutput::Turn { report })),
             Left::Interrupted(Salvage { session, usage }) => {
                 seat.input(Input::TurnInterrupted { session, used: usage }).await?;
             }
@@ -35,16 +37,50 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
         return Err(trouble::bug("agent outside its state"));
     };
     ensure_workspace(seat, &ground, &trail).await?;
-    let session = session(seat, &trail);
+    let backend = seat.job.spec.agent_of(trail.who).backend;
+    match accounts::choose(seat, backend, trail.account.as_ref()).await? {
+        Chosen::Go(go) => {
+            let taken = announced_turn(seat, &ground, &trail, &go).await;
+            go.over(seat, taken.as_ref().ok().map(|report| &report.outcome)).await;
+            Ok(Some(StageOutput::Turn { report: taken? }))
+        }
+        Chosen::NotAsked { reason, detail, since, until } => {
+            seat.input(Input::NotAsked { reason, detail, since, until }).await?;
+            Ok(None)
+        }
+    }
+}
+
+async fn announced_turn(
+    seat: &mut Seat<'_>,
+    ground: &Ground,
+    trail: &Trail,
+    go: &Go,
+) -> Result<TurnReport, StageError> {
+    let session = session(seat, trail, go);
     let resumed = matches!(session, SessionStart::Resume(_));
-    let text = prompt::assemble(&seat.job.spec, &ground, &trail, resumed);
-    seat.input(Input::TurnAnnounced { session: session.clone() }).await?;
+    let handover = if resumed { None } else { handover(seat, trail).await? };
+    let text = prompt::assemble(&seat.job.spec, ground, trail, resumed, handover.as_deref());
+    seat.input(Input::TurnAnnounced { session: session.clone(), account: go.name() }).await?;
     let number = trail.turns + 1;
-    let mut request = request(seat, session, text, number, &trail);
-    request.instructions = instructions(seat, &ground).await?;
+    let mut request = request(seat, session, text, number, trail);
+    request.settings = go.settings(request.settings);
+    request.instructions = instructions(seat, ground).await?;
     write_prompt(seat, &request).await?;
-    let report = take_turn(seat, &request, &trail).await?;
-    Ok(StageOutput::Turn { report })
+    take_turn(seat, &request, trail, go).await
+}
+
+/// What a fresh conversation is told of the ones before it.
+async fn handover(seat: &Seat<'_>, trail: &Trail) -> Result<Option<String>, StageError> {
+    let earlier = seat.job.spec.follows.as_ref().map(|follows| follows.handover.clone());
+    let own = if trail.turns == 0 {
+        None
+    } else {
+        let events: Vec<JobEvent> = seat.history().await?.into_iter().map(|(_, event)| event).collect();
+        handover::note(&events, trail)
+    };
+    let notes: Vec<String> = earlier.into_iter().chain(own).filter(|note| !note.is_empty()).collect();
+    Ok((!notes.is_empty()).then(|| notes.join("\n")))
 }
 
 /// What a dead runner left of a turn.
@@ -90,9 +126,11 @@ async fn ensure_workspace(seat: &mut Seat<'_>, ground: &Ground, trail: &Trail) -
     code::make_workspace(seat, &mirror, commit).await
 }
 
-fn session(seat: &Seat<'_>, trail: &Trail) -> SessionStart {
-    let known =
-        trail.session.clone().filter(|_| overnight_agents::capabilities_of(&seat.job.spec.agent).resume);
+/// A conversation is known to the login that it was begun with, and to no other.
+fn session(seat: &Seat<'_>, trail: &Trail, go: &Go) -> SessionStart {
+    let agent = seat.job.spec.agent_of(trail.who);
+    let goes_on = overnight_agents::capabilities_of(agent).resume && trail.account == go.name();
+    let known = trail.session.clone().filter(|_| goes_on);
     known.map_or_else(|| SessionStart::Fresh(fresh_session()), SessionStart::Resume)
 }
 
@@ -107,7 +145,7 @@ fn fresh_session() -> SessionId {
 
 fn request(seat: &Seat<'_>, session: SessionStart, prompt: String, turn: u32, trail: &Trail) -> TurnRequest {
     TurnRequest {
-        settings: seat.job.spec.agent.clone(),
+        settings: seat.job.spec.agent_of(trail.who).clone(),
         prompt,
         prompt_file: seat.dirs.given().join("prompt.md"),
         instructions: None,
@@ -178,8 +216,10 @@ async fn take_turn(
     seat: &mut Seat<'_>,
     request: &TurnRequest,
     trail: &Trail,
+    go: &Go,
 ) -> Result<TurnReport, StageError> {
-    let host = host_facts(seat)?;
+    let host = host_facts(seat, &request.settings, go)?;
+    let renewal = Renewal::wait(seat, &go.account, go.began).await?;
     write_files(request).await?;
     let mut spec = overnight_agents::plan(request, &host)
         .map_err(|error| trouble::config(format!("{error}; {}", error.hint())))?;
@@ -198,7 +238,8 @@ async fn take_turn(
         seat.notice(Notice::WeakContainment(why.to_owned())).await?;
     }
     let redact = seat.engine.redactor();
-    let mut watch = TurnWatch::new(request, trail, &seat.job.spec, seat.watcher, redact.as_ref());
+    let mut watch = TurnWatch::new(request, trail, &seat.job.spec, seat.watcher, redact.as_ref())
+        .listening(go.ear(), renewal);
     let exit = running.drive(&mut watch, seat.signals.token()).await;
     let report = watch.finish(&exit);
     notices(seat, &exit).await?;
@@ -208,9 +249,8 @@ async fn take_turn(
     Ok(report)
 }
 
-fn host_facts(seat: &Seat<'_>) -> Result<HostFacts, StageError> {
+fn host_facts(seat: &Seat<'_>, settings: &AgentSettings, go: &Go) -> Result<HostFacts, StageError> {
     let host = seat.engine.host();
-    let settings = &seat.job.spec.agent;
     let program = crate::program::find(settings, host).ok_or_else(|| {
         let backend = settings.backend;
         let described = settings.adapter.as_ref().map(|adapter| adapter.argv.program().to_owned());
@@ -222,7 +262,7 @@ fn host_facts(seat: &Seat<'_>) -> Result<HostFacts, StageError> {
         trouble::end(EndReason::AgentMissing, detail)
     })?;
     Ok(HostFacts {
-        env: host.env.clone(),
+        env: go.environment(host),
         program,
         root: host.root,
         guard: guard::for_job(seat.engine, &seat.job),

@@ -10,6 +10,7 @@ use overnight_core::job::{JobLimits, JobSpec, Trail};
 use overnight_core::policy::budget;
 use overnight_proc::{Line, LineHandler, Redact, Reply};
 
+use crate::accounts::{Ear, Renewal};
 use crate::clean;
 use crate::progress::{Progress, Watcher};
 
@@ -24,6 +25,10 @@ pub(crate) struct TurnWatch<'a> {
     used_before: Usage,
     hit: Option<LimitKind>,
     finished: bool,
+    /// Tells other workers what the vendor shows of its account.
+    ear: Option<Ear>,
+    /// The login may be being renewed until the vendor has answered.
+    renewal: Option<Renewal>,
 }
 
 impl<'a> TurnWatch<'a> {
@@ -42,10 +47,21 @@ impl<'a> TurnWatch<'a> {
             used_before: trail.used,
             hit: None,
             finished: false,
+            ear: None,
+            renewal: None,
         }
     }
 
+    /// Listens for what the vendor shows of the account that pays.
+    pub(crate) fn listening(mut self, ear: Option<Ear>, renewal: Option<Renewal>) -> Self {
+        (self.ear, self.renewal) = (ear, renewal);
+        self
+    }
+
     fn see(&mut self, event: AgentEvent) {
+        if self.ear.as_mut().is_some_and(|ear| ear.hear(&event)) {
+            self.renewal = None;
+        }
         if let AgentEvent::UsageSoFar { usage } = &event {
             let used = self.used_before.plus(usage);
             self.watcher.tell(Progress::Used(used));

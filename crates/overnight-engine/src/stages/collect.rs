@@ -9,6 +9,7 @@ use overnight_git::Mirror;
 use overnight_git::collect::{self, Facts};
 use overnight_git::workspace::Workspace;
 
+use crate::accounts;
 use crate::guard;
 use crate::seat::Seat;
 use crate::stages::code;
@@ -18,7 +19,7 @@ use crate::trouble::{self, StageError};
 const OUTPUT: usize = 64 << 10;
 
 pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> {
-    let JobState::Collecting { trail, ground, .. } = seat.state().clone() else {
+    let JobState::Collecting { trail, ground, report } = seat.state().clone() else {
         return Err(trouble::bug("collect outside its state"));
     };
     let mirror = code::open_mirror(seat).await?;
@@ -28,10 +29,12 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     let collected =
         collect::finish_collect(&mirror, &seat.dirs.out(), &job, trail.turns).await.map_err(trouble::git)?;
     notices(seat, collected.facts).await?;
+    let backend = seat.job.spec.agent_of(trail.who).backend;
+    let asking = accounts::standing(seat, backend, trail.account.as_ref(), &report.outcome).await?;
     // Where a workspace had to be made again on earlier commits, an agent that changed nothing leaves those.
     let tip = collected.tip.or_else(|| made_on_earlier_work(seat, &mirror, &ground));
     let Some(tip) = tip else {
-        return Ok(StageOutput::Collected { tip: None, diff: DiffStat::default() });
+        return Ok(StageOutput::Collected { tip: None, diff: DiffStat::default(), asking });
     };
     // A graft has the tree of what was grafted, and so the same difference to the base.
     let (grafted, diff) =
@@ -40,7 +43,7 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     if grafted != tip {
         seat.notice(Notice::HistoryGrafted).await?;
     }
-    Ok(StageOutput::Collected { tip: Some(grafted), diff })
+    Ok(StageOutput::Collected { tip: Some(grafted), diff, asking })
 }
 
 async fn run_contained(seat: &Seat<'_>, mirror: &Mirror, ground: &Ground) -> Result<(), StageError> {

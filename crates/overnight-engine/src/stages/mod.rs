@@ -22,7 +22,7 @@ use crate::trouble::StageError;
 pub(crate) async fn run(stage: Stage, seat: &mut Seat<'_>) -> Result<Option<StageOutput>, StageError> {
     match stage {
         Stage::Prepare => prepare::run(seat).await.map(Some),
-        Stage::Agent => agent::run(seat).await.map(Some),
+        Stage::Agent => agent::run(seat).await,
         Stage::Collect => collect::run(seat).await.map(Some),
         Stage::Verify => verify::run(seat).await.map(Some),
         Stage::Publish => publish::run(seat).await,

@@ -12,6 +12,7 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     let JobState::Preparing { .. } = seat.state() else {
         return Err(trouble::bug("prepare outside its state"));
     };
+    settings(seat).await?;
     make_directories(seat).await?;
     let mirror = code::open_mirror(seat).await?;
     let (base, base_branch) = base(seat, &mirror).await?;
@@ -19,8 +20,24 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     for notice in left_out(&mirror, &base).await? {
         seat.notice(notice).await?;
     }
-    code::make_workspace(seat, &mirror, &base).await?;
+    let follows = seat.job.spec.follows.as_ref();
+    let begin = follows.and_then(|follows| follows.preserved.clone()).unwrap_or_else(|| base.clone());
+    code::make_workspace(seat, &mirror, &begin).await?;
     Ok(StageOutput::Prepared { ground: Ground { base, base_branch, check_source, checks } })
+}
+
+/// The settings that hold from now on. Before the first turn the configuration of this worker may still change what nobody
+/// asked for.
+async fn settings(seat: &mut Seat<'_>) -> Result<(), StageError> {
+    let begun = seat.state().trail().is_some_and(|trail| trail.turns > 0);
+    if begun || seat.job.spec.choice.frozen {
+        return Ok(());
+    }
+    match seat.engine.configure().configure(&seat.job) {
+        Ok(None) => Ok(()),
+        Ok(Some(settings)) => Ok(seat.configured(settings).await?),
+        Err(why) => Err(trouble::config(why)),
+    }
 }
 
 async fn make_directories(seat: &Seat<'_>) -> Result<(), StageError> {
@@ -41,7 +58,9 @@ async fn base(seat: &Seat<'_>, mirror: &Mirror) -> Result<(CommitId, Option<Stri
     let endpoint = code::remote_endpoint(seat, source).await?;
     let fetching = mirror.fetch_commit(&endpoint, &wanted);
     let fetched = seat.unless_stopped(async { fetching.await.map_err(trouble::git) }).await?;
-    Ok((fetched.commit, fetched.branch.or(branch)))
+    // A follow-up begins on the branch of the job before it, whose target stays what it was.
+    let target = spec.follows.as_ref().and_then(|follows| follows.base_branch.clone());
+    Ok((fetched.commit, target.or(fetched.branch).or(branch)))
 }
 
 fn remote(publication: &Publication) -> &String {

@@ -36,7 +36,8 @@ async fn push(
     tip: &CommitId,
 ) -> Result<(), StageError> {
     let endpoint = endpoint(seat).await?;
-    let pushing = Box::pin(mirror.push(&endpoint, branch, tip, &Expected::Absent));
+    let expected = expected(seat, branch);
+    let pushing = Box::pin(mirror.push(&endpoint, branch, tip, &expected));
     let outcome = seat.unless_stopped_for_long(async { pushing.await.map_err(trouble::git) }).await?;
     match outcome {
         PushOutcome::Pushed | PushOutcome::AlreadyThere => {
@@ -53,6 +54,15 @@ async fn push(
         }
     }
     Ok(())
+}
+
+/// A follow-up's branch is there, where the follow-up began; any other is not there yet.
+fn expected(seat: &Seat<'_>, branch: &BranchName) -> Expected {
+    let follows = seat.job.spec.follows.as_ref();
+    match (follows.and_then(|follows| follows.branch.as_ref()), seat.state().ground()) {
+        (Some(earlier), Some(ground)) if earlier == branch => Expected::At(ground.base.clone()),
+        (Some(_) | None, Some(_) | None) => Expected::Absent,
+    }
 }
 
 async fn endpoint(seat: &Seat<'_>) -> Result<Endpoint, StageError> {
@@ -124,7 +134,7 @@ async fn facts(seat: &mut Seat<'_>, base_branch: &str) -> Result<PullRequestFact
     let started =
         history.iter().find(|(_, event)| matches!(event, JobEvent::Claimed { .. })).map(|(at, _)| *at);
     let now = seat.engine.store().now().await?;
-    let agent = &seat.job.spec.agent;
+    let agent = seat.job.spec.agent_of(trail.who);
     let model = agent.model.as_deref().map(|model| format!(", {model}")).unwrap_or_default();
     let tokens = trail.used.counted_tokens();
     Ok(PullRequestFacts {

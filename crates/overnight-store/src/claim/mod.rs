@@ -111,7 +111,7 @@ impl Store {
             // Those of the holder that is followed.
             free_slots(&mut tx, &[job.id.as_str().to_owned()]).await?;
         }
-        let lane = Lane::of(&job.repository, &job.repository_name, job.spec.agent.backend, &job.queueing);
+        let lane = Lane::of(&job.repository, &job.repository_name, &job.spec, &job.queueing);
         // A cancel starts nothing that is limited.
         let keys: &[String] = if job.cancel.is_some() { &[] } else { &lane.limit_keys };
         let limits = slots::of(&mut tx, keys).await?;

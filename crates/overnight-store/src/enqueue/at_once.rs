@@ -51,7 +51,7 @@ impl Store {
         let name = self.lanes.name_of(&new.repository);
         let (true, Some(name)) = (plain, name) else { return Ok(None) };
         let queueing = new.queueing.clone().tidy();
-        let lane = Lane::of(&new.repository, &name, new.spec.agent.backend, &queueing);
+        let lane = Lane::of(&new.repository, &name, &new.spec, &queueing);
         if self.lanes.get(&lane.id).is_none() {
             return Ok(None);
         }

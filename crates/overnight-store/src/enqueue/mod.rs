@@ -55,7 +55,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::RequestReused`] when the request made a job with another order, place in the queue or jobs to wait for
-    /// (a time before which it is not to start does not count); [`StoreError::ParentFailed`]; [`StoreError::UnknownJob`] for a job to wait
+    /// (a time before which it is not to start, and what only a configuration decided, do not count); [`StoreError::ParentFailed`]; [`StoreError::UnknownJob`] for a job to wait
     /// for; [`StoreError::Database`], also when the repository is not registered.
     pub async fn job_enqueue(&self, new: &NewJob) -> Result<Job, StoreError> {
         if let Some(job) = self.enqueue_at_once(new).await? {
@@ -119,7 +119,7 @@ async fn known_requests(tx: &mut WriteTx, new: &[NewJob]) -> Result<Vec<Option<J
 
 fn same_or_refused(job: &Job, new: &NewJob, request: &str) -> Result<Job, StoreError> {
     let timeless = |queueing: &Queueing| Queueing { not_before: None, ..queueing.clone().tidy() };
-    let same = job.spec == new.spec
+    let same = job.spec.asks_the_same(&new.spec)
         && job.repository == new.repository
         && timeless(&job.queueing) == timeless(&new.queueing);
     if same {

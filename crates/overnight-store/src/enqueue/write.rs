@@ -101,8 +101,7 @@ pub(super) async fn batch(
         let Some(counter) = counters.get_mut(new.repository.as_str()) else {
             return Err(StoreError::Internal { what: "a repository was not counted" });
         };
-        let lane =
-            Lane::of(&new.repository, &counter.name, new.spec.agent.backend, &new.queueing.clone().tidy());
+        let lane = Lane::of(&new.repository, &counter.name, &new.spec, &new.queueing.clone().tidy());
         let (job, phase) = rows.add(new, counter, &lane.id, &waits)?;
         lanes.insert(lane.id.clone(), lane);
         ready |= matches!(phase, Phase::Ready | Phase::Due);

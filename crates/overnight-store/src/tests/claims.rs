@@ -122,8 +122,7 @@ async fn a_worker_gets_only_what_it_has_the_backend_and_the_labels_for(f: &Fixtu
     other.spec.agent = AgentSettings::new(BackendId::Claude);
     f.store.job_enqueue(&other).await.unwrap();
     let offer = async |backends: &[BackendId], labels: &[&str]| {
-        let offer =
-            Offer { backends: backends.to_vec(), labels: labels.iter().map(|word| label(word)).collect() };
+        let offer = Offer::of(backends.to_vec(), labels.iter().map(|word| label(word)).collect());
         let claims = f.store.jobs_claim(&ClaimOrder { offer, ..order("w", 9) }).await.unwrap();
         for one in &claims.taken {
             f.store.lease_release(&one.lease, None).await.unwrap();

@@ -94,7 +94,7 @@ async fn a_file_of_the_first_version_keeps_its_jobs_and_they_go_on() {
     }
 
     // Any worker could have had them, so any worker can.
-    let offer = Offer { backends: Vec::new(), labels: Vec::new() };
+    let offer = Offer::of(Vec::new(), Vec::new());
     let first = store.jobs_claim(&ClaimOrder { offer, ..order("w", 9) }).await.unwrap();
     assert_eq!(keys(&first.taken), ["app-1"]);
     assert_eq!(store.jobs_due().await.unwrap(), None);

@@ -73,8 +73,9 @@ impl Reply {
         text(SIDE_ANSWER.to_owned(), Usage::default())
     }
 
-    /// The answer to main request number `number` of a session (from 0), whose client offers these tools.
-    pub(super) fn to_main_request(step: Option<&Step>, number: usize, offered: &[Tool]) -> Self {
+    /// The answer to main request number `number` of a session (from 0), whose client offers these tools. `acted`: a tool has been used
+    /// in the conversation.
+    pub(super) fn to_main_request(step: Option<&Step>, number: usize, offered: &[Tool], acted: bool) -> Self {
         let Some(Step { action, usage }) = step else {
             return text("The scenario has no steps.".to_owned(), Usage::default());
         };
@@ -82,6 +83,8 @@ impl Reply {
             Action::Say { text: words } => text(words.clone(), *usage),
             Action::Big { bytes } => text(filler::text(*bytes), *usage),
             Action::Shell { command } => call(calls::shell(offered, command), *usage),
+            Action::Work { text: words, .. } if acted => text(words.clone(), *usage),
+            Action::Work { command, .. } => call(calls::shell(offered, command), *usage),
             Action::Write { path, content } => call(calls::write(offered, path, content), *usage),
             Action::Edit { path, old, new } => call(calls::edit(offered, path, old, new), *usage),
             Action::Tool { name, input } => call(Some(calls::named(offered, name, input)), *usage),

@@ -86,6 +86,14 @@ pub enum Action {
         /// Its arguments.
         input: Value,
     },
+    /// Runs the command line in a conversation that holds no result of a tool yet, and ends the turn with the text in any other: the
+    /// whole of a small job, for any number of conversations at once.
+    Work {
+        /// The command line.
+        command: String,
+        /// The text at the end.
+        text: String,
+    },
     /// Refuses the request with an HTTP status and the vendor's error body for that status.
     Http {
         /// 400 to 599.

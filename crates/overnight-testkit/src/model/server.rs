@@ -179,13 +179,31 @@ impl Hub {
             let taken = state.taken.entry(request.session.clone()).or_default();
             let number = *taken;
             *taken += 1;
-            let reply = Reply::to_main_request(scenario.step(number), number, &question.offered);
+            let reply = Reply::to_main_request(
+                scenario.step(number),
+                number,
+                &question.offered,
+                acted(&request.body),
+            );
             (question, reply)
         });
         state.requests.push(request);
         self.recorded.send_replace(state.requests.len());
         (answer, id)
     }
+}
+
+/// Whether the conversation holds the result of a tool, in any vendor's words.
+fn acted(body: &Value) -> bool {
+    let text = body.to_string();
+    let results = [
+        "\"type\":\"tool_result\"",
+        "\"type\":\"function_call_output\"",
+        "\"type\":\"custom_tool_call_output\"",
+        "\"role\":\"tool\"",
+        "\"functionResponse\":",
+    ];
+    results.iter().any(|result| text.contains(result))
 }
 
 async fn closed(mut closing: watch::Receiver<()>) {

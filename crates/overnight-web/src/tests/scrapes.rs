@@ -131,6 +131,7 @@ fn spec() -> JobSpec {
         accept_base_failures: false,
         agent: AgentSettings::new(BackendId::Rehearsal),
         choice: Choice::default(),
+        follows: None,
         limits: JobLimits::default(),
         author: "A <a@example.org>".to_owned(),
     }

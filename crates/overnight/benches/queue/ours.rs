@@ -80,6 +80,7 @@ async fn new_job_of(store: &Store, name: &str) -> NewJob {
         accept_base_failures: false,
         agent: AgentSettings::new(BackendId::Rehearsal),
         choice: Choice::default(),
+        follows: None,
         limits: JobLimits::default(),
         author: "Bench <bench@example.org>".to_owned(),
     };

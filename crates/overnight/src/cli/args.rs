@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use overnight_core::job::JobKind;
 
-use super::agent_args::AgentCommandArgs;
+use super::agent_args::{AgentCommandArgs, AgentNames};
 use super::db_args::DbArgs;
 use super::gc_args::GcArgs;
-use super::queue_args::{AddArgs, CancelArgs, LimitCommandArgs, LsArgs, ResumeArgs};
-use super::run_args::{RetryArgs, RunArgs};
+use super::queue_args::{AddArgs, CancelArgs, CompactArgs, LimitCommandArgs, LsArgs, ResumeArgs};
+use super::run_args::{ContinueArgs, RetryArgs, RunArgs};
+use super::values;
 use super::work_args::{ServeArgs, StatusArgs, WorkArgs, WorkerArgs};
 
 /// Runs coding agents unattended: from a sentence to a verified branch or pull request.
@@ -85,6 +87,10 @@ pub enum Command {
     Cancel(CancelArgs),
     /// Run a job's order again as a new job
     Retry(Box<RetryArgs>),
+    /// Say what is to be done next on a job that has ended: on its branch, in its agent's conversation
+    Continue(Box<ContinueArgs>),
+    /// Let the next turn of a waiting job begin a fresh conversation, from what the earlier ones came to
+    Compact(CompactArgs),
     /// Go on with jobs that were interrupted or wait
     Resume(ResumeArgs),
     /// Say how many jobs of a repository, a label or a group may run at a time
@@ -182,6 +188,8 @@ pub enum ConfigAction {
         /// Where each value comes from
         #[arg(long)]
         origin: bool,
+        #[command(flatten)]
+        job: JobAskedArgs,
         /// Print one JSON document
         #[arg(long)]
         json: bool,
@@ -194,6 +202,20 @@ pub enum ConfigAction {
         #[arg(value_name = "KEY")]
         key: String,
     },
+}
+
+/// Which job's settings are to be shown.
+#[derive(Debug, Clone, Default, Args)]
+pub struct JobAskedArgs {
+    /// What a job of this kind would get, each value with the layer that says so
+    #[arg(long, value_name = "KIND", value_parser = values::kinds())]
+    pub kind: Option<JobKind>,
+    /// … in this repository
+    #[arg(long, value_name = "NAME", requires = "kind")]
+    pub repository: Option<String>,
+    /// … with this agent
+    #[arg(long, value_name = "NAME", requires = "kind", value_parser = AgentNames)]
+    pub agent: Option<String>,
 }
 
 #[derive(Debug, Args)]

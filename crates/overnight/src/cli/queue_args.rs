@@ -162,6 +162,14 @@ pub struct CancelArgs {
     pub json: bool,
 }
 
+/// `overnight compact`.
+#[derive(Debug, Args)]
+pub struct CompactArgs {
+    /// Key (app-12), id or beginning of an id
+    #[arg(value_name = "JOB")]
+    pub job: String,
+}
+
 /// `overnight resume`.
 #[derive(Debug, Args)]
 pub struct ResumeArgs {

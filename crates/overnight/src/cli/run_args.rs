@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use overnight_core::agent::{Billing, Effort};
+use overnight_core::choose::Say;
 use overnight_core::units::MicroDollars;
 
 use super::agent_args::AgentNames;
@@ -50,6 +50,30 @@ pub struct RetryArgs {
     /// Key (app-12), id or beginning of an id
     #[arg(value_name = "JOB")]
     pub job: String,
+    #[command(flatten)]
+    pub order: OrderArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `overnight continue`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ContinueArgs {
+    /// Key (app-12), id or beginning of an id
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// What is to be done next, in your own words
+    #[arg(long, short, value_name = "TEXT")]
+    pub message: String,
+    /// A name for the job instead of the message's first line
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    /// Begin a fresh conversation, from what the earlier came to
+    #[arg(long)]
+    pub fresh: bool,
+    /// Leave it to a worker
+    #[arg(long)]
+    pub queue: bool,
     #[command(flatten)]
     pub order: OrderArgs,
     #[command(flatten)]
@@ -101,8 +125,11 @@ pub struct AgentArgs {
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// How hard the model should think
-    #[arg(long, value_name = "LEVEL", value_parser = efforts())]
+    #[arg(long, value_name = "LEVEL", value_parser = values::efforts())]
     pub effort: Option<Effort>,
+    /// The same in tokens for thinking: up to 6k medium, 12k high, 24k xhigh, above max; 0: as the vendor likes
+    #[arg(long, value_name = "TOKENS", value_parser = values::thinking_budget, conflicts_with = "effort")]
+    pub thinking_budget: Option<u64>,
     /// The vendor's own word for its permission mode
     #[arg(long, value_name = "MODE")]
     pub permission_mode: Option<String>,
@@ -113,8 +140,20 @@ pub struct AgentArgs {
     #[arg(long, value_name = "TOOL")]
     pub deny_tool: Vec<String>,
     /// Who pays: the agent's own login, or an API key from the environment
-    #[arg(long, value_name = "MODE", value_parser = billings())]
+    #[arg(long, value_name = "MODE", value_parser = values::billings())]
     pub billing: Option<Billing>,
+    /// Which agent, or which adapter, takes over when the first one gives up; none: nobody
+    #[arg(long, value_name = "NAME", value_parser = values::backup)]
+    pub backup_agent: Option<Say<String>>,
+    /// The model of the agent that takes over
+    #[arg(long, value_name = "NAME")]
+    pub backup_model: Option<String>,
+    /// How hard its model should think
+    #[arg(long, value_name = "LEVEL", value_parser = values::efforts())]
+    pub backup_effort: Option<Effort>,
+    /// How long the first agent's quota, vendor or login is waited for, like 2h
+    #[arg(long, value_name = "TIME", value_parser = values::span)]
+    pub backup_patience: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -163,14 +202,4 @@ pub struct OutputArgs {
     /// Stream the events as NDJSON on standard output
     #[arg(long)]
     pub events: bool,
-}
-
-// Closed sets are given to clap as such, so that it completes them and offers the nearest.
-
-fn efforts() -> impl TypedValueParser<Value = Effort> {
-    PossibleValuesParser::new(Effort::ALL.map(Effort::as_str)).try_map(|text| values::effort(&text))
-}
-
-fn billings() -> impl TypedValueParser<Value = Billing> {
-    PossibleValuesParser::new(["subscription", "key"]).try_map(|text| values::billing(&text))
 }

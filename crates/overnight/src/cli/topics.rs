@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use overnight_core::job::{EndReason, ExitCode, PRIORITY_STEP, ParkReason, Priority};
+use overnight_core::job::{EndReason, ExitCode, JobKind, PRIORITY_STEP, ParkReason, Priority};
 use overnight_store::GROUP_LIMIT;
 
 use crate::batch;
 use crate::cli::values::show_span;
-use crate::config::settings::{HOST_SETTINGS, SETTINGS};
+use crate::config::settings::{HOST_SETTINGS, LAYER_SETTINGS, SETTINGS};
 
 /// The topics' names, as `overnight help` takes them.
 pub const TOPICS: [&str; 5] = ["queue", "exit-codes", "reasons", "environment", "config"];
@@ -32,7 +32,8 @@ fn queue() -> String {
     let (low, high) = (Priority::LOWEST, Priority::HIGHEST);
     let range = u32::try_from(high - low).unwrap_or(u32::MAX);
     let bound = show_span(PRIORITY_STEP * range);
-    let fields = batch::FIELDS.replacen(" labels", "\n\x20 labels", 1);
+    let broken = |text: String, at: &str| text.replacen(&format!(" {at}"), &format!("\n\x20 {at}"), 1);
+    let fields = ["labels", "backup_agent", "max_cost"].into_iter().fold(batch::FIELDS.to_owned(), broken);
     format!(
         "How jobs wait, and whose turn it is.\n\n\
          `overnight add` puts a job into the queue, `overnight work` takes jobs from it, `overnight ls` shows where each stands:\n\n\
@@ -108,7 +109,12 @@ fn environment() -> String {
     for setting in SETTINGS {
         let _ = writeln!(text, "  {:<34} {}", setting.env(), setting.key);
     }
-    text.push_str("\nLists are separated by commas.\n");
+    text.push_str(
+        "\n\
+         For jobs of one kind or one agent only, OVERNIGHT_KIND_<KIND>_… and OVERNIGHT_AGENT_<AGENT>_… set what stands below\n\
+         [kind.<kind>] and [agent.<agent>] in a file, as in OVERNIGHT_KIND_PLAN_LIMITS_TURNS.\n\n\
+         Lists are separated by commas.\n",
+    );
     text
 }
 
@@ -123,6 +129,16 @@ fn config() -> String {
             "  {:<24} {} [{}; default: {}]",
             setting.key, setting.about, setting.kind, setting.default
         );
+    }
+    let kinds = JobKind::ALL.map(JobKind::as_str).join(", ");
+    let _ = write!(
+        text,
+        "\nFor some jobs only, below [repository.\"NAME\"], [kind.KIND] and [agent.AGENT]; strongest first, after what was asked\n\
+         for with the job itself and before what is said for everything. Kinds: {kinds}.\n\
+         `overnight config show --kind KIND` says what a job would get, and from where.\n\n"
+    );
+    for setting in LAYER_SETTINGS {
+        let _ = writeln!(text, "  {:<24} {} [{}]", setting.key, setting.about, setting.kind);
     }
     text.push_str("\nFor each host of a forge, below [forge.hosts.\"git.example.org\"]:\n\n");
     for setting in HOST_SETTINGS {

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use overnight_core::agent::{BackendId, Billing, Effort};
-use overnight_core::job::Priority;
+use overnight_core::choose::Say;
+use overnight_core::job::{JobKind, Priority};
 use overnight_core::units::MicroDollars;
 use overnight_engine::repo_file;
 use overnight_store::Database;
@@ -59,6 +61,17 @@ fn exact_tokens(text: &str) -> Option<u64> {
         return None;
     }
     format!("{whole}{part:0<zeros$}").parse().ok().filter(|tokens| *tokens > 0)
+}
+
+/// Tokens for thinking: as [`tokens`], or 0 for none.
+///
+/// # Errors
+/// A sentence about what is expected.
+pub fn thinking_budget(text: &str) -> Result<u64, String> {
+    if text.trim() == "0" {
+        return Ok(0);
+    }
+    tokens(text).map_err(|why| format!("{why}, or 0"))
 }
 
 /// `1048576`, `512MiB`, `2GiB`: bytes.
@@ -135,6 +148,18 @@ pub fn backend(text: &str) -> Result<BackendId, String> {
     found.ok_or_else(|| format!("expected one of {}", list(&BackendId::ALL.map(BackendId::as_str))))
 }
 
+/// The name of an agent that takes over, or `none`. Which names there are is for the configuration to say.
+///
+/// # Errors
+/// A sentence about what is expected.
+pub fn backup(text: &str) -> Result<Say<String>, String> {
+    match text.trim() {
+        "" => Err("expected the name of an agent, or none".to_owned()),
+        "none" => Ok(Say::Off),
+        name => Ok(Say::To(name.to_owned())),
+    }
+}
+
 /// # Errors
 /// The list of efforts.
 pub fn effort(text: &str) -> Result<Effort, String> {
@@ -209,6 +234,22 @@ pub fn database(text: &str) -> Result<Database, String> {
         Some(path) => Ok(Database::Sqlite(path)),
         None => Database::parse(text).map_err(|error| error.to_string()),
     }
+}
+
+// Closed sets are given to clap as such, so that it completes them and offers the nearest.
+
+pub fn efforts() -> impl TypedValueParser<Value = Effort> {
+    PossibleValuesParser::new(Effort::ALL.map(Effort::as_str)).try_map(|text| effort(&text))
+}
+
+pub fn billings() -> impl TypedValueParser<Value = Billing> {
+    PossibleValuesParser::new(["subscription", "key"]).try_map(|text| billing(&text))
+}
+
+pub fn kinds() -> impl TypedValueParser<Value = JobKind> {
+    let kind = |text: String| JobKind::ALL.into_iter().find(|kind| kind.as_str() == text);
+    PossibleValuesParser::new(JobKind::ALL.map(JobKind::as_str))
+        .try_map(move |text| kind(text).ok_or("there is no such kind of job"))
 }
 
 #[cfg(test)]

@@ -50,9 +50,12 @@ pub async fn run(app: &App, args: &AddArgs) -> Outcome {
     };
     let ground = Ground::look(app, &args.wish, Site::Anywhere).await?;
     let mut specs = Vec::with_capacity(wanted.len());
+    let mut notes = BTreeSet::new();
     for one in &wanted {
-        let spec = ground.spec(app, &one.wish, one.prompt.clone());
-        specs.push(spec.map_err(|error| of_line(batch.as_ref(), one, error))?);
+        let ordered = ground.spec(app, &one.wish, one.prompt.clone());
+        let ordered = ordered.map_err(|error| of_line(batch.as_ref(), one, error))?;
+        notes.extend(ordered.notes);
+        specs.push(ordered.spec);
     }
     // The agent is the same for all of them.
     let missing = specs.first().map(|spec| ground.missing(spec)).transpose()?.flatten();
@@ -71,6 +74,9 @@ pub async fn run(app: &App, args: &AddArgs) -> Outcome {
     let jobs = store.jobs_enqueue(&new).await.map_err(|error| refused(&error))?;
     if let (None, Some(job)) = (&batch, jobs.first()) {
         announce(app, job, &ground, missing.as_ref());
+    }
+    for note in &notes {
+        app.out.say(&line(Mark::Note, "note", None, &for_terminal(note)));
     }
     show(app, &store, &jobs, now, args).await?;
     Ok(ExitCode::Done)

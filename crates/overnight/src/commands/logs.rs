@@ -202,9 +202,10 @@ fn shown(event: &AgentEvent) -> String {
         AgentEvent::ToolStarted { tool, summary } => {
             format!("{} {} {}\n", styled(DIM, "→"), styled(BOLD, &one_line(tool, 40)), one_line(summary, 200))
         }
-        AgentEvent::ToolFinished { ok: true, .. } | AgentEvent::UsageSoFar { .. } | AgentEvent::Finished => {
-            String::new()
-        }
+        AgentEvent::ToolFinished { ok: true, .. }
+        | AgentEvent::UsageSoFar { .. }
+        | AgentEvent::Quota { .. }
+        | AgentEvent::Finished => String::new(),
         AgentEvent::ToolFinished { tool, ok: false } => {
             format!("{} {} failed\n", styled(BAD, "✗"), one_line(tool, 40))
         }

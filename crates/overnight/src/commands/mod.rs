@@ -4,11 +4,13 @@
 pub mod add;
 pub mod agent;
 pub mod cancel;
+pub mod compact;
 pub mod completions;
 pub mod config;
 pub mod db;
 pub mod diff;
 pub mod doctor;
+pub mod follow_up;
 pub mod gc;
 pub mod help;
 pub mod limit;

@@ -1,14 +1,17 @@
 //! `overnight retry`: the same order again as a new job, with what the arguments change.
 
-use overnight_core::job::{JobState, Queueing};
-use overnight_core::text::one_line;
+use overnight_core::choose::Layer;
+use overnight_core::job::{Job, JobSpec, JobState, Origin, Queueing};
+use overnight_core::text::{for_terminal, one_line};
 use overnight_store::NewJob;
 
 use crate::app::{App, find_error, store_error};
-use crate::cli::run_args::RetryArgs;
+use crate::choose::{About, Advice};
+use crate::cli::run_args::{OrderArgs, RetryArgs};
 use crate::commands::run;
 use crate::error::{AppError, Outcome};
 use crate::output::{BOLD, styled};
+use crate::render::stage::{Mark, line};
 use crate::{order, wish, work};
 
 /// # Errors
@@ -21,13 +24,16 @@ pub async fn run(app: &App, args: &RetryArgs) -> Outcome {
             format!("go on with it: overnight resume {0}; or end it first: overnight cancel {0}", old.key),
         ));
     }
-    let spec = order::changed(&old.spec, &args.order, app.config(), app.env.cwd())?;
+    let (spec, notes) = again(app, &old, &args.order)?;
     let place = wish::place_of(app, &spec)?;
     if old.queueing.place.is_some() && old.queueing.place != place {
         let what = format!("{} can only be done where {} is", old.key, one_line(&spec.source, 200));
         return Err(AppError::usage(what).help("run overnight retry on the machine that it was ordered on"));
     }
     wish::ready(&spec, &app.host()?)?;
+    for note in notes {
+        app.out.say(&line(Mark::Note, "note", None, &for_terminal(&note)));
+    }
     let working = app.working().await?;
     let store = working.engine.store();
     let queueing = run::ahead(store, Queueing { place, ..old.queueing.clone() }).await?;
@@ -35,4 +41,21 @@ pub async fn run(app: &App, args: &RetryArgs) -> Outcome {
     let job = store.job_enqueue(&new).await.map_err(|error| store_error(&error))?;
     app.out.say(&format!("{} again as {}", old.key, styled(BOLD, job.key.as_str())));
     work::foreground(app, &working, &job, args.output).await
+}
+
+/// The order again: what the job asked for stays unless the arguments say otherwise, the rest is resolved anew. With what was
+/// taken instead of what was said.
+///
+/// # Errors
+/// When the arguments or the configuration cannot be used.
+pub fn again(app: &App, old: &Job, args: &OrderArgs) -> Result<(JobSpec, Vec<String>), AppError> {
+    let spec = order::changed(&old.spec, &args.verify, app.config())?;
+    let asked = order::asked_again(&spec, args, &app.config().agent)?;
+    let task = Layer::of_job(&spec, |origin| origin == Origin::Task);
+    let advice = Advice::of(app.config(), &app.host()?);
+    let about = About { repository: &old.repository_name, kind: spec.choice.kind };
+    let sources = advice.sources(&task, &asked, about);
+    let resolved = advice.resolve(&sources, &sources.agent().ok_or_else(wish::no_agent)?);
+    let settings = order::completed(resolved.settings, &args.agent, Some(&spec.agent), app.env.cwd())?;
+    Ok((spec.with_settings(settings), resolved.notes))
 }

@@ -13,7 +13,7 @@ use crate::order;
 use crate::output::{BOLD, styled};
 use crate::render::stage::{Mark, line};
 use crate::repository::Target;
-use crate::wish::{self, Ground, Site};
+use crate::wish::{self, Ground, Ordered, Site};
 use crate::work;
 
 /// How long a job is left to the command that made it before workers may take it: far longer than the command needs to
@@ -26,7 +26,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Outcome {
     let prompt = wish::prompt(&args.wish, app)?;
     order::check_prompt(&prompt)?;
     let ground = Ground::look(app, &args.wish, Site::Here).await?;
-    let spec = ground.spec(app, &args.wish, prompt)?;
+    let Ordered { spec, notes } = ground.spec(app, &args.wish, prompt)?;
     ground.missing(&spec)?;
     let working = app.working().await?;
     let store = working.engine.store();
@@ -34,7 +34,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Outcome {
     let queueing = Queueing { place: wish::place_of(app, &spec)?, ..Queueing::default() };
     let new = NewJob { queueing: ahead(store, queueing).await?, ..NewJob::new(repository.id, spec) };
     let job = store.job_enqueue(&new).await.map_err(|error| store_error(&error))?;
-    announce(app, &job, &ground.target);
+    announce(app, &job, ground.target.notes.iter().chain(&notes));
     work::foreground(app, &working, &job, args.output).await
 }
 
@@ -56,10 +56,10 @@ pub async fn ahead(store: &Store, queueing: Queueing) -> Result<Queueing, AppErr
     Ok(Queueing { not_before: Some(now.plus(HEAD_START)), ..queueing })
 }
 
-fn announce(app: &App, job: &Job, target: &Target) {
+fn announce<'a>(app: &App, job: &Job, notes: impl Iterator<Item = &'a String>) {
     app.out.say(&format!("{} {}", styled(BOLD, job.key.as_str()), for_terminal(&job.spec.title)));
     app.out.say(&line(Mark::Fact, "agent", None, &agent(&job.spec)));
-    for note in &target.notes {
+    for note in notes {
         app.out.say(&line(Mark::Note, "note", None, &for_terminal(note)));
     }
 }

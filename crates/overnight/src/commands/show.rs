@@ -10,6 +10,7 @@ use overnight_core::units::Timestamp;
 use overnight_core::verdict::{Standing, Verdict};
 use overnight_store::{Dependency, EventRecord, Phase, QueueStanding, Store};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::app::{App, find_error, store_error};
 use crate::cli::args::ShowArgs;
@@ -20,6 +21,7 @@ use crate::output::{BOLD, DIM, styled};
 use crate::render::screen::EventLine;
 use crate::render::stage::Mark;
 use crate::render::{queue, words};
+use crate::shown;
 use crate::story::{AttemptStory, Story, VerdictStory};
 use crate::view::JobView;
 use crate::work;
@@ -30,6 +32,8 @@ struct Shown<'a> {
     /// What it was told to wait for.
     after: Vec<ParentView<'a>>,
     prompt: &'a str,
+    /// By the name of the setting: its value, as in a configuration, and where it came from.
+    settings: Value,
     story: &'a Story,
     logs: String,
 }
@@ -70,7 +74,8 @@ pub async fn run(app: &App, args: &ShowArgs) -> Outcome {
     if args.json {
         let view = JobView::of(&job, Some(&queued.standing));
         let after = queued.parents.iter().map(parent_view).collect();
-        let shown = Shown { job: view, after, prompt: &job.spec.prompt, story: &story, logs };
+        let settings = shown::as_json(&shown::settings(&job.spec.settings()));
+        let shown = Shown { job: view, after, prompt: &job.spec.prompt, settings, story: &story, logs };
         app.out.json("job", &shown)?;
         return Ok(ExitCode::Done);
     }
@@ -121,6 +126,8 @@ pub fn page(job: &Job, story: &Story, queued: &Queued, logs: &str) -> String {
         text += &field(name, &value);
     }
     text += &field("agent", &agent(&job.spec));
+    text += &field("settings", if job.spec.choice.frozen { "as of its first claim" } else { "as ordered" });
+    text += &shown::lines(&shown::settings(&job.spec.settings()), "    ");
     if let Some(base) = &story.base {
         let branch =
             story.base_branch.as_deref().map(|name| format!(" ({})", one_line(name, 80))).unwrap_or_default();
@@ -147,6 +154,11 @@ pub fn page(job: &Job, story: &Story, queued: &Queued, logs: &str) -> String {
     text += &field("logs", &for_terminal(logs));
     for notice in &story.notices {
         let _ = writeln!(text, "  {} {}", Mark::Note.show(), words::notice(notice));
+    }
+    if let Some(over) = &story.taken_over {
+        let model = over.model.as_deref().map(|model| format!(" ({})", one_line(model, 60)));
+        let who = format!("{}{} took over: ", one_line(&over.agent, 60), model.unwrap_or_default());
+        text += &field("backup", &format!("{who}{}", one_line(&over.why, 200)));
     }
     for attempt in &story.attempts {
         text += &of_attempt(attempt);
@@ -264,7 +276,8 @@ mod tests {
     #[test]
     fn a_job_on_one_page() {
         let failed = verdict(Verdict::Fail { status: 2 }, Some(Verdict::Pass), Standing::Broken);
-        let turn = TurnStory { number: 1, outcome: Some("completed".into()), usage: None };
+        let (backend, account) = (overnight_core::agent::BackendId::Claude, None);
+        let turn = TurnStory { number: 1, backend, account, outcome: Some("completed".into()), usage: None };
         let story = Story {
             base: Some(commit('a')),
             base_branch: Some("main".into()),

@@ -1,14 +1,17 @@
 use std::path::Path;
 
 use overnight_core::agent::adapter::{Counted, ExitMeaning, Hole, PromptWay, Protocol};
+use overnight_core::choose::Say;
+use overnight_core::job::JobKind;
 use proptest::prelude::*;
 
-use crate::config::{ConfigError, Loaded};
+use crate::agents;
+use crate::config::{Config, ConfigError, Environment, Loaded};
 use crate::error::AppError;
 
 fn from_text(text: &str) -> Result<Loaded, ConfigError> {
     let mut loaded = Loaded::default();
-    loaded.apply_file(Path::new("config.toml"), text)?;
+    loaded.apply_files(&[("config.toml".into(), text.to_owned())])?;
     Ok(loaded)
 }
 
@@ -48,9 +51,37 @@ fn a_whole_adapter_is_read() {
 #[test]
 fn a_stronger_file_replaces_an_adapter_whole() {
     let mut loaded = from_text("[agent.adapters.a]\nargv = [\"x\"]\nenv = [\"KEY\"]\n").unwrap();
-    loaded.apply_file(Path::new("user.toml"), "[agent.adapters.a]\nargv = [\"y\"]\n").unwrap();
+    let user = "[agent.adapters.a]\nargv = [\"y\"]\n".to_owned();
+    loaded.apply_files(&[("user.toml".into(), user)]).unwrap();
     let adapter = loaded.config.agent.adapters.values().next().unwrap();
     assert_eq!((adapter.argv.program(), adapter.env.len()), ("y", 0));
+}
+
+#[test]
+fn every_section_can_name_an_adapter_whichever_file_describes_it() {
+    let weak = "[agent]\ndefault = \"a\"\nbackup_agent = \"b\"\n[kind.plan]\nagent = \"b\"\n\
+                [agent.adapters.a]\nargv = [\"old\"]\n";
+    let strong = "[agent.adapters.a]\nargv = [\"a\"]\n[agent.adapters.b]\nprotocol = \"acp\"\nargv = [\"b\"]\n\
+                  [repository.app]\nbackup_agent = \"a\"\n";
+    let mut loaded = Loaded::default();
+    loaded
+        .apply_files(&[("weak.toml".into(), weak.to_owned()), ("user.toml".into(), strong.to_owned())])
+        .unwrap();
+    let variable = [("OVERNIGHT_KIND_REVIEW_AGENT", "b"), ("OVERNIGHT_KIND_REVIEW_BACKUP_AGENT", "none")];
+    loaded.apply_environment(&Environment::of(variable, Path::new("/"))).unwrap();
+    let Config { layers, agent, .. } = &loaded.config;
+    let program = |name: &str| agents::find(name, agent).unwrap().adapter.unwrap().argv.program().to_owned();
+    assert_eq!((program("a"), program("b")), ("a".to_owned(), "b".to_owned()), "the stronger file counts");
+    let (a, b) = (agents::find("a", agent), agents::find("b", agent));
+    assert_eq!((&layers.general.agent, &layers.kinds[&JobKind::Plan].agent), (&a, &b));
+    assert_eq!(layers.general.backup.agent, b.clone().map(Say::To));
+    assert_eq!(layers.repositories["app"].backup.agent, a.map(Say::To));
+    let review = &layers.kinds[&JobKind::Review];
+    assert_eq!((&review.agent, &review.backup.agent), (&b, &Some(Say::Off)));
+    let shown: Vec<(String, String)> = loaded.config.of_sections().collect();
+    assert!(shown.contains(&("kind.plan.agent".to_owned(), "b".to_owned())), "{shown:?}");
+    let unknown = Environment::of([("OVERNIGHT_AGENT_DEFAULT", "c")], Path::new("/"));
+    assert!(matches!(loaded.apply_environment(&unknown), Err(ConfigError::Variable { .. })));
 }
 
 #[test]
@@ -83,6 +114,11 @@ fn mistakes_are_shown_with_their_line() {
         cli("exits.1 = \"overload\""),
         cli("protocol = \"acp\"\noutput = \"json\""),
         in_a("protocol = \"acp\"\nargv = [\"x\", \"{session}\"]"),
+        "[agent.adapters.none]\nargv = [\"x\"]\n".to_owned(),
+        cli("[agent]\ndefault = \"b\""),
+        "[agent.adapters.worker]\nargv = [\"x\"]\n[kind.plan]\nbackup_agent = \"wroker\"\n".to_owned(),
+        "[agent.acp]\nmodel = \"m\"\n".to_owned(),
+        cli("[agent.a]\nmodel = \"m\""),
     ];
     insta::assert_snapshot!(all.map(|text| refusal(&text)).join("\n"));
 }

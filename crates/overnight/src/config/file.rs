@@ -1,21 +1,24 @@
 //! From the text of a configuration file to keys and written values, each with its place. Knows which keys exist, not
 //! what they mean.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use overnight_core::agent::Adapter;
+use overnight_core::agent::{AccountId, Adapter, BackendId};
+use overnight_core::job::JobKind;
 use overnight_core::text::nearest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::accounts::{self, ACCOUNT_SETTINGS};
 use super::adapters::adapters;
-use super::settings::{HOST_SETTINGS, Input, SETTINGS};
+use super::settings::{HOST_SETTINGS, LAYER_SETTINGS, SETTINGS, Section, Written, other_way};
 
 /// A key that a file sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub key: Key,
-    pub input: Input,
+    pub written: Written,
     /// Bytes of the value in the text.
     pub span: Range<usize>,
 }
@@ -25,8 +28,12 @@ pub struct Entry {
 pub enum Key {
     /// Index into [`SETTINGS`].
     Plain(usize),
+    /// Index into [`LAYER_SETTINGS`].
+    Layer { section: Section, setting: usize },
     /// Index into [`HOST_SETTINGS`].
     Host { host: String, setting: usize },
+    /// Index into [`ACCOUNT_SETTINGS`].
+    Account { id: AccountId, setting: usize },
     /// A whole `agent.adapters.<name>`.
     Adapter(Box<Adapter>),
 }
@@ -52,7 +59,40 @@ pub fn entries(text: &str) -> Result<Vec<Entry>, Mistake> {
     })?;
     let mut found = Vec::new();
     walk(document.get_ref(), "", &mut found)?;
+    only_once(&found)?;
     Ok(found)
+}
+
+/// Refuses a file that says one thing in two ways.
+fn only_once(found: &[Entry]) -> Result<(), Mistake> {
+    let keys: Vec<String> = found.iter().map(|entry| entry.key.full()).collect();
+    for (at, entry) in found.iter().enumerate() {
+        let other = other_way(&keys[at]).unwrap_or_else(|| keys[at].clone());
+        if keys[..at].contains(&other) {
+            let what = format!("`{}` says again what `{other}` says", keys[at]);
+            let label = "keep one of the two".to_owned();
+            return Err(Mistake { what, label, span: entry.span.clone() });
+        }
+    }
+    Ok(())
+}
+
+impl Key {
+    /// With its section.
+    #[must_use]
+    pub fn full(&self) -> String {
+        match self {
+            Self::Plain(setting) => SETTINGS[*setting].key.to_owned(),
+            Self::Layer { section, setting } => {
+                format!("{}.{}", section.key(), LAYER_SETTINGS[*setting].key)
+            }
+            Self::Account { id, setting } => {
+                format!("agent.accounts.{}.{}.{}", id.backend, id.name, ACCOUNT_SETTINGS[*setting].key)
+            }
+            Self::Adapter(adapter) => format!("agent.adapters.{}", adapter.name),
+            Self::Host { host, setting } => format!("forge.hosts.{host}.{}", HOST_SETTINGS[*setting].key),
+        }
+    }
 }
 
 /// Goes down the tables; `above` is the dotted key so far, with its dot.
@@ -60,23 +100,95 @@ fn walk(table: &DeTable<'_>, above: &str, found: &mut Vec<Entry>) -> Result<(), 
     for (name, value) in table {
         let key = format!("{above}{}", name.get_ref());
         if let Some(setting) = SETTINGS.iter().position(|setting| setting.key == key) {
-            found.push(Entry { key: Key::Plain(setting), input: input(value)?, span: value.span() });
+            found.push(Entry { key: Key::Plain(setting), written: written(value)?, span: value.span() });
         } else if key == "forge.hosts" {
             hosts(table_of(value, &key)?, found)?;
         } else if key == "agent.adapters" {
             let read = adapters(table_of(value, &key)?)?;
             found.extend(read.into_iter().map(|(adapter, span)| Entry {
-                input: Input::Text(adapter.name.to_string()),
+                written: Written::Text(adapter.name.to_string()),
                 key: Key::Adapter(Box::new(adapter)),
                 span,
             }));
+        } else if key == "agent.accounts" {
+            accounts(table_of(value, &key)?, found)?;
+        } else if key == "kind" || key == "repository" {
+            for (name, value) in table_of(value, &key)? {
+                let section = section(&key, name)?;
+                layer(&section, "", table_of(value, &section.key())?, found)?;
+            }
+        } else if let Some(section) = Section::of_agents().find(|section| section.key() == key) {
+            layer(&section, "", table_of(value, &key)?, found)?;
         } else if is_section(&key) {
             walk(table_of(value, &key)?, &format!("{key}."), found)?;
+        } else if above == "agent." && value.get_ref().is_table() {
+            return Err(no_agent(&key, name));
         } else {
-            return Err(unknown(&key, name.span(), known_keys()));
+            return Err(unknown(&key, name.span(), known_keys().iter().map(String::as_str)));
         }
     }
     Ok(())
+}
+
+/// Below `[agent]` there are sections of the agents that are built in, and of none that is described.
+fn no_agent(key: &str, name: &Spanned<Cow<'_, str>>) -> Mistake {
+    let agents = BackendId::ALL.into_iter().filter(|backend| !backend.is_described()).map(BackendId::as_str);
+    let label = match nearest(name.get_ref(), agents.chain(["accounts", "adapters", "program"])) {
+        Some(nearest) => format!("did you mean `agent.{nearest}`?"),
+        None => "only agents that are built in have a section; what is meant for another stands in the section that names it"
+            .to_owned(),
+    };
+    Mistake { what: format!("unknown setting `{key}`"), label, span: name.span() }
+}
+
+/// The section of a kind of job, or of a repository; which repositories there are no file knows.
+fn section(above: &str, name: &Spanned<Cow<'_, str>>) -> Result<Section, Mistake> {
+    let written = name.get_ref().as_ref();
+    if above == "repository" {
+        return Ok(Section::Repository(written.to_owned()));
+    }
+    let kinds = JobKind::ALL.map(JobKind::as_str);
+    match JobKind::ALL.into_iter().find(|kind| kind.as_str() == written) {
+        Some(kind) => Ok(Section::Kind(kind)),
+        None => Err(Mistake {
+            what: format!("unknown kind of job `{written}`"),
+            label: match nearest(written, kinds) {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => format!("expected one of {}", kinds.join(", ")),
+            },
+            span: name.span(),
+        }),
+    }
+}
+
+/// Goes down the table of a section; `above` is the key within the section so far, with its dot.
+fn layer(section: &Section, above: &str, table: &DeTable<'_>, found: &mut Vec<Entry>) -> Result<(), Mistake> {
+    for (name, value) in table {
+        let key = format!("{above}{}", name.get_ref());
+        let full = format!("{}.{key}", section.key());
+        let known = LAYER_SETTINGS.iter().position(|setting| setting.key == key && section.has(setting));
+        if let Some(setting) = known {
+            let key = Key::Layer { section: section.clone(), setting };
+            found.push(Entry { key, written: written(value)?, span: value.span() });
+        } else if let Some(setting) = program(section, &key) {
+            found.push(Entry { key: Key::Plain(setting), written: written(value)?, span: value.span() });
+        } else if key == "limits" {
+            layer(section, "limits.", table_of(value, &full)?, found)?;
+        } else {
+            let keys = LAYER_SETTINGS.iter().filter(|setting| section.has(setting));
+            let keys: Vec<String> =
+                keys.map(|setting| format!("{}.{}", section.key(), setting.key)).collect();
+            return Err(unknown(&full, name.span(), keys.iter().map(String::as_str)));
+        }
+    }
+    Ok(())
+}
+
+/// An agent's program, which has a key of its own outside the section.
+fn program(section: &Section, key: &str) -> Option<usize> {
+    let Section::Agent(backend) = section else { return None };
+    let plain = format!("agent.{key}.{backend}");
+    SETTINGS.iter().position(|setting| key == "program" && setting.key == plain)
 }
 
 fn is_section(key: &str) -> bool {
@@ -94,9 +206,31 @@ fn hosts(table: &DeTable<'_>, found: &mut Vec<Entry>) -> Result<(), Mistake> {
                 return Err(unknown(name.get_ref(), name.span(), names));
             };
             let key = Key::Host { host: host.get_ref().to_string(), setting };
-            found.push(Entry { key, input: input(value)?, span: value.span() });
+            found.push(Entry { key, written: written(value)?, span: value.span() });
         }
     }
+    Ok(())
+}
+
+/// In the order in which they stand in the file, which is the one in which they are preferred.
+fn accounts(table: &DeTable<'_>, found: &mut Vec<Entry>) -> Result<(), Mistake> {
+    let before = found.len();
+    for (vendor, named) in table {
+        let above = format!("agent.accounts.{}", vendor.get_ref());
+        for (name, settings) in table_of(named, &above)? {
+            let id = accounts::id(vendor.get_ref(), name.get_ref(), name.span())?;
+            for (key, value) in table_of(settings, &format!("{above}.{}", name.get_ref()))? {
+                let known = ACCOUNT_SETTINGS.iter().position(|setting| setting.key == key.get_ref().as_ref());
+                let Some(setting) = known else {
+                    let names = ACCOUNT_SETTINGS.iter().map(|setting| setting.key);
+                    return Err(unknown(key.get_ref(), key.span(), names));
+                };
+                let key = Key::Account { id: id.clone(), setting };
+                found.push(Entry { key, written: written(value)?, span: value.span() });
+            }
+        }
+    }
+    found[before..].sort_by_key(|entry| entry.span.start);
     Ok(())
 }
 
@@ -111,7 +245,7 @@ pub(super) fn table_of<'t, 'i>(
     })
 }
 
-fn input(value: &Spanned<DeValue<'_>>) -> Result<Input, Mistake> {
+fn written(value: &Spanned<DeValue<'_>>) -> Result<Written, Mistake> {
     let wrong = |span| Mistake {
         what: "a setting has a kind of value that no setting has".to_owned(),
         label: "expected a text, a number or a list of texts".to_owned(),
@@ -130,22 +264,25 @@ fn input(value: &Spanned<DeValue<'_>>) -> Result<Input, Mistake> {
     match value.get_ref() {
         DeValue::Array(items) => {
             let item = |item: &Spanned<DeValue<'_>>| one(item).ok_or_else(|| wrong(item.span()));
-            Ok(Input::List(items.iter().map(item).collect::<Result<_, _>>()?))
+            Ok(Written::List(items.iter().map(item).collect::<Result<_, _>>()?))
         }
         DeValue::String(_)
         | DeValue::Integer(_)
         | DeValue::Float(_)
         | DeValue::Boolean(_)
         | DeValue::Datetime(_)
-        | DeValue::Table(_) => one(value).map(Input::Text).ok_or_else(|| wrong(value.span())),
+        | DeValue::Table(_) => one(value).map(Written::Text).ok_or_else(|| wrong(value.span())),
     }
 }
 
-fn known_keys() -> impl Iterator<Item = &'static str> {
+/// For suggestions.
+fn known_keys() -> Vec<String> {
     let sections =
-        "agent database forge gc git limits retention serve ui verify worker forge.hosts agent.adapters"
+        "agent database forge gc git kind limits quota repository retention serve ui verify worker forge.hosts agent.accounts \
+         agent.adapters"
             .split(' ');
-    SETTINGS.iter().map(|setting| setting.key).chain(sections)
+    let agents = Section::of_agents().map(|section| section.key());
+    SETTINGS.iter().map(|setting| setting.key).chain(sections).map(str::to_owned).chain(agents).collect()
 }
 
 pub(super) fn unknown<'a>(key: &str, span: Range<usize>, known: impl Iterator<Item = &'a str>) -> Mistake {

@@ -4,6 +4,7 @@
 //! where each value came from. Must not read a repository's own file: whoever can change a repository must not change
 //! what its agent may do.
 
+pub mod accounts;
 mod adapters;
 pub mod environment;
 pub mod file;
@@ -18,14 +19,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use overnight_core::agent::adapter::AdapterName;
-use overnight_core::agent::{Adapter, BackendId, Billing, Effort};
-use overnight_core::job::{JobLimits, Label};
+use overnight_core::agent::{Account, Adapter, Agent, BackendId, Billing};
+use overnight_core::choose::{Layer, Layers};
+use overnight_core::job::Label;
+use overnight_core::policy::circuit::CircuitPolicy;
 use overnight_core::worker::HealthPolicy;
 use overnight_engine::sweep::Retention;
 use overnight_forge::ForgeKind;
 use overnight_store::Database;
 
 use crate::cli::args::ColorChoice;
+use settings::{LAYER_SETTINGS, Section};
 
 pub use environment::Environment;
 pub use load::{ConfigError, Loaded, Origin, load};
@@ -34,9 +38,13 @@ pub use load::{ConfigError, Loaded, Origin, load};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub agent: AgentConfig,
+    /// Several logins of one vendor, in the order in which they are preferred.
+    pub accounts: Vec<Account>,
+    pub quota: QuotaConfig,
+    /// What is said about the agents and limits of jobs, for everything and for some of them.
+    pub layers: Layers,
     /// Longest run of one check.
     pub check_timeout: Duration,
-    pub limits: JobLimits,
     /// By `host` or `host:port`.
     pub hosts: BTreeMap<String, HostConfig>,
     /// Author of commits that the runner makes, `Name <address>`; `None`: the repository's own user.
@@ -52,24 +60,54 @@ pub struct Config {
     pub color: ColorChoice,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct AgentConfig {
-    /// A name: of a backend, or of one of the adapters.
-    pub default: Option<String>,
     /// Agents that are described instead of built in.
     pub adapters: BTreeMap<AdapterName, Adapter>,
     /// The vendors' programs, where they are not found in `PATH` by their usual names.
     pub programs: Programs,
-    pub model: Option<String>,
-    pub effort: Option<Effort>,
-    pub permission_mode: Option<String>,
-    pub allowed_tools: Vec<String>,
-    pub disallowed_tools: Vec<String>,
-    pub billing: Billing,
-    /// Longest time without output before a turn counts as hung.
-    pub silence: Duration,
-    /// Time between TERM and KILL.
-    pub grace: Duration,
+}
+
+/// How long vendors that do not answer are waited for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuotaConfig {
+    pub policy: CircuitPolicy,
+    /// How often an account's probe is asked.
+    pub probe_every: Duration,
+    /// How long a refused login is left alone while there is another.
+    pub login_rest: Duration,
+}
+
+impl Config {
+    /// Who pays for this agent where no job says otherwise.
+    #[must_use]
+    pub fn billing(&self, agent: &Agent) -> Billing {
+        let own = self.layers.agents.get(agent.name()).and_then(|layer| layer.billing);
+        own.or(self.layers.general.billing).unwrap_or_default()
+    }
+
+    /// The layer of a section, made where there is none.
+    fn layer(&mut self, section: &Section) -> &mut Layer {
+        let layers = &mut self.layers;
+        match section {
+            Section::Agent(backend) => layers.agents.entry(backend.as_str().to_owned()).or_default(),
+            Section::Kind(kind) => layers.kinds.entry(*kind).or_default(),
+            Section::Repository(name) => layers.repositories.entry(name.clone()).or_default(),
+        }
+    }
+
+    /// Everything that is said of some jobs only, by its full key, as it would be written.
+    pub fn of_sections(&self) -> impl Iterator<Item = (String, String)> {
+        let Layers { general: _, agents, kinds, repositories } = &self.layers;
+        let agents = agents.iter().map(|(name, layer)| (format!("agent.{name}"), layer));
+        let kinds = kinds.iter().map(|(kind, layer)| (format!("kind.{kind}"), layer));
+        let repositories = repositories.iter().map(|(name, layer)| (format!("repository.{name}"), layer));
+        agents.chain(kinds).chain(repositories).flat_map(|(section, layer)| {
+            LAYER_SETTINGS.iter().filter_map(move |setting| {
+                Some((format!("{section}.{}", setting.key), (setting.get)(layer)?))
+            })
+        })
+    }
 }
 
 /// Where the vendors' programs are.
@@ -146,21 +184,15 @@ impl Default for Config {
     /// The built-in values; [`settings::SETTINGS`] documents each of them, and a test holds the two together.
     fn default() -> Self {
         Self {
-            agent: AgentConfig {
-                default: None,
-                adapters: BTreeMap::new(),
-                programs: Programs::default(),
-                model: None,
-                effort: None,
-                permission_mode: None,
-                allowed_tools: Vec::new(),
-                disallowed_tools: Vec::new(),
-                billing: Billing::Subscription,
-                silence: Duration::from_secs(15 * 60),
-                grace: Duration::from_secs(10),
+            agent: AgentConfig::default(),
+            layers: Layers::default(),
+            accounts: Vec::new(),
+            quota: QuotaConfig {
+                policy: CircuitPolicy::default(),
+                probe_every: Duration::from_secs(60),
+                login_rest: Duration::from_secs(10 * 60),
             },
             check_timeout: Duration::from_secs(30 * 60),
-            limits: JobLimits::default(),
             hosts: BTreeMap::new(),
             author: None,
             worker: WorkerConfig {

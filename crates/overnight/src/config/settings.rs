@@ -2,27 +2,41 @@
 //! `config show` and the documentation are all made from it.
 
 mod agent;
+mod layer;
+mod quota;
 mod retention;
 mod worker;
 
 use std::path::PathBuf;
 
-use overnight_core::job::JobLimits;
+use overnight_core::agent::Agent;
 use overnight_forge::ForgeKind;
 
-use super::{Config, HostConfig};
+use super::{AgentConfig, Config, HostConfig};
+use crate::agents;
 use crate::cli::args::ColorChoice;
 use crate::cli::values;
-use agent::AGENT;
+use agent::PROGRAMS;
+use layer::{GENERAL_AGENT, GENERAL_LIMITS};
+use quota::QUOTA;
 use retention::RETENTION;
 use worker::WORKER;
 
+pub use layer::{LAYER_SETTINGS, LayerSetting, Section, other_way, variable};
+
 /// A value as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
+pub enum Written {
     /// A text, or a number as its digits.
     Text(String),
     List(Vec<String>),
+}
+
+/// A written value, among the agents that it can name.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    pub written: &'a Written,
+    pub agents: &'a AgentConfig,
 }
 
 /// Why a value does not fit: completes "it must be …" or stands alone.
@@ -38,7 +52,7 @@ pub struct Setting {
     /// What holds when nobody sets it, as it would be written.
     pub default: &'static str,
     pub about: &'static str,
-    pub set: fn(&mut Config, &Input) -> Result<(), Wrong>,
+    pub set: fn(&mut Config, &Input<'_>) -> Result<(), Wrong>,
     pub get: fn(&Config) -> Option<String>,
 }
 
@@ -48,7 +62,7 @@ pub struct HostSetting {
     pub key: &'static str,
     pub kind: &'static str,
     pub about: &'static str,
-    pub set: fn(&mut HostConfig, &Input) -> Result<(), Wrong>,
+    pub set: fn(&mut HostConfig, &Input<'_>) -> Result<(), Wrong>,
     pub get: fn(&HostConfig) -> Option<String>,
 }
 
@@ -56,7 +70,7 @@ impl Setting {
     /// The environment variable that sets it.
     #[must_use]
     pub fn env(&self) -> String {
-        format!("OVERNIGHT_{}", self.key.replace('.', "_").to_uppercase())
+        variable(self.key)
     }
 
     /// The setting of this key.
@@ -66,44 +80,83 @@ impl Setting {
     }
 }
 
-impl Input {
-    fn text(&self) -> Result<&str, Wrong> {
-        match self {
-            Self::Text(text) if !text.trim().is_empty() => Ok(text.trim()),
-            Self::Text(_) => Err("expected a text that is not empty".to_owned()),
-            Self::List(_) => Err("expected one value, not a list".to_owned()),
+impl Input<'_> {
+    pub(super) fn text(&self) -> Result<&str, Wrong> {
+        match self.written {
+            Written::Text(text) if !text.trim().is_empty() => Ok(text.trim()),
+            Written::Text(_) => Err("expected a text that is not empty".to_owned()),
+            Written::List(_) => Err("expected one value, not a list".to_owned()),
         }
     }
 
-    fn path(&self) -> Result<PathBuf, Wrong> {
+    pub(super) fn path(&self) -> Result<PathBuf, Wrong> {
         let path = PathBuf::from(self.text()?);
         if path.is_absolute() { Ok(path) } else { Err("expected an absolute path".to_owned()) }
+    }
+
+    /// A program and its arguments.
+    pub(super) fn argv(&self) -> Result<Vec<String>, Wrong> {
+        match self.written {
+            Written::List(argv) if !argv.is_empty() => Ok(argv.clone()),
+            Written::List(_) | Written::Text(_) => {
+                Err("expected a list of a program and its arguments".to_owned())
+            }
+        }
     }
 
     /// From the environment: separated by commas.
     fn list(&self) -> Vec<String> {
         let clean = |item: &str| Some(item.trim().to_owned()).filter(|item| !item.is_empty());
-        match self {
-            Self::Text(text) => text.split(',').filter_map(clean).collect(),
-            Self::List(items) => items.iter().filter_map(|item| clean(item)).collect(),
+        match self.written {
+            Written::Text(text) => text.split(',').filter_map(clean).collect(),
+            Written::List(items) => items.iter().filter_map(|item| clean(item)).collect(),
         }
     }
 
-    /// A limit that `none` takes away.
+    /// A value that `none` takes away.
     fn limit<T>(&self, read: fn(&str) -> Result<T, Wrong>) -> Result<Option<T>, Wrong> {
         match self.text()? {
             "none" => Ok(None),
             text => read(text).map(Some).map_err(|why| format!("{why}, or none")),
         }
     }
+
+    /// The agent of this name, built in or described.
+    fn agent(&self) -> Result<Agent, Wrong> {
+        let name = self.text()?;
+        agents::find(name, self.agents).ok_or_else(|| agents::unknown(name, self.agents))
+    }
+
+    /// The same, where `none` stands for nobody.
+    fn agent_or_none(&self) -> Result<Option<Agent>, Wrong> {
+        match self.text()? {
+            "none" => Ok(None),
+            name => match agents::find(name, self.agents) {
+                Some(agent) => Ok(Some(agent)),
+                None => Err(agents::unknown_backup(name, self.agents)),
+            },
+        }
+    }
 }
 
-/// Every setting outside `forge.hosts`, in the order of the documentation.
-pub const SETTINGS: &[Setting] =
-    &together::<{ AGENT.len() + GENERAL.len() + WORKER.len() + RETENTION.len() }>();
+/// The tables, in the order of the documentation.
+const PARTS: [&[Setting]; 8] =
+    [GENERAL_AGENT, PROGRAMS, QUOTA, VERIFY, GENERAL_LIMITS, GENERAL, WORKER, RETENTION];
+
+/// Every setting outside `forge.hosts` and the sections that speak of some jobs, in the order of the documentation.
+pub const SETTINGS: &[Setting] = &together::<{ count() }>();
+
+const fn count() -> usize {
+    let (mut part, mut sum) = (0, 0);
+    while part < PARTS.len() {
+        sum += PARTS[part].len();
+        part += 1;
+    }
+    sum
+}
 
 const fn together<const ALL: usize>() -> [Setting; ALL] {
-    let parts = [AGENT, GENERAL, WORKER, RETENTION];
+    let parts = PARTS;
     let mut all = [GENERAL[0]; ALL];
     let (mut part, mut at) = (0, 0);
     while part < parts.len() {
@@ -118,62 +171,17 @@ const fn together<const ALL: usize>() -> [Setting; ALL] {
     all
 }
 
+const VERIFY: &[Setting] = &[Setting {
+    key: "verify.timeout",
+    kind: "time",
+    default: "30m",
+    about: "longest run of one check",
+    set: |config, input| assign(&mut config.check_timeout, values::span(input.text()?)?),
+    get: |config| Some(values::show_span(config.check_timeout)),
+}];
+
 /// What belongs neither to an agent, nor to a worker, nor to clearing up.
 const GENERAL: &[Setting] = &[
-    Setting {
-        key: "verify.timeout",
-        kind: "time",
-        default: "30m",
-        about: "longest run of one check",
-        set: |config, input| assign(&mut config.check_timeout, values::span(input.text()?)?),
-        get: |config| Some(values::show_span(config.check_timeout)),
-    },
-    Setting {
-        key: "limits.attempts",
-        kind: "number",
-        default: "3",
-        about: "paid tries of one job",
-        set: |config, input| assign(&mut config.limits.attempts, values::count(input.text()?)?),
-        get: |config| Some(config.limits.attempts.to_string()),
-    },
-    Setting {
-        key: "limits.cost",
-        kind: "US dollars, or none",
-        default: "none",
-        about: "money for one job",
-        set: |config, input| assign(&mut config.limits.cost, input.limit(values::money)?),
-        get: |config| Some(or_none(exact_cost(&config.limits))),
-    },
-    Setting {
-        key: "limits.tokens",
-        kind: "number, or none",
-        default: "none",
-        about: "input, output and cache-write tokens of one job",
-        set: |config, input| assign(&mut config.limits.tokens, input.limit(values::tokens)?),
-        get: |config| Some(or_none(config.limits.tokens.map(|tokens| tokens.to_string()))),
-    },
-    Setting {
-        key: "limits.turns",
-        kind: "number, or none",
-        default: "none",
-        about: "answers of the model for one job",
-        set: |config, input| assign(&mut config.limits.turns, input.limit(values::count)?),
-        get: |config| Some(or_none(config.limits.turns.map(|turns| turns.to_string()))),
-    },
-    Setting {
-        key: "limits.time",
-        kind: "time, or none",
-        default: "none",
-        about: "agent and check time of one job",
-        set: |config, input| {
-            let span = input.limit(values::span)?;
-            assign(&mut config.limits.time_ms, span.map(crate::order::whole_millis))
-        },
-        get: |config| {
-            let span = config.limits.time_ms.map(std::time::Duration::from_millis);
-            Some(or_none(span.map(values::show_span)))
-        },
-    },
     Setting {
         key: "git.author",
         kind: "name and address",
@@ -234,12 +242,7 @@ pub const HOST_SETTINGS: &[HostSetting] = &[
         key: "token_command",
         kind: "list: program and arguments",
         about: "program whose first line of output is the token; no shell",
-        set: |host, input| match input {
-            Input::List(argv) if !argv.is_empty() => assign(&mut host.token_command, argv.clone()),
-            Input::List(_) | Input::Text(_) => {
-                Err("expected a list of a program and its arguments".to_owned())
-            }
-        },
+        set: |host, input| assign(&mut host.token_command, input.argv()?),
         get: |host| shown_list(&host.token_command),
     },
 ];
@@ -260,13 +263,6 @@ fn or_none(value: Option<String>) -> String {
 
 fn shown_list(items: &[String]) -> Option<String> {
     (!items.is_empty()).then(|| items.join(", "))
-}
-
-fn exact_cost(limits: &JobLimits) -> Option<String> {
-    limits.cost.map(|cost| {
-        let text = format!("{}.{:06}", cost.0 / 1_000_000, cost.0 % 1_000_000);
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    })
 }
 
 fn color(text: &str) -> Result<ColorChoice, Wrong> {

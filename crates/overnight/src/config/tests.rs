@@ -5,16 +5,24 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::settings::{HOST_SETTINGS, SETTINGS, Setting};
+use overnight_core::choose::{Say, Thinking};
+use overnight_core::job::{JobKind, Origin as JobOrigin};
+use overnight_core::units::MicroDollars;
+use overnight_engine::Host;
+
+use super::accounts::ACCOUNT_SETTINGS;
+use super::settings::{HOST_SETTINGS, LAYER_SETTINGS, LayerSetting, SETTINGS, Section, Setting, variable};
 use super::*;
+use crate::choose::{About, Advice};
 use crate::cli::Global;
 use crate::error::AppError;
+use crate::shown;
 
 const NO_VARS: [(&str, &str); 0] = [];
 
 fn from_text(text: &str) -> Result<Loaded, ConfigError> {
     let mut loaded = Loaded::default();
-    loaded.apply_file(Path::new("config.toml"), text)?;
+    loaded.apply_files(&[("config.toml".into(), text.to_owned())])?;
     Ok(loaded)
 }
 
@@ -38,6 +46,8 @@ fn every_setting_can_be_set_and_is_shown_as_it_was_set() {
     let special: BTreeMap<&str, &str> = [
         ("agent.default", "command"),
         ("agent.effort", "high"),
+        ("agent.backup_agent", "codex"),
+        ("agent.backup_effort", "low"),
         ("agent.billing", "key"),
         ("limits.cost", "2.5"),
         ("git.author", "Ada <ada@example.org>"),
@@ -51,7 +61,7 @@ fn every_setting_can_be_set_and_is_shown_as_it_was_set() {
             (Some(value), _) => value,
             (None, "absolute path") => "/opt/seven",
             (None, "time" | "time, or none") => "7m",
-            (None, "number" | "number, or none" | "number of bytes" | "size") => "7",
+            (None, "number" | "number, or none" | "number, or 0" | "number of bytes" | "size") => "7",
             (None, _) => "seven",
         };
         let env = Environment::of([(setting.env(), fitting)], Path::new("/"));
@@ -71,11 +81,15 @@ fn a_whole_file_is_read() {
     )
     .unwrap();
     let config = &loaded.config;
-    assert_eq!(config.agent.default.as_deref(), Some("claude"));
-    assert_eq!(config.agent.allowed_tools, ["Edit", "Bash(git *)"]);
-    assert_eq!(config.limits.cost.map(|cost| cost.0), Some(5_000_000));
-    assert_eq!(config.limits.tokens, Some(200_000));
-    assert_eq!(config.limits.time_ms, Some(7_200_000));
+    let general = &config.layers.general;
+    assert_eq!(general.agent, Some(BackendId::Claude.into()));
+    assert_eq!(
+        general.allowed_tools.as_deref(),
+        Some(["Edit".to_owned(), "Bash(git *)".to_owned()].as_slice())
+    );
+    assert_eq!(general.limits.cost, Some(Say::To(MicroDollars(5_000_000))));
+    assert_eq!(general.limits.tokens, Some(Say::To(200_000)));
+    assert_eq!(general.limits.time_ms, Some(Say::To(7_200_000)));
     let host = &config.hosts["git.example.org:3000"];
     assert_eq!((host.kind, host.token_command.len()), (Some(ForgeKind::Gitea), 3));
     assert_eq!(loaded.origins["limits.cost"].to_string(), "config.toml:6");
@@ -93,17 +107,140 @@ fn mistakes_are_shown_with_their_line() {
         "[limits\n",
         "[forge.hosts.\"x\"]\ntoken_fil = \"/x\"\n",
         "[agent.program]\nclaude = \"claude\"\n",
+        "[kind.plam]\nmodel = \"m\"\n",
+        "[kind.plan]\nmodle = \"m\"\n",
+        "[repository.\"my app\".limits]\nturn = 5\n",
+        "[agent.codx]\nmodel = \"m\"\n",
+        "[agent.codex]\nagent = \"codex\"\n",
+        "[kind.plan]\neffort = \"low\"\nthinking_budget = 5\n",
+        "[agent]\ncodex.program = \"/a\"\nprogram.codex = \"/b\"\n",
+        "[kind.plan]\nbackup_agent = \"nobody\"\n",
+        "kind = 5\n",
     ];
     insta::assert_snapshot!(all.map(refusal).join("\n"));
 }
 
 #[test]
+fn sections_speak_of_some_jobs() {
+    let loaded = from_text(
+        "[kind.plan]\nagent = \"codex\"\nlimits.turns = 7\n[repository.\"my.app\"]\nmodel = \"m\"\n\
+         [repository.\"my.app\".limits]\ncost = 1\n[agent.gemini]\nmodel = \"pro\"\nprogram = \"/opt/gemini\"\n\
+         [agent]\nthinking_budget = \"12k\"\n",
+    )
+    .unwrap();
+    let Layers { general, agents, kinds, repositories } = &loaded.config.layers;
+    assert_eq!(general.thinking, Some(Thinking::Budget(12_000)));
+    assert_eq!(agents["gemini"].model.as_deref(), Some("pro"));
+    assert_eq!(loaded.config.agent.program(BackendId::Gemini), Some(&PathBuf::from("/opt/gemini")));
+    let plan = &kinds[&JobKind::Plan];
+    assert_eq!((plan.agent.clone(), plan.limits.turns), (Some(BackendId::Codex.into()), Some(Say::To(7))));
+    let app = &repositories["my.app"];
+    assert_eq!((app.model.as_deref(), app.limits.cost), (Some("m"), Some(Say::To(MicroDollars(1_000_000)))));
+    let shown: Vec<(String, String)> = loaded.config.of_sections().collect();
+    let keys: Vec<&str> = shown.iter().map(|(key, _)| key.as_str()).collect();
+    let wanted = [
+        "agent.gemini.model",
+        "kind.plan.agent",
+        "kind.plan.limits.turns",
+        "repository.my.app.model",
+        "repository.my.app.limits.cost",
+    ];
+    assert_eq!(keys, wanted);
+    for key in wanted.into_iter().chain(["agent.program.gemini", "agent.thinking_budget"]) {
+        assert!(loaded.origins.contains_key(key), "{key}");
+    }
+}
+
+#[test]
+fn every_setting_of_a_section_has_a_variable() {
+    let value = |setting: &LayerSetting| match (setting.key, setting.kind) {
+        ("agent" | "backup_agent", _) => "codex",
+        ("billing", _) => "key",
+        ("effort" | "backup_effort", _) => "high",
+        (_, "time" | "time, or none") => "7m",
+        (_, kind) if kind.contains("number") || kind.contains("dollars") => "7",
+        _ => "seven",
+    };
+    for section in Section::of_variables() {
+        for setting in LAYER_SETTINGS.iter().filter(|setting| section.has(setting)) {
+            let key = format!("{}.{}", section.key(), setting.key);
+            let env = Environment::of([(variable(&key), value(setting))], Path::new("/"));
+            let mut loaded = Loaded::default();
+            loaded.apply_environment(&env).unwrap();
+            let shown: Vec<_> = loaded.config.of_sections().collect();
+            assert_eq!(shown, [(key.clone(), value(setting).to_owned())]);
+            assert_eq!(loaded.origins.keys().collect::<Vec<_>>(), [&key]);
+        }
+    }
+}
+
+#[test]
+fn two_ways_to_say_the_same_replace_each_other_and_do_not_stand_together() {
+    let mut loaded = from_text("[kind.plan]\neffort = \"low\"\n").unwrap();
+    let env = Environment::of([("OVERNIGHT_KIND_PLAN_THINKING_BUDGET", "5")], Path::new("/"));
+    loaded.apply_environment(&env).unwrap();
+    assert_eq!(loaded.config.layers.kinds[&JobKind::Plan].thinking, Some(Thinking::Budget(5)));
+    assert_eq!(loaded.origins.keys().collect::<Vec<_>>(), ["kind.plan.thinking_budget"]);
+    let both = [("OVERNIGHT_AGENT_EFFORT", "low"), ("OVERNIGHT_AGENT_THINKING_BUDGET", "5")];
+    let env = Environment::of(both, Path::new("/"));
+    assert!(matches!(Loaded::default().apply_environment(&env), Err(ConfigError::Together(_))));
+}
+
+#[test]
+fn what_is_documented_as_built_in_is_what_a_job_gets() {
+    let host =
+        Host { env: BTreeMap::new(), home: None, root: false, secrets: Vec::new(), self_exe: "/x".into() };
+    let advice = Advice::of(&Config::default(), &host);
+    let nothing = Layer::default();
+    let sources = advice.sources(&nothing, &nothing, About { repository: "", kind: JobKind::Implement });
+    let shown =
+        shown::settings(&advice.resolve(&sources, &(BackendId::Claude.into(), JobOrigin::Default)).settings);
+    for setting in shown {
+        let general = ["agent.", ""].map(|section| format!("{section}{}", setting.key));
+        let general = general.iter().find_map(|key| Setting::find(key));
+        if let (Some(general), Some(value)) = (general, setting.value) {
+            assert_eq!(value, general.default, "{}", setting.key);
+        }
+    }
+}
+
+/// The example of the documentation, and what is said there about it.
+#[test]
+fn the_documented_sections_come_to_what_is_documented() {
+    let docs = include_str!("../../../../docs/configuration.md");
+    let sections = docs.split_once("## Settings for some jobs").unwrap().1;
+    let example = sections.split_once("```toml\n").unwrap().1.split_once("```").unwrap().0;
+    let config = from_text(example).unwrap().config;
+    let host =
+        Host { env: BTreeMap::new(), home: None, root: false, secrets: Vec::new(), self_exe: "/x".into() };
+    let advice = Advice::of(&config, &host);
+    let nothing = Layer::default();
+    let sources = advice.sources(&nothing, &nothing, About { repository: "app", kind: JobKind::Plan });
+    let settings = advice.resolve(&sources, &sources.agent().unwrap()).settings;
+    let found = |key: &str| {
+        let of = shown::settings(&settings).into_iter().find(|setting| setting.key == key).unwrap();
+        (of.value.unwrap_or_default(), of.origin.unwrap())
+    };
+    assert_eq!(found("agent"), ("claude".into(), JobOrigin::Default));
+    assert_eq!(found("limits.attempts"), ("2".into(), JobOrigin::Default));
+    assert_eq!(found("model"), ("claude-opus-4-5".into(), JobOrigin::Kind));
+    assert_eq!(found("limits.turns"), ("20".into(), JobOrigin::Kind));
+    assert_eq!(found("effort"), ("high".into(), JobOrigin::Repository));
+    assert_eq!(found("backup_agent"), ("codex".into(), JobOrigin::Repository));
+    assert_eq!(found("backup_model"), ("gpt-5.5".into(), JobOrigin::Agent));
+    assert_eq!(found("backup_patience"), ("1h".into(), JobOrigin::Repository));
+    let can = overnight_agents::capabilities(BackendId::Codex);
+    assert_eq!(overnight_core::policy::budget::unenforceable(&settings.limits, can), []);
+}
+
+#[test]
 fn stronger_layers_win() {
     let mut loaded = from_text("[limits]\nattempts = 4\ncost = 1\n").unwrap();
-    loaded.apply_file(Path::new("user.toml"), "[limits]\ncost = 2\n").unwrap();
+    loaded.apply_files(&[("user.toml".into(), "[limits]\ncost = 2\n".to_owned())]).unwrap();
     let env = Environment::of([("OVERNIGHT_LIMITS_COST", "none")], Path::new("/"));
     loaded.apply_environment(&env).unwrap();
-    assert_eq!((loaded.config.limits.attempts, loaded.config.limits.cost), (4, None));
+    let limits = &loaded.config.layers.general.limits;
+    assert_eq!((limits.attempts, limits.cost), (Some(4), Some(Say::Off)));
     assert_eq!(loaded.origins["limits.cost"], Origin::Variable("OVERNIGHT_LIMITS_COST".to_owned()));
 }
 
@@ -114,9 +251,10 @@ fn a_named_file_replaces_the_usual_ones_and_must_be_there() {
     std::fs::create_dir_all(home.join(".config/overnight")).unwrap();
     std::fs::write(home.join(".config/overnight/config.toml"), "[limits]\nattempts = 9\n").unwrap();
     let env = Environment::of([("HOME", home.as_os_str())], dir.path());
-    assert_eq!(load(&Global::default(), &env).unwrap().config.limits.attempts, 9);
+    let attempts = |global: &Global| load(global, &env).unwrap().config.layers.general.limits.attempts;
+    assert_eq!(attempts(&Global::default()), Some(9));
     let none = Global { no_config: true, ..Global::default() };
-    assert_eq!(load(&none, &env).unwrap().config.limits.attempts, 3);
+    assert_eq!(attempts(&none), None);
     let missing = Global { config: Some("missing.toml".into()), ..Global::default() };
     assert!(matches!(load(&missing, &env), Err(ConfigError::Read { .. })));
 }
@@ -142,6 +280,15 @@ fn the_documentation_lists_every_setting() {
             setting.default,
             setting.about,
             setting.env()
+        ));
+    }
+    for setting in LAYER_SETTINGS {
+        wanted.push(format!("| `<section>.{}` | {} | {} |", setting.key, setting.kind, setting.about));
+    }
+    for setting in ACCOUNT_SETTINGS {
+        wanted.push(format!(
+            "| `agent.accounts.<vendor>.<name>.{}` | {} | {} |",
+            setting.key, setting.kind, setting.about
         ));
     }
     for setting in HOST_SETTINGS {

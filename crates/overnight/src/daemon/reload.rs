@@ -1,12 +1,16 @@
 //! SIGHUP: reads the configuration again and hands on what can change while a worker runs. A configuration that cannot be
 //! used changes nothing.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use overnight_engine::Host;
 use overnight_engine::dispatch::DispatchSettings;
 use tokio::sync::watch;
 
 use super::settings;
 use crate::app::App;
+use crate::choose::Adviser;
 use crate::cli::Global;
 use crate::cli::work_args::OfferArgs;
 use crate::config::settings::SETTINGS;
@@ -14,12 +18,7 @@ use crate::config::{Config, Environment, load};
 use crate::error::AppError;
 
 /// What a running worker takes over at once. Everything else holds from its next start on.
-const AT_ONCE: [&str; 18] = [
-    "agent.program.claude",
-    "agent.program.codex",
-    "agent.program.gemini",
-    "agent.program.qwen",
-    "agent.program.opencode",
+const AT_ONCE: [&str; 13] = [
     "worker.slots",
     "worker.offer",
     "worker.poll",
@@ -35,8 +34,11 @@ const AT_ONCE: [&str; 18] = [
     "worker.login_probe",
 ];
 
-/// What a worker makes no use of: orders are complete when they are queued.
-const NOT_A_WORKERS: [&str; 5] = ["agent.", "verify.", "limits.", "git.", "ui."];
+/// The same for whole sections: jobs that are claimed from now on get them.
+const SECTIONS_AT_ONCE: [&str; 4] = ["agent.", "limits.", "kind.", "repository."];
+
+/// What a worker makes no use of: it is part of an order when it is queued.
+const NOT_A_WORKERS: [&str; 3] = ["verify.", "git.", "ui."];
 
 /// Keys that have another value than before.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -51,6 +53,7 @@ pub(super) struct Reloader {
     flags: OfferArgs,
     config: Config,
     settings: watch::Sender<DispatchSettings>,
+    adviser: Arc<Adviser>,
 }
 
 impl Reloader {
@@ -59,9 +62,10 @@ impl Reloader {
         global: &Global,
         flags: &OfferArgs,
         settings: watch::Sender<DispatchSettings>,
+        adviser: Arc<Adviser>,
     ) -> Self {
         let (env, config) = (app.env.clone(), app.config().clone());
-        Self { global: global.clone(), env, flags: flags.clone(), config, settings }
+        Self { global: global.clone(), env, flags: flags.clone(), config, settings, adviser }
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -74,18 +78,24 @@ impl Reloader {
         let config = load(&self.global, &self.env)?.config;
         let changes = changes(&self.config, &config);
         self.settings.send_replace(settings::of(&config, &self.flags, host));
+        self.adviser.renew(&config, host);
         self.config = config;
         Ok(changes)
     }
 }
 
 fn changes(old: &Config, new: &Config) -> Changes {
+    let plain = SETTINGS.iter().filter(|setting| (setting.get)(old) != (setting.get)(new));
+    let of_sections = |config: &Config| config.of_sections().collect::<BTreeSet<_>>();
+    let (before, after) = (of_sections(old), of_sections(new));
+    let of_sections: BTreeSet<String> =
+        before.symmetric_difference(&after).map(|(key, _)| key.clone()).collect();
     let mut changes = Changes::default();
-    for setting in SETTINGS.iter().filter(|setting| (setting.get)(old) != (setting.get)(new)) {
-        let key = setting.key.to_owned();
-        if AT_ONCE.contains(&setting.key) {
+    for key in plain.map(|setting| setting.key.to_owned()).chain(of_sections) {
+        let begins = |sections: &[&str]| sections.iter().any(|section| key.starts_with(section));
+        if AT_ONCE.contains(&key.as_str()) || begins(&SECTIONS_AT_ONCE) {
             changes.at_once.push(key);
-        } else if !NOT_A_WORKERS.iter().any(|section| key.starts_with(section)) {
+        } else if !begins(&NOT_A_WORKERS) {
             changes.at_next_start.push(key);
         }
     }
@@ -108,10 +118,12 @@ mod tests {
         assert_eq!(changes(&old, &new), Changes::default());
         new.worker.slots = Some(4);
         new.worker.lease = Duration::from_secs(90);
-        new.limits.attempts = 9;
+        new.layers.general.limits.attempts = Some(9);
+        new.layers.repositories.entry("app".to_owned()).or_default().model = Some("m".to_owned());
+        new.color = crate::cli::args::ColorChoice::Never;
         new.hosts.insert("git.example.org".to_owned(), crate::config::HostConfig::default());
         let found = changes(&old, &new);
-        assert_eq!(found.at_once, ["worker.slots"]);
+        assert_eq!(found.at_once, ["limits.attempts", "worker.slots", "repository.app.model"]);
         assert_eq!(found.at_next_start, ["worker.lease", "forge.hosts"]);
     }
 

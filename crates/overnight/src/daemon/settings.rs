@@ -18,7 +18,7 @@ pub fn of(config: &Config, flags: &OfferArgs, host: &Host) -> DispatchSettings {
     let labels = if flags.offer.is_empty() { &worker.offer } else { &flags.offer };
     DispatchSettings {
         slots: usize::try_from(slots).unwrap_or(usize::MAX),
-        offer: Offer { backends: backends(config, &flags.backend, host), labels: labels.clone() },
+        offer: Offer::of(backends(config, &flags.backend, host), labels.clone()),
         poll: worker.poll,
         sweep: worker.sweep,
         most_losses: worker.most_losses,
@@ -59,7 +59,7 @@ mod tests {
 
     fn host(path: &str) -> Host {
         let env = BTreeMap::from([("PATH".into(), path.into())]);
-        Host { env, home: None, root: false, self_exe: "/bin/true".into() }
+        Host { env, home: None, root: false, secrets: Vec::new(), self_exe: "/bin/true".into() }
     }
 
     #[test]

@@ -109,7 +109,7 @@ struct Line<'a> {
 impl WorkerEvent {
     /// The number of slots comes with the start itself.
     pub(super) fn started(worker: &WorkerId, offer: &Offer) -> Self {
-        let Offer { backends, labels } = offer.clone();
+        let Offer { backends, labels, installed: _ } = offer.clone();
         Self::Started { worker: worker.clone(), slots: 0, backends, labels }
     }
 

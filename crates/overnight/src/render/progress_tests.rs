@@ -28,7 +28,7 @@ fn finished(stage: Stage, millis: u64) -> Progress {
 fn announced(attempt: u32, turn: u32, resumed: bool) -> Progress {
     let id = SessionId::parse("s").unwrap();
     let session = if resumed { SessionStart::Resume(id) } else { SessionStart::Fresh(id) };
-    event(JobEvent::TurnAnnounced { attempt, turn, backend: BackendId::Claude, session })
+    event(JobEvent::TurnAnnounced { attempt, turn, backend: BackendId::Claude, session, account: None })
 }
 
 fn ended(turn: u32, result: TurnOutcome) -> Progress {

@@ -209,6 +209,10 @@ pub fn notice(notice: &Notice) -> String {
         Notice::SessionLost => {
             "the agent's session was lost: a fresh one goes on with the commits".to_owned()
         }
+        Notice::Compacted => {
+            "the conversation had become long: a fresh one goes on from what the earlier came to".to_owned()
+        }
+        Notice::AccountChanged(why) => format!("another login goes on: {}", one_line(why, DETAIL)),
         Notice::NotVerified => "published without any verification, as asked".to_owned(),
     }
 }
@@ -254,6 +258,7 @@ pub fn action(event: &AgentEvent) -> Option<String> {
         AgentEvent::SessionStarted { model: Some(model), .. } => line(&format!("started with {model}")),
         AgentEvent::Finished => Some("finishing".to_owned()),
         AgentEvent::SessionStarted { model: None, .. }
+        | AgentEvent::Quota { .. }
         | AgentEvent::ToolFinished { .. }
         | AgentEvent::UsageSoFar { .. }
         | AgentEvent::Raw { .. } => None,

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use crate::harness::Place;
+use crate::harness::fleet::hasten;
 use crate::harness::model::{run, sessions};
 
 /// Writes a wrong answer first; in a session that goes on it corrects what it is told.
@@ -151,5 +152,47 @@ fn what_a_description_does_not_give_is_refused() {
     let config = place.overnight(&["config", "show"]).expect_code(0);
     assert!(config.stdout.contains("agent.adapters.gone"), "{}", config.stdout);
     place.env("OVERNIGHT_AGENT_DEFAULT", "wroker");
-    run(&place, &[]).expect_code(2).expect_said(&["agent.default", "did you mean worker?"]);
+    run(&place, &[]).expect_code(2).expect_said(&["OVERNIGHT_AGENT_DEFAULT", "did you mean worker?"]);
+}
+
+#[test]
+fn sections_name_described_agents_who_work_and_take_over() {
+    let sections = "[agent.adapters.broken]\nargv = ['sh', '-c', 'cat > /dev/null; exit 1']\n\
+                    [kind.implement]\nagent = 'broken'\nlimits.attempts = 2\n\
+                    [repository.repo]\nbackup_agent = 'worker'\nbackup_model = 'm-8'\n";
+    let place = place(WORKER, &format!("{DESCRIPTION}{sections}"));
+    run(&place, &["--max-tokens", "500"])
+        .expect_code(2)
+        .expect_said(&["the broken agent gives no way to keep --max-tokens"]);
+    run(&place, &[]).expect_code(0).expect_said(&["worker (m-8) takes over"]);
+    let job = place.expect_reason("ended", "published");
+    let taken = &place.events_of("taken_over")[0];
+    assert_eq!((&taken["backend"], &taken["adapter"]), (&"adapter".into(), &"worker".into()), "{taken:#}");
+    let shown = place.overnight(&["show", job["key"].as_str().unwrap(), "--json"]).expect_code(0).json();
+    let settings = &shown["data"]["settings"];
+    let is = |value: &str, origin: &str| serde_json::json!({"value": value, "origin": origin});
+    assert_eq!(settings["agent"], is("broken", "kind"), "{settings:#}");
+    assert_eq!(settings["backup_agent"], is("worker", "repository"), "{settings:#}");
+    assert_eq!(place.show(&place.branches()[0], "answer"), "42");
+    place.finish();
+}
+
+#[test]
+fn a_worker_starts_what_was_described_when_the_job_was_ordered() {
+    let mut place = place(WORKER, DESCRIPTION);
+    hasten(&mut place);
+    let repo = place.path("repo");
+    let order = ["add", "-C", repo.to_str().unwrap(), "--agent", "worker", "--model", "m-7", "Answer 42"];
+    place.overnight(&order).expect_code(0);
+    place.configure(
+        "[agent.adapters.worker]\nargv = ['no-such-program', '{model}']\n\
+         [kind.implement]\nagent = 'worker'\nmodel = 'm-8'\nsilence = '6m'\n",
+    );
+    place.work_off().expect_code(0);
+    assert_eq!(place.until_ended("repo-1"), "published");
+    let shown = place.overnight(&["show", "repo-1", "--json"]).expect_code(0).json();
+    let settings = &shown["data"]["settings"];
+    assert_eq!((&settings["agent"]["value"], &settings["model"]["value"]), (&"worker".into(), &"m-7".into()));
+    assert_eq!(settings["silence"]["value"], "6m", "what the worker says of every agent holds: {settings:#}");
+    place.finish();
 }

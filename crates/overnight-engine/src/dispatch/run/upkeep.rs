@@ -41,6 +41,43 @@ impl Worker {
             self.happened(HealthEvent::CanaryStarted { backend });
             self.canary(backend).await;
         }
+        if self.vendors.is_suspect() {
+            self.look_at_vendors().await;
+        }
+        self.try_vendor().await;
+    }
+
+    /// Looks at the circuits from time to time, where there is a vendor to ask. Returns whether they have changed.
+    pub(super) async fn look_at_vendors(&mut self) -> bool {
+        let vendors = self.settings.borrow().offer.backends.iter().any(|backend| backend.is_vendor());
+        if !vendors || !self.vendors.is_old() {
+            return false;
+        }
+        match chores::limited(self.engine.store().circuits()).await {
+            Ok(circuits) => self.vendors.saw(circuits),
+            Err(event) => {
+                self.happened(event);
+                false
+            }
+        }
+    }
+
+    /// One job tries a vendor that has refused, when the time for that has come. Others of its backend are not claimed meanwhile.
+    async fn try_vendor(&mut self) {
+        let offer = self.settings.borrow().offer.clone();
+        let now = self.clock.now();
+        let Intake::Open { not_backends } = self.health.intake(now) else { return };
+        let offered: Vec<BackendId> =
+            offer.backends.iter().copied().filter(|backend| !not_backends.contains(backend)).collect();
+        if self.free() == 0 {
+            return;
+        }
+        let Some(backend) = self.vendors.canary(self.engine.accounts(), &offered, now) else { return };
+        let before = self.board.claims;
+        self.claim_one(overnight_store::Offer { backends: vec![backend], ..offer }).await;
+        if self.board.claims == before {
+            self.vendors.not_sent(backend);
+        }
     }
 
     async fn sweep(&mut self) {
@@ -92,6 +129,11 @@ impl Worker {
         }
         let offer =
             overnight_store::Offer { backends: vec![backend], ..self.settings.borrow().offer.clone() };
+        self.claim_one(offer).await;
+    }
+
+    async fn claim_one(&mut self, offer: overnight_store::Offer) {
+        let store = self.engine.store();
         let order = overnight_store::ClaimOrder { claimant: self.engine.claimant().clone(), slots: 1, offer };
         match intake::claim(store, &order).await {
             Ok(claims) => claims.taken.into_iter().for_each(|claimed| self.begin(claimed)),

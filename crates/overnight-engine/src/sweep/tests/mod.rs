@@ -54,7 +54,8 @@ impl Lab {
 
     fn sweeper(&self, retention: Retention) -> Sweeper {
         let env = BTreeMap::from([("API_TOKEN".into(), "canary-secret".into())]);
-        let host = Host { env, home: None, root: false, self_exe: PathBuf::from("/bin/true") };
+        let host =
+            Host { env, home: None, root: false, secrets: Vec::new(), self_exe: PathBuf::from("/bin/true") };
         let parts = SweeperParts {
             store: self.store.clone(),
             dirs: self.dirs.clone(),
@@ -150,7 +151,9 @@ impl Lab {
         let mut claimed = self.held(worker).await;
         let session =
             overnight_core::agent::SessionStart::Fresh(overnight_core::id::SessionId::parse("s").unwrap());
-        for input in [prepared(), Input::TurnAnnounced { session }, Input::TurnStarted { process }] {
+        for input in
+            [prepared(), Input::TurnAnnounced { session, account: None }, Input::TurnStarted { process }]
+        {
             self.advance(&mut claimed, input).await;
         }
         claimed
@@ -183,6 +186,7 @@ fn spec() -> JobSpec {
         accept_base_failures: false,
         agent: AgentSettings::new(BackendId::Rehearsal),
         choice: Choice::default(),
+        follows: None,
         limits: JobLimits::default(),
         author: "A <a@example.org>".to_owned(),
     }

@@ -96,6 +96,7 @@ fn spec(number: usize) -> JobSpec {
         accept_base_failures: false,
         agent: AgentSettings::new(BackendId::Rehearsal),
         choice: Choice::default(),
+        follows: None,
         limits: JobLimits::default(),
         author: "A <a@example.org>".to_owned(),
     }
@@ -196,6 +197,12 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
             text("[\"backend:rehearsal\"]"),
         ]],
         "limits" => vec![vec![text("repository:app"), 3.into()], vec![text("label:ünï"), 0.into()]],
+        "circuits" => vec![vec![
+            text("claude"),
+            text("work"),
+            text("{\"state\":{\"state\":\"closed\",\"since_ms\":null}}"),
+            3.into(),
+        ]],
         "tallies" => vec![vec![
             text("published"),
             1.into(),

@@ -6,12 +6,11 @@ use std::path::PathBuf;
 
 use overnight_agents::environment::login_variables;
 use overnight_agents::{KnownGood, LoginPlace, Version, capabilities_of, known_good, login_places};
-use overnight_core::agent::{Adapter, BackendId, Billing, Capabilities};
+use overnight_core::agent::{Adapter, Agent, BackendId, Billing, Capabilities};
 use overnight_core::text::one_line;
 use overnight_engine::{Host, program};
 use serde::Serialize;
 
-use crate::agents::Agent;
 use crate::app::App;
 use crate::ask;
 
@@ -89,9 +88,9 @@ pub async fn all(app: &App, host: &Host, agents: &[Agent]) -> Vec<AgentFacts> {
 
 /// Looks at one agent.
 pub async fn of(app: &App, host: &Host, agent: &Agent) -> AgentFacts {
-    let config = &app.config().agent;
+    let billing = app.config().billing(agent);
     let mut settings = agent.settings();
-    settings.program = config.program(agent.backend).cloned();
+    settings.program = app.config().agent.program(agent.backend).cloned();
     let program = program::find(&settings, host);
     // What a described program does with a flag that was not described is not known.
     let asked = program.as_ref().filter(|_| agent.adapter.is_none());
@@ -110,10 +109,10 @@ pub async fn of(app: &App, host: &Host, agent: &Agent) -> AgentFacts {
         version,
         tested_oldest: known.map(|known| known.oldest.to_string()),
         tested_newest: known.map(|known| known.newest.to_string()),
-        billing: config.billing,
+        billing,
         login: match &agent.adapter {
-            Some(adapter) => described_login(adapter, config.billing, variable),
-            None => login(agent.backend, config.billing, variable, host),
+            Some(adapter) => described_login(adapter, billing, variable),
+            None => login(agent.backend, billing, variable, host),
         },
         capabilities: capabilities_of(&settings),
     }
@@ -168,7 +167,13 @@ mod tests {
     use super::*;
 
     fn host(home: &std::path::Path) -> Host {
-        Host { env: BTreeMap::new(), home: Some(home.to_owned()), root: false, self_exe: "/bin/true".into() }
+        Host {
+            env: BTreeMap::new(),
+            home: Some(home.to_owned()),
+            root: false,
+            secrets: Vec::new(),
+            self_exe: "/bin/true".into(),
+        }
     }
 
     #[test]

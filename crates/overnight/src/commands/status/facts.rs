@@ -3,6 +3,7 @@
 
 use overnight_core::id::{TaskKey, WorkerId};
 use overnight_core::job::{EndReason, ExitCode, Job, JobState, ParkReason, Stage};
+use overnight_core::policy::circuit::{Cause, CircuitState};
 use overnight_core::queue::QueueStats;
 use overnight_core::units::Timestamp;
 use overnight_store::{JobFilter, Store};
@@ -30,6 +31,8 @@ pub(super) struct Facts {
     /// The latest jobs that were not published, newest first.
     pub(super) failures: Vec<FailedJob>,
     pub(super) workers: Vec<WorkerView>,
+    /// Vendors' accounts that are not asked.
+    pub(super) circuits: Vec<OpenCircuit>,
     #[serde(rename = "at_ms")]
     pub(super) at: Timestamp,
 }
@@ -56,6 +59,25 @@ pub(super) struct WaitingJob {
     pub(super) wake: Option<Timestamp>,
 }
 
+/// A vendor's account that no worker asks.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct OpenCircuit {
+    /// `claude`, or `claude/work` where it has a name.
+    pub(super) account: String,
+    pub(super) cause: Cause,
+    /// The vendor's words.
+    pub(super) detail: String,
+    #[serde(rename = "since_ms")]
+    pub(super) since: Timestamp,
+    /// When one job tries again.
+    #[serde(rename = "until_ms")]
+    pub(super) until: Timestamp,
+    /// The vendor named that time.
+    pub(super) reported: bool,
+    /// One job is trying now.
+    pub(super) trying: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct FailedJob {
     pub(super) key: TaskKey,
@@ -77,6 +99,7 @@ impl Facts {
             waiting: Vec::new(),
             failures: Vec::new(),
             workers: Vec::new(),
+            circuits: Vec::new(),
             at: Timestamp(0),
         }
     }
@@ -94,6 +117,7 @@ impl Facts {
             running: running(store).await?,
             waiting: waiting(store).await?,
             failures: failures(store).await?,
+            circuits: circuits(store).await?,
             queue,
             workers,
             at,
@@ -147,6 +171,23 @@ async fn waiting(store: &Store) -> Result<Vec<WaitingJob>, AppError> {
     // Those that a person has to act on first.
     waiting.sort_by_key(|job| job.clears_by_itself);
     Ok(waiting)
+}
+
+async fn circuits(store: &Store) -> Result<Vec<OpenCircuit>, AppError> {
+    let circuits = store.circuits().await.map_err(|error| store_error(&error))?;
+    let open = circuits.into_iter().filter_map(|(account, circuit)| {
+        let open = circuit.open()?.clone();
+        Some(OpenCircuit {
+            account: account.to_string(),
+            cause: open.cause,
+            detail: open.detail,
+            since: open.since,
+            until: open.until,
+            reported: open.reported,
+            trying: matches!(circuit.state, CircuitState::Trying { .. }),
+        })
+    });
+    Ok(open.collect())
 }
 
 async fn failures(store: &Store) -> Result<Vec<FailedJob>, AppError> {

@@ -7,7 +7,7 @@ use overnight_core::job::{EndReason, ParkReason, Stage};
 use overnight_core::text::{human_duration, one_line};
 use overnight_core::units::MicroDollars;
 
-use super::facts::{Facts, RunningJob, WaitingJob};
+use super::facts::{Facts, OpenCircuit, RunningJob, WaitingJob};
 use crate::commands::worker;
 use crate::output::{BAD, BOLD, DIM, GOOD, styled};
 use crate::render::stage::Mark;
@@ -27,6 +27,7 @@ pub(super) fn page(facts: &Facts) -> String {
     }
     part(&mut text, "RUNS", &facts.running.iter().map(runs).collect::<Vec<_>>());
     part(&mut text, "WAITS", &waits(facts));
+    part(&mut text, "VENDORS", &facts.circuits.iter().map(vendor).collect::<Vec<_>>());
     part(&mut text, "ENDED", &ended(facts));
     let failures = facts.failures.iter().map(|job| {
         format!("{} {}  {}", styled(BOLD, job.key.as_str()), words::end(job.reason), styled(DIM, &job.next))
@@ -103,6 +104,15 @@ fn keys(facts: &Facts, code: &str) -> String {
     if names.is_empty() { until } else { format!(" ({}{more}){until}", names.join(", ")) }
 }
 
+fn vendor(circuit: &OpenCircuit) -> String {
+    let account = styled(BOLD, &circuit.account);
+    let why = one_line(&circuit.detail, TITLE);
+    if circuit.trying {
+        return format!("{account} is tried by one job now; the others wait: {why}");
+    }
+    format!("{account} is not asked until {}: {why}", words::moment(circuit.until))
+}
+
 fn ended(facts: &Facts) -> Vec<String> {
     let ended = &facts.queue.ended;
     if ended.is_empty() {
@@ -129,6 +139,7 @@ fn end_word(code: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use overnight_core::id::{TaskKey, WorkerId};
+    use overnight_core::policy::circuit::Cause;
     use overnight_core::queue::{EndedStats, QueueStats};
     use overnight_core::units::Timestamp;
     use overnight_core::worker::WorkerStatus;
@@ -189,6 +200,15 @@ mod tests {
                 Timestamp(1_003_000),
                 false,
             )],
+            circuits: vec![OpenCircuit {
+                account: "claude/work".to_owned(),
+                cause: Cause::RateLimited,
+                detail: "five hours".to_owned(),
+                since: Timestamp(0),
+                until: Timestamp(2_000_000),
+                reported: true,
+                trying: false,
+            }],
             at: Timestamp(1_003_000),
             healthy: false,
         }

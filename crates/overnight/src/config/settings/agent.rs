@@ -1,18 +1,9 @@
-//! The settings of the agents.
+//! Where the agents' programs are.
 
-use super::{Setting, assign, put, shown_list};
-use crate::cli::values;
+use super::{Setting, put};
 
 /// In the order of the documentation.
-pub(super) const AGENT: &[Setting] = &[
-    Setting {
-        key: "agent.default",
-        kind: "claude, codex, gemini, qwen, opencode, command, rehearsal or an adapter",
-        default: "the first one installed",
-        about: "which agent works when none is named",
-        set: |config, input| put(&mut config.agent.default, input.text()?.to_owned()),
-        get: |config| config.agent.default.clone(),
-    },
+pub(super) const PROGRAMS: &[Setting] = &[
     Setting {
         key: "agent.program.claude",
         kind: "absolute path",
@@ -52,69 +43,5 @@ pub(super) const AGENT: &[Setting] = &[
         about: "the opencode CLI's program",
         set: |config, input| put(&mut config.agent.programs.opencode, input.path()?),
         get: |config| config.agent.programs.opencode.as_ref().map(|path| path.display().to_string()),
-    },
-    Setting {
-        key: "agent.model",
-        kind: "text",
-        default: "the vendor's choice",
-        about: "the model, by the vendor's name",
-        set: |config, input| put(&mut config.agent.model, input.text()?.to_owned()),
-        get: |config| config.agent.model.clone(),
-    },
-    Setting {
-        key: "agent.effort",
-        kind: "low, medium, high, xhigh or max",
-        default: "the vendor's choice",
-        about: "how hard the model should think",
-        set: |config, input| put(&mut config.agent.effort, values::effort(input.text()?)?),
-        get: |config| config.agent.effort.map(|effort| effort.as_str().to_owned()),
-    },
-    Setting {
-        key: "agent.permission_mode",
-        kind: "text",
-        default: "the backend's choice",
-        about: "the vendor's own word for its permission mode",
-        set: |config, input| put(&mut config.agent.permission_mode, input.text()?.to_owned()),
-        get: |config| config.agent.permission_mode.clone(),
-    },
-    Setting {
-        key: "agent.allowed_tools",
-        kind: "list of texts",
-        default: "the backend's choice",
-        about: "tools the agent may use",
-        set: |config, input| assign(&mut config.agent.allowed_tools, input.list()),
-        get: |config| shown_list(&config.agent.allowed_tools),
-    },
-    Setting {
-        key: "agent.disallowed_tools",
-        kind: "list of texts",
-        default: "the backend's choice",
-        about: "tools the agent may not use",
-        set: |config, input| assign(&mut config.agent.disallowed_tools, input.list()),
-        get: |config| shown_list(&config.agent.disallowed_tools),
-    },
-    Setting {
-        key: "agent.billing",
-        kind: "subscription or key",
-        default: "subscription",
-        about: "who pays: the agent's own login, or an API key from the environment",
-        set: |config, input| assign(&mut config.agent.billing, values::billing(input.text()?)?),
-        get: |config| Some(values::billing_word(config.agent.billing).to_owned()),
-    },
-    Setting {
-        key: "agent.silence",
-        kind: "time",
-        default: "15m",
-        about: "longest time without output before a turn counts as hung",
-        set: |config, input| assign(&mut config.agent.silence, values::span(input.text()?)?),
-        get: |config| Some(values::show_span(config.agent.silence)),
-    },
-    Setting {
-        key: "agent.grace",
-        kind: "time",
-        default: "10s",
-        about: "time between asking an agent to end and killing it",
-        set: |config, input| assign(&mut config.agent.grace, values::span(input.text()?)?),
-        get: |config| Some(values::show_span(config.agent.grace)),
     },
 ];

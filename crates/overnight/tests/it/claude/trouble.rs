@@ -77,6 +77,7 @@ fn a_used_up_quota_waits() {
 fn a_subscription_waits_until_its_window_opens_again() {
     let Some(mut place) = place("a_subscription_waits_until_its_window_opens_again") else { return };
     let reset = 1_900_000_000_u64;
+    place.env("OVERNIGHT_QUOTA_LONGEST_WAIT", "9000d");
     let quota = Action::Http { status: 429, retry_after: Some(3_600), reset_at: Some(reset), message: None };
     let _model = model(&mut place, finish(Scenario::new().then(quota)));
     place.env("OVERNIGHT_AGENT_BILLING", "subscription").env("CLAUDE_CODE_OAUTH_TOKEN", "dummy-login-7c1d");

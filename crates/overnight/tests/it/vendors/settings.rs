@@ -38,6 +38,30 @@ fn starts_no_server_of_the_repository(vendor: Vendor, test: &str) {
     place.finish();
 }
 
+/// The words of one vendor are no hindrance to another's agent, and each gets its own.
+#[test]
+fn a_configured_model_of_claude_does_not_reach_codex() {
+    let Some(mut place) = place(Vendor::Codex, "a_configured_model_of_claude_does_not_reach_codex") else {
+        return;
+    };
+    place.env("OVERNIGHT_AGENT_DEFAULT", "claude").env("OVERNIGHT_AGENT_MODEL", "claude-opus-4-5");
+    place.env("OVERNIGHT_AGENT_PERMISSION_MODE", "acceptEdits").env("OVERNIGHT_AGENT_ALLOWED_TOOLS", "Edit");
+    place.env("OVERNIGHT_AGENT_CODEX_MODEL", "gpt-5.5").env("OVERNIGHT_AGENT_CODEX_EFFORT", "high");
+    let model = model(Vendor::Codex, &mut place, finish(Scenario::new()));
+    place.overnight(&["add", "--agent", "codex", "Make the check pass"]).expect_code(0);
+    // The worker's configuration is what counts in the end.
+    place.env("OVERNIGHT_AGENT_CODEX_EFFORT", "low");
+    place.overnight(&["work", "--exit-when-idle"]).expect_code(0);
+    published(&place);
+    let asked = model.asked().remove(0).body;
+    assert_eq!((&asked["model"], &asked["reasoning"]["effort"]), (&json!("gpt-5.5"), &json!("low")));
+    let shown = place.overnight(&["show", "repo-1", "--json"]).expect_code(0).json();
+    let settings = &shown["data"]["settings"];
+    assert_eq!(settings["model"], json!({"value": "gpt-5.5", "origin": "agent"}));
+    assert_eq!(settings["permission_mode"], json!({"value": null, "origin": "default"}));
+    place.finish();
+}
+
 #[test]
 fn codex_starts_no_server_of_the_repository() {
     starts_no_server_of_the_repository(Vendor::Codex, "codex_starts_no_server_of_the_repository");

@@ -1,0 +1,142 @@
+//! `overnight continue`: what is to be done next on a job that has ended, on its branch and in its agent's conversation.
+
+use overnight_core::agent::Agent;
+use overnight_core::handover;
+use overnight_core::id::JobId;
+use overnight_core::job::{Base, End, Follows, Job, JobEvent, JobSpec, JobState, Queueing, Trail};
+use overnight_core::text::{for_terminal, one_line};
+use overnight_store::{NewJob, Store};
+
+use crate::app::{App, find_error, store_error};
+use crate::cli::run_args::ContinueArgs;
+use crate::commands::retry::again;
+use crate::commands::{events, readable, run};
+use crate::error::{AppError, Outcome};
+use crate::output::{BOLD, styled};
+use crate::render::stage::{Mark, line};
+use crate::{order, wish, work};
+
+/// # Errors
+/// When there is no such job, it is still going or never began, it can only be done elsewhere, or the changed order cannot be used.
+pub async fn run(app: &App, args: &ContinueArgs) -> Outcome {
+    let message = message(args)?;
+    let store = app.store_for(&args.job).await?;
+    let old = store.job_find(&args.job).await.map_err(|error| find_error(&error))?;
+    let JobState::Ended { trail, end } = &old.state else {
+        return Err(AppError::usage(format!("{} has not ended: it is {}", old.key, old.state.name())).help(
+            format!("go on with it: overnight resume {0}; or end it first: overnight cancel {0}", old.key),
+        ));
+    };
+    let spec = spec(app, args, &store, &old, (trail, end), message).await?;
+    let place = place(app, &old, &spec)?;
+    wish::ready(&spec, &app.host()?)?;
+    let queueing = Queueing { place, not_before: None, ..old.queueing.clone() };
+    if args.queue {
+        return queue(app, &store, &old, NewJob { queueing, ..NewJob::new(old.repository.clone(), spec) })
+            .await;
+    }
+    let working = app.working_on(store).await?;
+    let store = working.engine.store();
+    let queueing = run::ahead(store, queueing).await?;
+    let new = NewJob { queueing, ..NewJob::new(old.repository.clone(), spec) };
+    let job = store.job_enqueue(&new).await.map_err(|error| store_error(&error))?;
+    app.out.say(&format!("{} goes on as {}", old.key, styled(BOLD, job.key.as_str())));
+    work::foreground(app, &working, &job, args.output).await
+}
+
+async fn queue(app: &App, store: &Store, old: &Job, new: NewJob) -> Outcome {
+    let job = store.job_enqueue(&new).await.map_err(|error| store_error(&error))?;
+    app.out.say(&format!("{} goes on as {}, in the queue", old.key, styled(BOLD, job.key.as_str())));
+    Ok(overnight_core::job::ExitCode::Done)
+}
+
+fn message(args: &ContinueArgs) -> Result<String, AppError> {
+    if args.message.chars().any(char::is_alphanumeric) {
+        return order::check_prompt(&args.message).map(|()| args.message.clone());
+    }
+    Err(AppError::usage("the message is empty")
+        .help(format!("say what is to be done next: overnight continue {} -m \"…\"", args.job)))
+}
+
+async fn spec(
+    app: &App,
+    args: &ContinueArgs,
+    store: &Store,
+    old: &Job,
+    (trail, end): (&Trail, &End),
+    message: String,
+) -> Result<JobSpec, AppError> {
+    let records = events(store, &old.id).await?;
+    let history: Vec<JobEvent> = readable(&records).cloned().collect();
+    let branch = end.published.as_ref().map(|published| published.branch.clone());
+    let preserved = end.tip.clone().filter(|_| branch.is_none());
+    if branch.is_none() && preserved.is_none() && trail.session.is_none() {
+        return Err(AppError::usage(format!("{} left nothing to go on with", old.key))
+            .help(format!("run it again: overnight retry {}", old.key)));
+    }
+    let (mut spec, notes) = again(app, old, &args.order)?;
+    for note in notes {
+        app.out.say(&line(Mark::Note, "note", None, &for_terminal(&note)));
+    }
+    let same_agent = Agent::of(spec.agent_of(trail.who)).is_of(old.spec.agent_of(trail.who));
+    let travels = overnight_agents::session_travels(old.spec.agent_of(trail.who).backend);
+    let session = trail.session.clone().filter(|_| same_agent && travels && !args.fresh);
+    spec.title = order::title(args.title.as_deref(), &message);
+    let (base, base_branch) = base(&history, branch.as_ref().map(ToString::to_string), &old.spec);
+    spec.base = base;
+    spec.follows = Some(Box::new(Follows {
+        job: old.id.clone(),
+        key: old.key.clone(),
+        message,
+        branch,
+        base_branch,
+        preserved,
+        session,
+        who: trail.who,
+        account: trail.account.clone(),
+        handover: handover(old, &history, trail),
+    }));
+    Ok(spec)
+}
+
+/// Where the work begins, and the target of its pull request: the published branch as it is by then, else the base of the earlier job.
+fn base(history: &[JobEvent], branch: Option<String>, old: &JobSpec) -> (Base, Option<String>) {
+    let grounded = history.iter().rev().find_map(|event| match event {
+        JobEvent::Grounded { base, base_branch, .. } => Some((base.clone(), base_branch.clone())),
+        _ => None,
+    });
+    let target = grounded.as_ref().and_then(|(_, branch)| branch.clone());
+    let base = match (branch, grounded) {
+        (Some(branch), _) => Base::RemoteBranch { branch },
+        (None, Some((commit, branch))) => Base::Commit { commit, branch },
+        (None, None) => old.base.clone(),
+    };
+    (base, target)
+}
+
+fn handover(old: &Job, history: &[JobEvent], trail: &Trail) -> String {
+    let earlier = old.spec.follows.as_ref().map(|follows| follows.handover.clone()).unwrap_or_default();
+    let own = handover::note(history, trail).unwrap_or_default();
+    let end = old.state.end().map(|end| format!("It ended: {}.\n", one_line(&end.detail, 300)));
+    overnight_core::text::cut_chars(
+        &format!("{earlier}{own}{}", end.unwrap_or_default()),
+        2 * handover::MOST_CHARS,
+    )
+}
+
+/// Work that was not published is only where it was done.
+fn place(app: &App, old: &Job, spec: &JobSpec) -> Result<Option<overnight_core::job::Label>, AppError> {
+    let unpublished = spec.follows.as_ref().is_some_and(|follows| follows.preserved.is_some());
+    let here = app.place()?;
+    let bound = wish::place_of(app, spec)?.or_else(|| unpublished.then(|| here.clone()));
+    let elsewhere = old.queueing.place.as_ref().is_some_and(|place| *place != here);
+    if bound.is_some() && (elsewhere || (unpublished && !was_here(app, &old.id))) {
+        let what = format!("what {} has done is on another machine", old.key);
+        return Err(AppError::usage(what).help("run overnight continue on the machine that worked on it"));
+    }
+    Ok(bound)
+}
+
+fn was_here(app: &App, job: &JobId) -> bool {
+    app.log_dir(job).exists()
+}
