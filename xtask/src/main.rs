@@ -9,6 +9,7 @@
 )]
 
 mod crash_sweep;
+mod matrix;
 mod record;
 mod test;
 mod tools;
@@ -24,10 +25,11 @@ struct Command {
 }
 
 /// Every command, in the order of the help text.
-const COMMANDS: [Command; 4] = [
+const COMMANDS: [Command; 5] = [
     Command { name: "tools", help: tools::HELP, run: tools::run },
     Command { name: "test", help: test::HELP, run: test::run },
     Command { name: "record", help: record::HELP, run: record::run },
+    Command { name: "matrix", help: matrix::HELP, run: matrix::run },
     Command { name: "crash-sweep", help: crash_sweep::HELP, run: crash_sweep::run },
 ];
 

@@ -185,6 +185,7 @@ pub(crate) fn turn_limits(request: &TurnRequest) -> Limits {
     Limits {
         wall: request.remaining.wall,
         silence: Some(request.settings.silence),
+        silence_busy: Some(request.settings.silence_busy),
         grace: request.settings.grace,
         ..Limits::default()
     }

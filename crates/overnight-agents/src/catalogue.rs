@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use overnight_core::agent::{AgentSettings, BackendId, Capabilities, Effort};
+use overnight_core::price::price_of;
 
 use crate::adapter;
 
@@ -63,14 +64,16 @@ pub fn capabilities(backend: BackendId) -> Capabilities {
     }
 }
 
-/// What an agent with these settings can do.
+/// What an agent with these settings can do: a described one by its description. Tokens that are told while the agent runs are
+/// as good as money where the model's price is known.
 #[must_use]
 pub fn capabilities_of(settings: &AgentSettings) -> Capabilities {
     let base = capabilities(settings.backend);
-    match settings.adapter.as_deref() {
+    let can = match settings.adapter.as_deref() {
         Some(adapter) if adapter.backend() == settings.backend => adapter::capabilities(adapter, base),
         Some(_) | None => base,
-    }
+    };
+    Capabilities { cost: can.cost || (can.tokens && is_priced(settings)), ..can }
 }
 
 /// The levels of effort that a backend has, lowest first. For those that take an adapter: [`efforts_of`] says.
@@ -97,6 +100,37 @@ pub fn efforts_of(settings: &AgentSettings) -> &'static [Effort] {
         Some(_) if capabilities_of(settings).effort => &Effort::ALL,
         Some(_) | None => efforts(settings.backend),
     }
+}
+
+/// The same at the end of a turn, when every vendor tells what was used.
+#[must_use]
+pub fn capabilities_at_end(settings: &AgentSettings) -> Capabilities {
+    let can = capabilities_of(settings);
+    if !settings.backend.is_vendor() {
+        return can;
+    }
+    Capabilities { tokens: true, turns: true, cost: can.cost || is_priced(settings), ..can }
+}
+
+/// Whether the CLI itself stops at an amount of money that it is given: it knows prices that we do not.
+#[must_use]
+pub fn keeps_cost_itself(backend: BackendId) -> bool {
+    match backend {
+        BackendId::Claude => true,
+        BackendId::Codex
+        | BackendId::Gemini
+        | BackendId::Qwen
+        | BackendId::Opencode
+        | BackendId::Acp
+        | BackendId::Adapter
+        | BackendId::Command
+        | BackendId::Rehearsal => false,
+    }
+}
+
+/// What the tokens of another program are, and of which model, nobody has tried: no list price is put on them.
+fn is_priced(settings: &AgentSettings) -> bool {
+    settings.backend.is_vendor() && settings.model.as_deref().is_some_and(|model| price_of(model).is_some())
 }
 
 /// How to log in, as one sentence for people. Empty when a backend knows no login.
@@ -247,6 +281,30 @@ mod tests {
     use overnight_core::agent::AgentSettings;
 
     use super::*;
+
+    #[test]
+    fn money_can_be_limited_where_tokens_are_told_and_have_a_price() {
+        let on = |backend, model: Option<&str>| {
+            let model = model.map(str::to_owned);
+            AgentSettings { model, ..AgentSettings::new(backend) }
+        };
+        let table = [
+            (BackendId::Claude, None, true, true),
+            (BackendId::Codex, Some("gpt-5.3-codex"), false, true),
+            (BackendId::Codex, None, false, false),
+            (BackendId::Gemini, Some("gemini-2.5-pro"), false, true),
+            (BackendId::Qwen, Some("gpt-5"), true, true),
+            (BackendId::Qwen, Some("qwen3-coder-plus"), false, false),
+            (BackendId::Command, Some("gpt-5"), false, false),
+        ];
+        for (backend, model, during, at_end) in table {
+            let settings = on(backend, model);
+            let told = (capabilities_of(&settings).cost, capabilities_at_end(&settings).cost);
+            assert_eq!(told, (during, at_end), "{backend} {model:?}");
+        }
+        let at_end = capabilities_at_end(&on(BackendId::Codex, None));
+        assert!(at_end.tokens && at_end.turns);
+    }
 
     #[test]
     fn a_version_is_found_in_what_programs_say() {

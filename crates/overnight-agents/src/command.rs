@@ -105,14 +105,15 @@ impl CommandDriver {
 
     pub(crate) fn conclude(self, exit: Exit, stop: Option<StopReason>) -> TurnReport {
         let usage = Usage::default();
-        let outcome =
-            ending::stopped(stop, &usage, &self.remaining).unwrap_or_else(|| outcome(exit, &self.errors));
+        let outcome = ending::stopped(stop, None, &usage, &self.remaining)
+            .unwrap_or_else(|| outcome(exit, &self.errors));
         let words = text::tail_chars(self.last_words.trim(), EVENT_CHARS);
         TurnReport {
             outcome,
             session: None,
             usage,
             final_text: (!words.is_empty()).then(|| words.to_owned()),
+            asked: None,
         }
     }
 }
@@ -187,7 +188,10 @@ mod tests {
         );
         assert_eq!(ended(2, None), TurnOutcome::Crashed { detail: "ended with status 2: no space".into() });
         assert_eq!(ended(0, Some(StopReason::Asked)), TurnOutcome::Stopped);
-        assert_eq!(ended(0, Some(StopReason::SilenceTimeout)), TurnOutcome::TimedOut { silent: true });
+        assert_eq!(
+            ended(0, Some(StopReason::SilenceTimeout { idle: None })),
+            TurnOutcome::TimedOut { silent: true, idle: None }
+        );
     }
 
     #[test]

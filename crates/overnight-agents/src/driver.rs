@@ -34,9 +34,9 @@ impl DriverOutput {
     }
 }
 
-/// The reader of one turn.
+/// The reader of one turn, and the model that it is known to use.
 #[derive(Debug)]
-pub struct Driver(Kind);
+pub struct Driver(Kind, Option<String>);
 
 #[derive(Debug)]
 enum Kind {
@@ -51,10 +51,21 @@ enum Kind {
     Rehearsal(RehearsalDriver),
 }
 
+impl Kind {
+    /// The model by whose list price the whole turn may be estimated. Claude's own reader prices each message by the model that
+    /// wrote it; what it does not know has no price.
+    fn priced_as<'a>(&self, model: Option<&'a str>) -> Option<&'a str> {
+        match self {
+            Self::Codex(_) | Self::Gemini(_) | Self::Qwen(_) | Self::Opencode(_) => model,
+            Self::Claude(_) | Self::Acp(_) | Self::Adapter(_) | Self::Command(_) | Self::Rehearsal(_) => None,
+        }
+    }
+}
+
 /// The reader for the turn that [`crate::plan`] planned.
 #[must_use]
 pub fn driver(request: &TurnRequest) -> Driver {
-    Driver(match request.settings.backend {
+    let kind = match request.settings.backend {
         BackendId::Claude => Kind::Claude(Box::new(ClaudeDriver::new(request))),
         BackendId::Codex => Kind::Codex(Box::new(CodexDriver::new(request))),
         BackendId::Gemini => Kind::Gemini(Box::new(GeminiDriver::new(request))),
@@ -64,13 +75,14 @@ pub fn driver(request: &TurnRequest) -> Driver {
         BackendId::Adapter => Kind::Adapter(Box::new(AdapterDriver::new(request))),
         BackendId::Command => Kind::Command(CommandDriver::new(request)),
         BackendId::Rehearsal => Kind::Rehearsal(RehearsalDriver::new(request)),
-    })
+    };
+    Driver(kind, request.settings.model.clone())
 }
 
 impl Driver {
     /// Takes one line, with or without its line ending. A line that cannot be understood is never a failure.
     pub fn on_line(&mut self, stream: Stream, line: &[u8]) -> DriverOutput {
-        match &mut self.0 {
+        let mut output = match &mut self.0 {
             Kind::Claude(driver) => driver.on_line(stream, line),
             Kind::Codex(driver) => driver.on_line(stream, line),
             Kind::Gemini(driver) => driver.on_line(stream, line),
@@ -80,6 +92,29 @@ impl Driver {
             Kind::Adapter(driver) => driver.on_line(stream, line),
             Kind::Command(driver) => driver.on_line(stream, line),
             Kind::Rehearsal(driver) => driver.on_line(stream, line),
+        };
+        output.events.iter_mut().for_each(|event| self.price(event));
+        output
+    }
+
+    /// Puts our estimate where the vendor tells tokens and no money.
+    fn price(&mut self, event: &mut AgentEvent) {
+        match event {
+            AgentEvent::SessionStarted { model: Some(model), .. } => self.1 = Some(model.clone()),
+            AgentEvent::UsageSoFar { usage } => {
+                *usage = usage.or_estimated(self.0.priced_as(self.1.as_deref()))
+            }
+            AgentEvent::SessionStarted { model: None, .. }
+            | AgentEvent::Message { .. }
+            | AgentEvent::Reasoning { .. }
+            | AgentEvent::ToolStarted { .. }
+            | AgentEvent::ToolFinished { .. }
+            | AgentEvent::Retrying { .. }
+            | AgentEvent::PermissionDenied { .. }
+            | AgentEvent::Quota { .. }
+            | AgentEvent::Warning { .. }
+            | AgentEvent::Finished
+            | AgentEvent::Raw { .. } => {}
         }
     }
 
@@ -91,7 +126,8 @@ impl Driver {
     }
 
     fn conclude(self, exit: Exit, stop: Option<StopReason>) -> TurnReport {
-        match self.0 {
+        let model = self.0.priced_as(self.1.as_deref()).map(str::to_owned);
+        let report = match self.0 {
             Kind::Claude(driver) => driver.conclude(exit, stop),
             Kind::Codex(driver) => driver.conclude(exit, stop),
             Kind::Gemini(driver) => driver.conclude(exit, stop),
@@ -101,7 +137,8 @@ impl Driver {
             Kind::Adapter(driver) => driver.conclude(exit, stop),
             Kind::Command(driver) => driver.conclude(exit, stop),
             Kind::Rehearsal(driver) => driver.conclude(exit, stop),
-        }
+        };
+        TurnReport { usage: report.usage.or_estimated(model.as_deref()), ..report }
     }
 
     /// Whether the turn is known to be over, given how its program ended.

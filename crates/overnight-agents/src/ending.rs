@@ -4,9 +4,11 @@
 
 use std::collections::VecDeque;
 
-use overnight_core::agent::{AgentEvent, LimitKind, RemainingLimits, TurnOutcome, Usage};
+use overnight_core::agent::{AgentEvent, BackendId, LimitKind, RemainingLimits, TurnOutcome, Usage};
 use overnight_core::command::{Exit, StopReason};
 use overnight_core::text;
+
+use crate::catalogue::how_to_install;
 
 /// Longest text of one event, in characters: enough for a long answer, and a bound on what an event costs.
 pub(crate) const EVENT_CHARS: usize = 20_000;
@@ -19,9 +21,26 @@ const TAIL_LINES: usize = 12;
 /// Lines of standard error that become warnings; the rest is only in the log.
 const WARNINGS: u32 = 20;
 
-/// The end of standard error, bounded however much there is.
+/// Lines kept of its beginning.
+const HEAD_LINES: usize = 4;
+
+/// How the CLIs begin when they do not know a flag, or a value of one, that they are started with: claude, codex, gemini and qwen
+/// (both from the library yargs), and opencode, which prints nothing but its usage.
+const MISUSED: &[&str] = &[
+    "error: unknown option '",
+    "error: option '",
+    "error: unexpected argument '",
+    "error: invalid value '",
+    "Unknown argument: ",
+    "Unknown arguments: ",
+    "Invalid values:",
+    "opencode run [message..]",
+];
+
+/// The end of standard error, bounded however much there is, and its first lines.
 #[derive(Debug, Default)]
 pub(crate) struct ErrorTail {
+    head: Vec<String>,
     lines: VecDeque<String>,
     seen: u32,
 }
@@ -32,6 +51,9 @@ impl ErrorTail {
         let line = text::cut_chars(&text::lossy_line(line), DETAIL_CHARS);
         if line.trim().is_empty() {
             return None;
+        }
+        if self.head.len() < HEAD_LINES {
+            self.head.push(line.clone());
         }
         if self.lines.len() == TAIL_LINES {
             self.lines.pop_front();
@@ -48,6 +70,20 @@ impl ErrorTail {
 
     fn text(&self) -> String {
         self.lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Whether the program refused its own command line, as one that is older than its driver does. To be asked only where it
+    /// had opened no session: afterwards other words than its own may stand there.
+    pub(crate) fn misused(&self, backend: BackendId, exit: Exit) -> Option<TurnOutcome> {
+        let Exit::Code(1..) = exit else { return None };
+        let said = self.head.iter().find(|line| MISUSED.iter().any(|start| line.starts_with(start)))?;
+        let what = text::one_line(said, DETAIL_CHARS / 2);
+        let how = how_to_install(backend);
+        Some(TurnOutcome::Misconfigured {
+            detail: format!(
+                "the {backend} CLI does not know what it is started with ({what}); it may be too old: overnight agent doctor; {how}"
+            ),
+        })
     }
 
     /// How the program ended, with the last it said on standard error.
@@ -89,18 +125,23 @@ fn reached(usage: &Usage, remaining: &RemainingLimits) -> Option<LimitKind> {
     remaining.turns.is_some_and(|limit| usage.turns >= limit).then_some(LimitKind::Turns)
 }
 
-/// Why we ended the program, as an outcome; `None` when it ended by itself.
+/// Why we ended the program, as an outcome; `None` when it ended by itself. `question`: what a tool call of the agent asks a person
+/// and nobody answers. A program that works is not waiting for an answer.
 pub(crate) fn stopped(
     stop: Option<StopReason>,
+    question: Option<&str>,
     usage: &Usage,
     remaining: &RemainingLimits,
 ) -> Option<TurnOutcome> {
     Some(match stop? {
-        StopReason::WallTimeout => TurnOutcome::TimedOut { silent: false },
-        StopReason::SilenceTimeout => TurnOutcome::TimedOut { silent: true },
+        StopReason::WallTimeout => TurnOutcome::TimedOut { silent: false, idle: None },
+        StopReason::SilenceTimeout { idle } => match question.filter(|_| idle != Some(false)) {
+            Some(question) => TurnOutcome::NeedsInput { detail: question.to_owned() },
+            None => TurnOutcome::TimedOut { silent: true, idle },
+        },
         StopReason::Asked => TurnOutcome::Stopped,
         StopReason::Driver => match reached(usage, remaining) {
-            Some(limit) => TurnOutcome::BudgetStop { limit },
+            Some(limit) => TurnOutcome::BudgetStop { limit, breach: None },
             None => TurnOutcome::Stopped,
         },
     })
@@ -138,14 +179,14 @@ mod tests {
     fn a_stop_by_the_driver_names_the_limit_that_was_reached() {
         let usage = Usage { output_tokens: 50, turns: 2, ..Usage::default() };
         let limits = |tokens, turns| RemainingLimits { tokens, turns, ..RemainingLimits::default() };
-        let outcome = |remaining| stopped(Some(StopReason::Driver), &usage, &remaining);
+        let outcome = |remaining| stopped(Some(StopReason::Driver), None, &usage, &remaining);
         assert_eq!(
             outcome(limits(Some(50), None)),
-            Some(TurnOutcome::BudgetStop { limit: LimitKind::Tokens })
+            Some(TurnOutcome::BudgetStop { limit: LimitKind::Tokens, breach: None })
         );
         assert_eq!(
             outcome(limits(Some(51), Some(2))),
-            Some(TurnOutcome::BudgetStop { limit: LimitKind::Turns })
+            Some(TurnOutcome::BudgetStop { limit: LimitKind::Turns, breach: None })
         );
         assert_eq!(outcome(limits(Some(51), None)), Some(TurnOutcome::Stopped));
     }

@@ -8,6 +8,7 @@
 
 pub mod acp;
 mod adapter;
+mod asking;
 mod backend;
 mod catalogue;
 mod claude;
@@ -24,6 +25,8 @@ mod opencode;
 mod qwen;
 pub mod rehearsal;
 mod status;
+#[cfg(test)]
+mod stuck_tests;
 mod summary;
 #[cfg(test)]
 mod testing;
@@ -32,8 +35,8 @@ mod turn;
 
 pub use backend::{GivenFile, HostFacts, PlanError, check, given_files, plan};
 pub use catalogue::{
-    KnownGood, LoginPlace, Version, capabilities, capabilities_of, efforts, efforts_of, how_to_install,
-    known_good, login_hint, login_places, usual_programs,
+    KnownGood, LoginPlace, Version, capabilities, capabilities_at_end, capabilities_of, efforts, efforts_of,
+    how_to_install, keeps_cost_itself, known_good, login_hint, login_places, usual_programs,
 };
 pub use driver::{Driver, DriverOutput, Salvage, driver, replay, salvage};
 pub use login::{key_variable, login_expiry, session_travels};

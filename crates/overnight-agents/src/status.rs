@@ -8,6 +8,8 @@ pub(crate) fn outcome(status: u16, detail: String, reset: Option<Timestamp>) -> 
     match status {
         // 402: the account has to be paid first.
         401..=403 => TurnOutcome::LoginExpired { detail },
+        // No such model, or no such address: both are a matter of settings.
+        404 => TurnOutcome::Misconfigured { detail },
         429 => TurnOutcome::RateLimited { reset, detail },
         408 | 500..=599 => TurnOutcome::Overloaded { detail },
         _ => TurnOutcome::Crashed { detail },
@@ -50,6 +52,7 @@ mod tests {
             TurnOutcome::RateLimited { reset: Some(Timestamp(7)), .. } => "limit",
             TurnOutcome::Overloaded { .. } => "overload",
             TurnOutcome::Crashed { .. } => "crash",
+            TurnOutcome::Misconfigured { .. } => "settings",
             other => panic!("another outcome: {other:?}"),
         };
         let words = [401, 402, 403, 429, 408, 500, 503, 529, 400, 404].map(word);
@@ -57,7 +60,7 @@ mod tests {
             words,
             [
                 "login", "login", "login", "limit", "overload", "overload", "overload", "overload", "crash",
-                "crash"
+                "settings"
             ]
         );
     }

@@ -6,13 +6,14 @@
 use std::collections::HashMap;
 
 use overnight_core::agent::{
-    AgentEvent, RemainingLimits, SessionStart, TurnOutcome, TurnReport, TurnRequest, Usage,
+    AgentEvent, BackendId, RemainingLimits, SessionStart, TurnOutcome, TurnReport, TurnRequest, Usage,
 };
 use overnight_core::command::{Exit, StopReason};
 use overnight_core::id::SessionId;
 use overnight_core::text;
 use serde_json::Value;
 
+use crate::asking::Asking;
 use crate::ending::{self, EVENT_CHARS, ErrorTail};
 use crate::summary;
 
@@ -21,6 +22,7 @@ const TOOL_CHARS: usize = 120;
 
 #[derive(Debug)]
 pub(crate) struct Turn {
+    backend: BackendId,
     /// Prefix that is left out of paths shown to people.
     workspace: String,
     remaining: RemainingLimits,
@@ -31,6 +33,7 @@ pub(crate) struct Turn {
     started: bool,
     /// Names of running tool calls, by id.
     tools: HashMap<String, String>,
+    asking: Asking,
     /// Within one answer of the model: its words and the tool calls that came with them.
     answering: bool,
     pub(crate) usage: Usage,
@@ -45,13 +48,16 @@ impl Turn {
             SessionStart::Fresh(_) => (None, false),
             SessionStart::Resume(id) => (Some(id.clone()), true),
         };
+        let backend = request.settings.backend;
         Self {
+            backend,
             workspace: request.workspace.to_string_lossy().into_owned(),
             remaining: request.remaining,
             resumed,
             session,
             started: false,
             tools: HashMap::new(),
+            asking: Asking::new(backend),
             answering: false,
             usage: Usage::default(),
             told: Usage::default(),
@@ -91,11 +97,13 @@ impl Turn {
         if let Some(id) = id {
             self.tools.insert(id.to_owned(), tool.clone());
         }
+        self.asking.called(id, name, input);
         AgentEvent::ToolStarted { tool, summary: summary::of_tool(input, &self.workspace) }
     }
 
     pub(crate) fn tool_finished(&mut self, id: Option<&str>, ok: bool) -> AgentEvent {
         let known = id.and_then(|id| self.tools.remove(id));
+        self.asking.ended(id, ok);
         self.answering &= !self.tools.is_empty();
         AgentEvent::ToolFinished { tool: known.unwrap_or_else(|| "unknown".to_owned()), ok }
     }
@@ -134,13 +142,19 @@ impl Turn {
         self.errors.lines().any(|line| line.contains(words))
     }
 
+    /// The program refused what it was started with. Only before its session is open, for the same reason.
+    pub(crate) fn misused(&self, exit: Exit) -> Option<TurnOutcome> {
+        self.errors.misused(self.backend, exit)
+    }
+
     /// Why we ended the program, as an outcome; `None` when it ended by itself.
     pub(crate) fn stopped(&self, stop: Option<StopReason>) -> Option<TurnOutcome> {
-        ending::stopped(stop, &self.usage, &self.remaining)
+        ending::stopped(stop, self.asking.open(), &self.usage, &self.remaining)
     }
 
     pub(crate) fn report(self, outcome: TurnOutcome) -> TurnReport {
         let session = if outcome == TurnOutcome::SessionLost { None } else { self.session };
-        TurnReport { outcome, session, usage: self.usage, final_text: self.last_message }
+        let asked = self.asking.unanswered().filter(|_| outcome == TurnOutcome::Completed);
+        TurnReport { outcome, session, usage: self.usage, final_text: self.last_message, asked }
     }
 }

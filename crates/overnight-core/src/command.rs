@@ -77,8 +77,11 @@ pub enum Stdin {
 pub struct Limits {
     /// Longest run in all.
     pub wall: Option<Duration>,
-    /// Longest time without a byte of output.
+    /// Longest time without a byte of output in which the tree uses no processor time either. Where that cannot be measured,
+    /// the longest time without output.
     pub silence: Option<Duration>,
+    /// Longest time without a byte of output, whatever the tree uses: an endless loop is busy too.
+    pub silence_busy: Option<Duration>,
     /// Time between TERM and KILL.
     pub grace: Duration,
     /// Time to wait for the pipes to close once the program itself has ended.
@@ -94,6 +97,7 @@ impl Default for Limits {
         Self {
             wall: None,
             silence: None,
+            silence_busy: None,
             grace: Duration::from_secs(10),
             drain: Duration::from_secs(2),
             log_bytes: 64 << 20,
@@ -172,8 +176,9 @@ pub enum Exit {
 pub enum StopReason {
     /// [`Limits::wall`] ran out.
     WallTimeout,
-    /// [`Limits::silence`] ran out.
-    SilenceTimeout,
+    /// [`Limits::silence`] ran out, or [`Limits::silence_busy`] did. `idle`: whether the tree used no processor time in the end;
+    /// `None`: that could not be measured.
+    SilenceTimeout { idle: Option<bool> },
     /// The caller asked (cancel, lost lease, shutdown).
     Asked,
     /// The driver asked: a budget is used up, or the turn is over and the program does not leave.

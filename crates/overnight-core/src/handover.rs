@@ -145,6 +145,9 @@ fn unfinished(outcome: &TurnOutcome) -> &'static str {
         TurnOutcome::Refused { .. } => "it refused",
         TurnOutcome::TimedOut { .. } => "it gave no sign of life for too long",
         TurnOutcome::SessionLost => "its session was lost",
+        TurnOutcome::Misconfigured { .. } => "its settings were refused",
+        TurnOutcome::Looped { .. } => "it went round in circles",
+        TurnOutcome::ContextFull { .. } => "its conversation had become too long",
         TurnOutcome::Crashed { .. } => "it ended without a result",
         TurnOutcome::Stopped => "it was stopped",
     }
@@ -212,7 +215,7 @@ mod tests {
         let mut events = failed_attempt(1);
         events.extend([
             announced(2, BackendId::Claude),
-            ended(TurnOutcome::TimedOut { silent: true }),
+            ended(TurnOutcome::TimedOut { silent: true, idle: None }),
             collected(0),
         ]);
         let over = JobEvent::TakenOver {

@@ -1,14 +1,26 @@
-//! What tokens of Claude models cost: a dated table, for the running estimate of a job whose agent reports tokens but no money.
+//! What tokens of models cost: a dated table, for the estimate of a turn whose agent reports tokens but no money.
 //!
 //! Owns the table and nothing else. A model that is not in it has no price: `None`, never zero. Wherever the agent
 //! reports its own cost, that figure counts and this one does not.
 //!
-//! Source: the "Model pricing" table of Anthropic's documentation (platform.claude.com, "Pricing") and its model pages,
+//! Claude, source: the "Model pricing" table of Anthropic's documentation (platform.claude.com, "Pricing") and its model pages,
 //! as stored copies show them up to [`PRICES_AS_OF`]; the cache-read price of Sonnet 5.5 and the rates of Haiku 5.5
 //! hold since 2026-10-07. Cache writes carry the price of the 5-minute cache (the 1-hour cache costs 1.6 times as
 //! much, and usage reports do not always tell them apart). Not in the table: batch and regional surcharges, fast mode.
-//! Where a price depends on the length of a single prompt, the higher one is taken: a cost limit must not be
-//! passed unseen.
+//!
+//! GPT, source: the model pages of OpenAI's documentation (developers.openai.com, "Models") and its announcement of GPT-5.6,
+//! as stored copies and pages that quote them show them up to September 2026; standard tier, prompts of usual length. Only
+//! GPT-5.6 charges for writing to the cache.
+//!
+//! Gemini, source: the pricing page of the Gemini API (ai.google.dev, "Pricing"), as pages that quote it show it up to July
+//! 2026; text, paid tier, without the storage of caches by the hour. A cache read is a tenth of the input there; where no
+//! such price was found, reads are taken at the price of input.
+//!
+//! Not in the table: Qwen. Alibaba's prices depend on the length of each prompt, up to twelvefold, and on the region, in two
+//! currencies; a session's sums do not tell which of them hold.
+//!
+//! Where a price depends on the length of a single prompt and the CLI sends such prompts, the higher one is taken: a cost limit
+//! must not be passed unseen.
 
 use crate::agent::Usage;
 use crate::units::MicroDollars;
@@ -31,6 +43,9 @@ const fn price(input: u32, output: u32, cache_write: u32, cache_read: u32) -> Pr
 
 const OPUS_FIRST: Price = price(15_000, 75_000, 18_750, 1_500);
 const OPUS: Price = price(5_000, 25_000, 6_250, 500);
+const GPT_5: Price = price(1_250, 10_000, 1_250, 125);
+const GPT_5_MINI: Price = price(250, 2_000, 250, 25);
+const GPT_5_2: Price = price(1_750, 14_000, 1_750, 175);
 const SONNET: Price = price(3_000, 15_000, 3_750, 300);
 
 /// Model names without vendor prefix and date.
@@ -62,11 +77,39 @@ const TABLE: &[(&str, Price)] = &[
     ("claude-haiku-4-5", price(1_000, 5_000, 1_250, 100)),
     ("claude-3-5-haiku", price(800, 4_000, 1_000, 80)),
     ("claude-3-haiku", price(250, 1_250, 300, 30)),
+    ("gpt-5.6-sol", price(5_000, 30_000, 6_250, 500)),
+    ("gpt-5.6-terra", price(2_500, 15_000, 3_125, 250)),
+    ("gpt-5.6-luna", price(1_000, 6_000, 1_250, 100)),
+    ("gpt-5.5", price(5_000, 30_000, 5_000, 500)),
+    ("gpt-5.4", price(2_500, 15_000, 2_500, 250)),
+    ("gpt-5.4-mini", price(750, 4_500, 750, 75)),
+    ("gpt-5.3-codex", GPT_5_2),
+    ("gpt-5.2-codex", GPT_5_2),
+    ("gpt-5.2", GPT_5_2),
+    ("gpt-5.1-codex-max", GPT_5),
+    ("gpt-5.1-codex", GPT_5),
+    ("gpt-5.1-codex-mini", GPT_5_MINI),
+    ("gpt-5.1", GPT_5),
+    ("gpt-5-codex", GPT_5),
+    ("gpt-5", GPT_5),
+    ("gpt-5-mini", GPT_5_MINI),
+    ("gpt-5-nano", price(50, 400, 50, 5)),
+    ("gemini-3.5-flash", price(1_500, 9_000, 1_500, 1_500)),
+    // Prompts above 200,000 tokens; shorter ones cost half.
+    ("gemini-3.1-pro-preview", price(4_000, 18_000, 4_000, 400)),
+    ("gemini-3.1-flash-lite", price(250, 1_500, 250, 250)),
+    ("gemini-3-flash-preview", price(500, 3_000, 500, 50)),
+    ("gemini-2.5-pro", price(2_500, 15_000, 2_500, 250)),
+    ("gemini-2.5-flash", price(300, 2_500, 300, 300)),
+    ("gemini-2.5-flash-lite", price(100, 400, 100, 100)),
 ];
+
+/// How the names of the families begin.
+const FAMILIES: [&str; 3] = ["claude-", "gpt-", "gemini-"];
 
 /// The price of a model by any of the names that vendors give it: `claude-opus-5-5`, `claude-haiku-4-5-20251001`,
 /// `us.anthropic.claude-sonnet-4-5-20250929-v1:0`, `anthropic/claude-sonnet-5`, `claude-opus-4-1@20250805`,
-/// `claude-sonnet-5[1m]`. Floating names such as `opus` mean different models in different places and have none.
+/// `claude-sonnet-5[1m]`, `openai/gpt-5-2025-08-07`. Floating names such as `opus` mean different models in different places and have none.
 #[must_use]
 pub fn price_of(model: &str) -> Option<Price> {
     let name = base_name(model)?;
@@ -88,10 +131,10 @@ pub fn cost_of(model: &str, usage: &Usage) -> Option<MicroDollars> {
     Some(MicroDollars(i64::try_from((billionths + 500) / 1_000).unwrap_or(i64::MAX)))
 }
 
-/// The name from `claude-` on, without marks of a context size, a platform version or a date.
+/// The name from its family on, without marks of a context size, a platform version or a date.
 fn base_name(model: &str) -> Option<&str> {
-    let start =
-        model.find("claude-").filter(|at| *at == 0 || matches!(model.as_bytes()[at - 1], b'.' | b'/'))?;
+    let begins = |at: &usize| *at == 0 || matches!(model.as_bytes()[at - 1], b'.' | b'/');
+    let start = FAMILIES.iter().find_map(|family| model.find(family).filter(begins))?;
     let name = &model[start..];
     let name = name.strip_suffix("[1m]").unwrap_or(name);
     let name = name.split_once('@').map_or(name, |(before, _)| before);
@@ -108,10 +151,19 @@ fn strip_platform_version(name: &str) -> &str {
     }
 }
 
-/// Without `-20250929`.
+/// Without `-20250929` or `-2025-09-29`.
 fn strip_date(name: &str) -> &str {
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let parted = name.len().checked_sub(11).and_then(|at| Some((name.get(..at)?, name.get(at..)?)));
+    if let Some((before, date)) = parted
+        && let [b'-', year @ .., b'-', m1, m2, b'-', d1, d2] = date.as_bytes()
+        && year.len() == 4
+        && [year, &[*m1, *m2, *d1, *d2]].concat().iter().all(u8::is_ascii_digit)
+    {
+        return before;
+    }
     match name.rsplit_once('-') {
-        Some((before, date)) if date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()) => before,
+        Some((before, date)) if date.len() == 8 && digits(date) => before,
         Some(_) | None => name,
     }
 }
@@ -146,6 +198,11 @@ mod tests {
             ("anthropic/claude-sonnet-5", 2_000),
             ("claude-sonnet-5[1m]", 2_000),
             ("claude-3-7-sonnet-latest", 3_000),
+            ("gpt-5-2025-08-07", 1_250),
+            ("gpt-5-codex", 1_250),
+            ("openai/gpt-5.3-codex", 1_750),
+            ("gemini-2.5-flash", 300),
+            ("google/gemini-3-flash-preview", 500),
         ];
         for (model, input) in cases {
             assert_eq!(price_of(model).map(|price| price.input), Some(input), "{model}");
@@ -159,7 +216,12 @@ mod tests {
             "",
             "opus",
             "sonnet",
-            "gpt-5",
+            "gpt-4.9",
+            "gpt-",
+            "my-gpt-5",
+            "gpt-5-2025-08-0x",
+            "gemini-pro-latest",
+            "qwen3-coder-plus",
             "claude-",
             "claude-opus-6",
             "claude-opus-4-55",
@@ -187,8 +249,12 @@ mod tests {
     fn the_table_is_free_of_slips() {
         for (index, (name, price)) in TABLE.iter().enumerate() {
             assert!(TABLE[..index].iter().all(|(other, _)| other != name), "{name} twice");
-            assert_eq!(price.output, price.input * 5, "{name}");
-            assert!(price.cache_read < price.input && price.input < price.cache_write, "{name}");
+            assert!(price.cache_read <= price.input && price.input <= price.cache_write, "{name}");
+            assert!((4..=9).contains(&(price.output / price.input)), "{name}");
+            if name.starts_with("claude-") {
+                assert_eq!(price.output, price.input * 5, "{name}");
+                assert!(price.cache_read < price.input && price.input < price.cache_write, "{name}");
+            }
             assert_eq!(base_name(name), Some(*name));
         }
     }

@@ -16,12 +16,18 @@ pub(crate) fn report(mut report: TurnReport, redact: &dyn Redact) -> TurnReport 
     if let Some(words) = &mut report.final_text {
         text(words, redact);
     }
+    if let Some(question) = &mut report.asked {
+        text(question, redact);
+    }
     match &mut report.outcome {
         TurnOutcome::RateLimited { detail, .. }
         | TurnOutcome::Overloaded { detail }
         | TurnOutcome::LoginExpired { detail }
         | TurnOutcome::NeedsInput { detail }
         | TurnOutcome::Refused { detail }
+        | TurnOutcome::Misconfigured { detail }
+        | TurnOutcome::Looped { detail }
+        | TurnOutcome::ContextFull { detail }
         | TurnOutcome::Crashed { detail } => text(detail, redact),
         TurnOutcome::Completed
         | TurnOutcome::MaxTurns
@@ -105,7 +111,7 @@ mod tests {
     fn words_and_explanations_are_cleaned() {
         let outcome = TurnOutcome::Crashed { detail: "key canary-secret refused".to_owned() };
         let final_text = Some("one\nI used canary-secret\n".to_owned());
-        let said = TurnReport { outcome, session: None, usage: Default::default(), final_text };
+        let said = TurnReport { outcome, session: None, usage: Default::default(), final_text, asked: None };
         let told = format!("{:?}", report(said, &masks()));
         assert!(!told.contains("canary") && told.contains("refused") && told.contains("I used"), "{told}");
         let shown = event(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use overnight_core::id::WorkerId;
+use overnight_core::policy::budget::Budgets;
 use overnight_git::{Git, HostEnv, Mirrors};
 use overnight_proc::Redact;
 use overnight_store::{Claimant, Store};
@@ -29,6 +30,10 @@ pub struct EngineSettings {
     pub git_timeout: Duration,
     /// Longest collect: add, commit and bundle inside the containment.
     pub collect_timeout: Duration,
+    /// What is kept for everything that this worker works on.
+    pub budgets: Budgets,
+    /// How often a running session's use is told to the ledger, and others' is read from it.
+    pub spend_report: Duration,
 }
 
 impl Default for EngineSettings {
@@ -39,6 +44,8 @@ impl Default for EngineSettings {
             log_bytes: 64 << 20,
             git_timeout: Duration::from_secs(15 * 60),
             collect_timeout: Duration::from_secs(10 * 60),
+            budgets: Budgets::default(),
+            spend_report: Duration::from_secs(5),
         }
     }
 }

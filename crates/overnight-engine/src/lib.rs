@@ -28,6 +28,7 @@ mod patience;
 pub mod peers;
 pub mod program;
 pub mod progress;
+mod purse;
 mod random;
 pub mod repo_file;
 mod seat;

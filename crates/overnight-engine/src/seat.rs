@@ -83,8 +83,12 @@ impl<'a> Seat<'a> {
         Ok(records.into_iter().filter_map(|record| Some((record.at, record.event.ok()?))).collect())
     }
 
-    /// Asks the store, also when it is away for a while.
-    pub(crate) async fn ask<T, F>(&self, ask: impl FnMut() -> F) -> Result<T, WorkError>
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Asks the store until it answers, or the lease is lost.
+    pub(crate) async fn until<T, F>(&self, ask: impl FnMut() -> F) -> Result<T, WorkError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
@@ -142,7 +146,7 @@ impl<'a> Seat<'a> {
         work: impl Future<Output = Result<T, StageError>>,
     ) -> Result<T, StageError> {
         let signals = Arc::clone(&self.signals);
-        let patience = self.job.spec.agent.grace;
+        let patience = self.job.agent().grace;
         let too_long = async move {
             signals.token().cancelled().await;
             tokio::time::sleep(patience).await;

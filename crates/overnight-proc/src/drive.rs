@@ -12,6 +12,7 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use crate::child::{MESSAGE_BYTES, Order, ReportMessage};
+use crate::cpu;
 use crate::feed::Feed;
 use crate::launch::Keeper;
 use crate::lines::{End, LineSplitter};
@@ -240,6 +241,9 @@ impl Run {
                     self.give(order);
                 }
                 Happened::Time => {
+                    if self.watch.look_due(now) {
+                        self.watch.looked(cpu::tree_time(self.identity.pid), now);
+                    }
                     let order = self.watch.due(now);
                     self.give(order);
                 }

@@ -53,6 +53,7 @@
 mod child;
 mod clock;
 mod converse;
+mod cpu;
 mod drive;
 mod error;
 mod feed;
@@ -64,6 +65,7 @@ mod log;
 mod output;
 mod plan;
 mod probe;
+mod quiet;
 mod record;
 mod space;
 mod spawn;

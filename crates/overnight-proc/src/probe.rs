@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use overnight_core::command::Stdin;
 
 use crate::child::Failure;
+use crate::cpu;
 use crate::identity;
 use crate::launch::{LaunchError, launch};
 use crate::plan::{Mode, Plan};
@@ -30,6 +31,8 @@ pub struct Capabilities {
     pub subreaper: Result<(), String>,
     /// Signalling a recorded process without a chance to meet another one.
     pub pidfd: Result<(), String>,
+    /// Measuring the processor time of a tree, to tell a command that works in silence from one that hangs.
+    pub processor_time: Result<(), String>,
 }
 
 /// Tries each capability for real on the first call (a few milliseconds, blocking) and remembers the answer.
@@ -39,6 +42,7 @@ pub fn probe() -> &'static Capabilities {
         pid_namespace: probe_namespace(),
         subreaper: probe_subreaper(),
         pidfd: identity::probe_pidfd().map_err(|error| format!("pidfd_open: {error}")),
+        processor_time: cpu::probe(),
     })
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use overnight_core::command::{Limits, StopReason};
 
 use crate::child::Order;
+use crate::quiet::Quiet;
 
 /// Longest that the supervisor may take for leftovers and the exit record once the program has ended: its own bounds add
 /// up to 0.7 s, the rest is for a disk that is slow to sync.
@@ -40,8 +41,7 @@ enum Phase {
 pub(crate) struct Watch {
     phase: Phase,
     wall_at: Option<Instant>,
-    silence: Option<Duration>,
-    heard_at: Instant,
+    quiet: Quiet,
     finish_at: Option<Instant>,
     grace: Duration,
     drain: Duration,
@@ -55,8 +55,7 @@ impl Watch {
         Self {
             phase: Phase::Running,
             wall_at: limits.wall.and_then(|span| started.checked_add(span)),
-            silence: limits.silence,
-            heard_at: started,
+            quiet: Quiet::new(limits, started),
             finish_at: None,
             grace: limits.grace,
             drain: limits.drain,
@@ -67,7 +66,17 @@ impl Watch {
     }
 
     pub(crate) fn heard(&mut self, now: Instant) {
-        self.heard_at = now;
+        self.quiet.heard(now);
+    }
+
+    /// Whether the processor time of the tree is wanted, by [`Watch::looked`].
+    pub(crate) fn look_due(&self, now: Instant) -> bool {
+        self.phase == Phase::Running && self.quiet.look_due(now)
+    }
+
+    /// What the tree has used in all; `None` where that cannot be measured.
+    pub(crate) fn looked(&mut self, used: Option<Duration>, now: Instant) {
+        self.quiet.looked(used, now);
     }
 
     /// The program has this long to leave by itself. The earliest such wish counts.
@@ -101,13 +110,10 @@ impl Watch {
         }
     }
 
-    /// When [`Watch::due`] has something to say.
+    /// When [`Watch::due`] has something to say, or [`Watch::looked`] wants to be told something first.
     pub(crate) fn next(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Running => {
-                let silent_at = self.silence.and_then(|span| self.heard_at.checked_add(span));
-                [self.wall_at, silent_at, self.finish_at].into_iter().flatten().min()
-            }
+            Phase::Running => [self.wall_at, self.quiet.next(), self.finish_at].into_iter().flatten().min(),
             Phase::Leaving { kill_at } | Phase::Stopping { kill_at } => Some(kill_at),
             Phase::Killing { give_up_at } => Some(give_up_at),
             Phase::Gone { drain_until } => Some(drain_until),
@@ -126,7 +132,7 @@ impl Watch {
                 } else if self.finish_at.is_some_and(|at| at <= now) {
                     StopReason::Driver
                 } else {
-                    StopReason::SilenceTimeout
+                    StopReason::SilenceTimeout { idle: self.quiet.hangs(now)? }
                 };
                 self.stop(reason, now)
             }
@@ -227,7 +233,7 @@ mod tests {
         let mut watch = Watch::new(&limits(), start);
         watch.finish_within(3 * SECOND, start);
         watch.finish_within(3 * SECOND, start + SECOND);
-        assert_eq!(watch.next(), Some(start + 3 * SECOND));
+        assert_eq!(watch.due(start + 2 * SECOND), None);
         assert_eq!(watch.due(start + 3 * SECOND), Some(Order::Terminate));
         assert_eq!(watch.stopped(), Some(StopReason::Driver));
     }

@@ -14,6 +14,7 @@ use crate::lease::{Held, Lease};
 use crate::placement::{COLUMNS, IN_V, Phase, Placement};
 use crate::records::Column;
 use crate::row::{self, to_json};
+use crate::spend;
 use crate::sql::{Value, places, rows, sql};
 use crate::store::{Store, WriteTx};
 
@@ -77,6 +78,9 @@ pub(crate) async fn write_steps(tx: &mut WriteTx, writes: &[Write]) -> Result<Ve
         let applied = numbered(job.at, job.last_event - count, write.step.events.clone());
         for (number, at, event) in &applied.events {
             events.push(event_row(write.held.job.as_str(), *number, *at, event)?);
+        }
+        if !write.step.spend.is_empty() {
+            Box::pin(spend::write(tx, write.held.job.as_str(), job.at, &write.step.spend)).await?;
         }
         for change in &write.step.effects {
             write_effect(tx, &write.held, job.at, change).await?;

@@ -9,6 +9,7 @@ use crate::ends::Ending;
 use crate::error::StoreError;
 use crate::placement::{COLUMNS, Phase, Placement};
 use crate::row::{self, SELECT_JOB};
+use crate::spend;
 use crate::sql::sql;
 use crate::store::WriteTx;
 
@@ -115,6 +116,9 @@ pub(crate) async fn write_free(
         events.push(event_row(raw, *number, *at, event)?);
     }
     EVENTS.rows(tx, &events).await?;
+    if !step.spend.is_empty() {
+        Box::pin(spend::write(tx, raw, at, &step.spend)).await?;
+    }
     free_slots(tx, &[raw.to_owned()]).await?;
     let waited_for = row::flag(&written, raw, "dependents")?;
     Ok(ended_as(&step.next).filter(|_| waited_for).map(|reason| Ending {

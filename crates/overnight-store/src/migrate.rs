@@ -15,7 +15,7 @@ struct Migration {
 }
 
 /// The nth entry leads from schema n to n + 1. Entries are never changed once released.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         name: "jobs",
         sqlite: include_str!("../migrations/sqlite/0001_jobs.sql"),
@@ -30,6 +30,11 @@ const MIGRATIONS: [Migration; 3] = [
         name: "circuits",
         sqlite: include_str!("../migrations/sqlite/0003_circuits.sql"),
         postgres: include_str!("../migrations/postgres/0003_circuits.sql"),
+    },
+    Migration {
+        name: "spend",
+        sqlite: include_str!("../migrations/sqlite/0004_spend.sql"),
+        postgres: include_str!("../migrations/postgres/0004_spend.sql"),
     },
 ];
 
@@ -86,7 +91,7 @@ pub(crate) async fn schema_sqlite(connection: &mut SqliteConnection) -> Result<S
 
 /// Tables of every version. Another program may have some of these too, and not all of them.
 const TABLES: &str = "'repositories', 'jobs', 'job_specs', 'events', 'effects', 'workers', 'lanes', 'limits', 'slots', \
-    'job_dependencies', 'tallies', 'circuits'";
+    'job_dependencies', 'tallies', 'circuits', 'spend', 'budget_raises', 'budget_marks', 'budget_warnings'";
 
 /// The same in PostgreSQL, where other programs' tables may stand in the same schema, but none with our tables' names.
 pub(crate) async fn schema_postgres(connection: &mut PgConnection) -> Result<Schema, sqlx::Error> {

@@ -162,6 +162,7 @@ impl Store {
             return Ok(going);
         }
         add_to_tallies(&mut tx, &going).await?;
+        keep_accounts(&mut tx, before, &going).await?;
         delete(&mut tx, &going).await?;
         tx.commit().await?;
         Ok(going)
@@ -235,6 +236,24 @@ async fn add_to_tallies(tx: &mut WriteTx, going: &[JobId]) -> Result<(), StoreEr
         places(1, going.len())
     );
     tx.run(all_of(text, going)).await.map(drop)
+}
+
+/// What the accounts say of them does not change: which were published, and when a repository's last one was. Warnings and
+/// raises of budgets that are as old go too.
+async fn keep_accounts(tx: &mut WriteTx, before: Timestamp, going: &[JobId]) -> Result<(), StoreError> {
+    let named = places(1, going.len());
+    let published = format!("SELECT id FROM jobs WHERE end_reason = 'published' AND id IN ({named})");
+    let text = format!("UPDATE spend SET published = TRUE WHERE job_id IN ({published})");
+    tx.run(all_of(text, going)).await?;
+    let text = format!(
+        "INSERT INTO budget_marks (repository_id, at) SELECT repository_id, MAX(updated_at) FROM jobs \
+         WHERE end_reason = 'published' AND id IN ({named}) GROUP BY repository_id ORDER BY repository_id \
+         ON CONFLICT (repository_id) DO UPDATE SET at = \
+           CASE WHEN excluded.at > budget_marks.at THEN excluded.at ELSE budget_marks.at END"
+    );
+    tx.run(all_of(text, going)).await?;
+    tx.run(sql("DELETE FROM budget_warnings WHERE at < $1").bind(before.0)).await?;
+    tx.run(sql("DELETE FROM budget_raises WHERE until < $1").bind(before.0)).await.map(drop)
 }
 
 async fn delete(tx: &mut WriteTx, going: &[JobId]) -> Result<(), StoreError> {

@@ -43,6 +43,7 @@ mod plans;
 mod processes;
 mod prune;
 mod records;
+mod spend;
 mod standing;
 mod wakes;
 
@@ -56,6 +57,7 @@ use overnight_core::job::{
     Base, Choice, EndReason, Ground, Input, Job, JobEvent, JobLimits, JobSpec, JobState, Label, Order,
     ParkReason, Priority, Publication, Queueing, StageOutput, Step, Trouble, VerifyRequest, transition,
 };
+use overnight_core::policy::budget::JobBudget;
 use overnight_core::units::{MicroDollars, Timestamp};
 use overnight_core::verdict::CheckSource;
 use overnight_testkit::postgres::Postgres;
@@ -120,6 +122,7 @@ pub(crate) fn spec(prompt: &str) -> JobSpec {
         choice: Choice::default(),
         follows: None,
         limits: JobLimits::default(),
+        budget: JobBudget::default(),
         author: "A <a@example.org>".to_owned(),
     }
 }

@@ -235,6 +235,8 @@ impl App {
             log_bytes: worker.log_bytes,
             git_timeout: worker.git_timeout,
             collect_timeout: worker.collect_timeout,
+            budgets: self.config().budget.all,
+            spend_report: self.config().budget.report,
         }
     }
 

@@ -10,6 +10,7 @@ pub mod agents;
 pub mod app;
 pub mod ask;
 pub mod batch;
+pub mod budget_order;
 pub mod choose;
 pub mod cli;
 pub mod commands;
@@ -154,6 +155,8 @@ async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
         Command::Run(_)
         | Command::Add(_)
         | Command::Limit(_)
+        | Command::Budget(_)
+        | Command::Cost(_)
         | Command::Work(_)
         | Command::Serve(_)
         | Command::Worker(_)
@@ -189,6 +192,8 @@ async fn on_app(app: &App, global: &Global, command: &Command) -> Outcome {
         Command::Run(args) => Box::pin(commands::run::run(app, args)).await,
         Command::Add(args) => Box::pin(commands::add::run(app, args)).await,
         Command::Limit(args) => commands::limit::run(app, args).await,
+        Command::Budget(args) => Box::pin(commands::budget::run(app, args)).await,
+        Command::Cost(args) => commands::cost::run(app, args).await,
         Command::Serve(args) => Box::pin(commands::serve::run(app, global, args)).await,
         Command::Worker(args) => commands::worker::run(app, args).await,
         Command::Status(args) => commands::status::run(app, *args).await,

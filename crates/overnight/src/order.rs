@@ -87,7 +87,7 @@ pub fn named_agent(args: &AgentArgs, agents: &AgentConfig) -> Result<Option<Agen
 /// # Errors
 /// As [`named_agent`], and when there is no agent of the backup's name.
 pub fn asked(args: &OrderArgs, agents: &AgentConfig) -> Result<Layer, AppError> {
-    let OrderArgs { agent, verify: _, limits } = args;
+    let OrderArgs { agent, verify: _, limits, budget: _ } = args;
     let level = |effort: Option<Effort>| effort.map(Thinking::Level);
     let tools = |tools: &Vec<String>| Some(tools.clone()).filter(|tools| !tools.is_empty());
     Ok(Layer {
@@ -99,6 +99,8 @@ pub fn asked(args: &OrderArgs, agents: &AgentConfig) -> Result<Layer, AppError> 
         disallowed_tools: tools(&agent.deny_tool),
         billing: agent.billing,
         silence: None,
+        silence_busy: None,
+        leave: None,
         grace: None,
         compact_after: None,
         limits: LimitLayer {

@@ -14,6 +14,7 @@ use overnight_git::Source;
 use overnight_store::NewRepository;
 
 use crate::app::{App, store_error};
+use crate::budget_order;
 use crate::choose::{About, Advice};
 use crate::cli::run_args::WishArgs;
 use crate::error::AppError;
@@ -103,9 +104,11 @@ impl Ground {
             choice,
             follows: None,
             limits,
+            budget: budget_order::of(&args.order.budget, &config.budget.job),
             author: author(app, &self.source),
         };
         order::check_enforceable(&spec, self.must_be_here(&spec) && self.host.root)?;
+        budget_order::check(&spec, &config.budget.all)?;
         Ok(Ordered { spec, notes: resolved.notes })
     }
 

@@ -196,6 +196,8 @@ pub fn summary(job: &Job, story: &Story) -> Vec<String> {
                 | ParkReason::ForgeLogin
                 | ParkReason::Unavailable
                 | ParkReason::DiskFull
+                | ParkReason::DailyBudget
+                | ParkReason::Velocity
                 | ParkReason::Approval
                 | ParkReason::Answer
                 | ParkReason::Ci

@@ -387,7 +387,10 @@ fn every_end_has_its_outcome() {
     ] {
         assert_eq!(ended(reason(why), None), outcome, "{why}");
     }
-    assert_eq!(ended(reason("cancelled"), Some(StopReason::SilenceTimeout)), "timed_out");
+    assert_eq!(
+        ended(reason("cancelled"), Some(StopReason::SilenceTimeout { idle: Some(true) })),
+        "timed_out"
+    );
     assert_eq!(ended(reason("cancelled"), Some(StopReason::Asked)), "stopped");
     assert_eq!(ended(reason("end_turn"), Some(StopReason::Asked)), "completed", "it was done");
     assert_eq!(ended(json!({"id": 3, "error": {"code": 401, "message": "x"}}), None), "login_expired");

@@ -99,5 +99,6 @@ fn beyond(told: &Usage, before: &Usage) -> Usage {
         cache_write_tokens: told.cache_write_tokens.saturating_sub(before.cache_write_tokens),
         turns: told.turns.saturating_sub(before.turns),
         cost: told.cost.map(|cost| MicroDollars(cost.0.saturating_sub(known.0))),
+        estimated: false,
     }
 }

@@ -195,9 +195,9 @@ fn the_end_is_told_by_status_result_and_error_and_by_nothing_else() {
     assert_eq!(ended(std::slice::from_ref(&done), 53), "max_turns");
     assert_eq!(ended(std::slice::from_ref(&done), 9), "session_lost");
     assert_eq!(ended(&[done], 1), "crashed");
-    let stopped = exit(Exit::Code(75), Some(StopReason::SilenceTimeout));
+    let stopped = exit(Exit::Code(75), Some(StopReason::SilenceTimeout { idle: Some(true) }));
     let outcome = play(&described(&["aider"], jsonl()), b"", "", &stopped).2.outcome;
-    assert_eq!(outcome, TurnOutcome::TimedOut { silent: true });
+    assert_eq!(outcome, TurnOutcome::TimedOut { silent: true, idle: Some(true) });
 }
 
 #[test]

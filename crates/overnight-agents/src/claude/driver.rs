@@ -6,13 +6,14 @@
 use std::collections::HashMap;
 
 use overnight_core::agent::{
-    AgentEvent, RemainingLimits, SessionStart, TurnOutcome, TurnReport, TurnRequest, Usage,
+    AgentEvent, BackendId, RemainingLimits, SessionStart, TurnOutcome, TurnReport, TurnRequest, Usage,
 };
 use overnight_core::command::{Exit, StopReason, Stream};
 use overnight_core::id::SessionId;
 use overnight_core::text;
 use serde_json::Value;
 
+use crate::asking::Asking;
 use crate::claude::ledger::{Ledger, Price};
 use crate::claude::outcome::{Ruling, Trouble, of_result, quota_of, reset_of};
 use crate::driver::DriverOutput;
@@ -35,6 +36,7 @@ pub(crate) struct ClaudeDriver {
     started: bool,
     /// Names of running tool calls, by id.
     tools: HashMap<String, String>,
+    asking: Asking,
     ledger: Ledger,
     reported: Usage,
     trouble: Trouble,
@@ -64,6 +66,7 @@ impl ClaudeDriver {
             session,
             started: false,
             tools: HashMap::new(),
+            asking: Asking::new(request.settings.backend),
             reported: ledger.total(),
             ledger,
             trouble: Trouble { resumed, ..Trouble::default() },
@@ -180,6 +183,7 @@ impl ClaudeDriver {
         if let Some(id) = string(block, "id") {
             self.tools.insert(id.to_owned(), tool.clone());
         }
+        self.asking.called(string(block, "id"), &tool, block.get("input").unwrap_or(&Value::Null));
         let summary =
             block.get("input").map(|input| summary::of_tool(input, &self.workspace)).unwrap_or_default();
         AgentEvent::ToolStarted { tool, summary }
@@ -194,6 +198,7 @@ impl ClaudeDriver {
     fn tool_result(&mut self, block: &Value) -> AgentEvent {
         let known = string(block, "tool_use_id").and_then(|id| self.tools.remove(id));
         let ok = block.get("is_error").and_then(Value::as_bool) != Some(true);
+        self.asking.ended(string(block, "tool_use_id"), ok);
         AgentEvent::ToolFinished { tool: known.unwrap_or_else(|| "unknown".to_owned()), ok }
     }
 
@@ -258,14 +263,18 @@ impl ClaudeDriver {
 
     pub(crate) fn conclude(self, exit: Exit, stop: Option<StopReason>) -> TurnReport {
         let usage = self.ledger.total();
-        let stopped = || ending::stopped(stop, &usage, &self.remaining);
+        let stopped = || ending::stopped(stop, self.asking.open(), &usage, &self.remaining);
         let outcome = match self.ruling {
             Some(Ruling::Over(outcome)) => outcome,
             Some(Ruling::Cut { detail }) => stopped().unwrap_or(TurnOutcome::Crashed { detail }),
-            None => stopped().unwrap_or_else(|| TurnOutcome::Crashed { detail: self.errors.explain(exit) }),
+            None => stopped().unwrap_or_else(|| {
+                let misused = if self.started { None } else { self.errors.misused(BackendId::Claude, exit) };
+                misused.unwrap_or_else(|| TurnOutcome::Crashed { detail: self.errors.explain(exit) })
+            }),
         };
         let session = if outcome == TurnOutcome::SessionLost { None } else { self.session };
-        TurnReport { outcome, session, usage, final_text: self.last_message }
+        let asked = self.asking.unanswered().filter(|_| outcome == TurnOutcome::Completed);
+        TurnReport { outcome, session, usage, final_text: self.last_message, asked }
     }
 }
 

@@ -120,6 +120,7 @@ fn greater(a: &Usage, b: &Usage) -> Usage {
         cache_write_tokens: a.cache_write_tokens.max(b.cache_write_tokens),
         turns: 0,
         cost: None,
+        estimated: false,
     }
 }
 
@@ -135,6 +136,7 @@ fn api_usage(usage: &Value) -> Usage {
         cache_write_tokens: number(usage, "cache_creation_input_tokens"),
         turns: 0,
         cost: None,
+        estimated: false,
     }
 }
 
@@ -146,6 +148,7 @@ fn vendor_usage(model: &Value) -> Usage {
         cache_write_tokens: number(model, "cacheCreationInputTokens"),
         turns: 0,
         cost: model.get("costUSD").and_then(Value::as_f64).and_then(MicroDollars::from_dollars),
+        estimated: false,
     }
 }
 

@@ -29,6 +29,9 @@ pub(crate) enum Ruling {
     Cut { detail: String },
 }
 
+/// The CLI's words for a conversation that is longer than the model takes, and that it could not shorten.
+const FULL: &[&str] = &["prompt_too_long", "blocking_limit", "rapid_refill_breaker"];
+
 /// Reads a result line.
 pub(crate) fn of_result(result: &Value, trouble: &Trouble) -> Ruling {
     let field = |name: &str| result.get(name).and_then(Value::as_str);
@@ -38,7 +41,7 @@ pub(crate) fn of_result(result: &Value, trouble: &Trouble) -> Ruling {
     }
     Ruling::Over(match field("subtype") {
         Some("error_max_turns") => TurnOutcome::MaxTurns,
-        Some("error_max_budget_usd") => TurnOutcome::BudgetStop { limit: LimitKind::Cost },
+        Some("error_max_budget_usd") => TurnOutcome::BudgetStop { limit: LimitKind::Cost, breach: None },
         _ if field("stop_reason") == Some("refusal") => TurnOutcome::Refused { detail: explanation(result) },
         Some("success") if !failed => TurnOutcome::Completed,
         Some("error_during_execution") if trouble.resumed && session_is_lost(result) => {
@@ -57,6 +60,9 @@ fn session_is_lost(result: &Value) -> bool {
 fn of_failure(result: &Value, trouble: &Trouble) -> TurnOutcome {
     let detail = explanation(result);
     let status = result.get("api_error_status").and_then(Value::as_u64);
+    if result.get("terminal_reason").and_then(Value::as_str).is_some_and(|reason| FULL.contains(&reason)) {
+        return TurnOutcome::ContextFull { detail };
+    }
     match trouble.kind.as_deref() {
         // The account cannot be used until a human sees to it.
         Some(
@@ -68,12 +74,14 @@ fn of_failure(result: &Value, trouble: &Trouble) -> TurnOutcome {
             | "cloud_credential_error",
         ) => return TurnOutcome::LoginExpired { detail },
         Some("rate_limit") => return TurnOutcome::RateLimited { reset: trouble.reset, detail },
+        Some("model_not_found") => return TurnOutcome::Misconfigured { detail },
         Some("overloaded" | "server_error") => return TurnOutcome::Overloaded { detail },
         Some(_) | None => {}
     }
     match status {
         Some(401..=403) => TurnOutcome::LoginExpired { detail },
         Some(429) => TurnOutcome::RateLimited { reset: trouble.reset, detail },
+        Some(404) => TurnOutcome::Misconfigured { detail },
         Some(408 | 500..) => TurnOutcome::Overloaded { detail },
         None if is_network_failure(result, trouble) => TurnOutcome::Overloaded { detail },
         Some(_) | None => TurnOutcome::Crashed { detail },

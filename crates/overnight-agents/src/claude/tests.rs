@@ -165,8 +165,8 @@ fn usage_told_on_the_way_arrives_at_what_the_cli_accounts_for() {
 fn a_turn_we_stopped_is_not_a_crash_and_its_usage_is_kept() {
     let stops = [
         (StopReason::Asked, TurnOutcome::Stopped),
-        (StopReason::WallTimeout, TurnOutcome::TimedOut { silent: false }),
-        (StopReason::SilenceTimeout, TurnOutcome::TimedOut { silent: true }),
+        (StopReason::WallTimeout, TurnOutcome::TimedOut { silent: false, idle: None }),
+        (StopReason::SilenceTimeout { idle: None }, TurnOutcome::TimedOut { silent: true, idle: None }),
     ];
     for (stop, outcome) in stops {
         for name in ["killed", "terminated", "interrupted"] {
@@ -179,7 +179,12 @@ fn a_turn_we_stopped_is_not_a_crash_and_its_usage_is_kept() {
 
 #[test]
 fn a_result_that_came_before_the_stop_is_the_result() {
-    for stop in [StopReason::Driver, StopReason::Asked, StopReason::WallTimeout, StopReason::SilenceTimeout] {
+    for stop in [
+        StopReason::Driver,
+        StopReason::Asked,
+        StopReason::WallTimeout,
+        StopReason::SilenceTimeout { idle: None },
+    ] {
         assert_eq!(played("success", Some(stop)).2.outcome, TurnOutcome::Completed, "{stop:?}");
     }
     let cut = [
@@ -195,7 +200,7 @@ fn a_stop_for_a_limit_of_the_job_names_the_limit() {
     let mut request = request(BackendId::Claude);
     request.remaining.tokens = Some(50);
     let report = play(&request, &recording("killed"), "", &exit(Exit::Signal(9), Some(StopReason::Driver))).2;
-    assert_eq!(report.outcome, TurnOutcome::BudgetStop { limit: LimitKind::Tokens });
+    assert_eq!(report.outcome, TurnOutcome::BudgetStop { limit: LimitKind::Tokens, breach: None });
 }
 
 #[test]
@@ -224,7 +229,8 @@ fn failures_are_told_apart_by_the_clis_own_codes() {
         (None, json!(503), "overloaded"),
         (Some("unknown"), json!(null), "overloaded"),
         (Some("invalid_request"), json!(400), "crashed"),
-        (Some("model_not_found"), json!(404), "crashed"),
+        (Some("model_not_found"), json!(404), "misconfigured"),
+        (None, json!(404), "misconfigured"),
         (Some("max_output_tokens"), json!(null), "crashed"),
         (None, json!("429"), "overloaded"),
     ];
@@ -235,6 +241,8 @@ fn failures_are_told_apart_by_the_clis_own_codes() {
 
 #[test]
 fn a_refusal_and_an_unknown_result_are_not_completed() {
+    let full = result_line(&[("is_error", json!(true)), ("terminal_reason", json!("prompt_too_long"))]);
+    assert_eq!(word(&outcome_of(&[full])), "context_full");
     let refused = result_line(&[("stop_reason", json!("refusal"))]);
     assert_eq!(word(&outcome_of(&[refused])), "refused");
     let unknown = result_line(&[

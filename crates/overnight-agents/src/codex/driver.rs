@@ -149,15 +149,18 @@ impl CodexDriver {
         let outcome = match (self.outcome, stop) {
             (Some(outcome), _) => outcome,
             // It was silent because it waits for its vendor, however long that takes.
-            (None, Some(StopReason::SilenceTimeout)) if self.waiting.is_some() => {
-                self.waiting.unwrap_or(TurnOutcome::TimedOut { silent: true })
+            (None, Some(StopReason::SilenceTimeout { .. })) if self.waiting.is_some() => {
+                self.waiting.unwrap_or_else(|| self.turn.crash(exit))
             }
             (None, _) => match self.turn.stopped(stop) {
                 Some(stopped) => stopped,
                 None if self.turn.resumed && !self.opened && self.turn.complained_of(NO_SESSION) => {
                     TurnOutcome::SessionLost
                 }
-                None => self.turn.crash(exit),
+                None => {
+                    let misused = if self.opened { None } else { self.turn.misused(exit) };
+                    misused.unwrap_or_else(|| self.turn.crash(exit))
+                }
             },
         };
         self.turn.report(outcome)

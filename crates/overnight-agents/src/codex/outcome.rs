@@ -46,6 +46,14 @@ const REFUSED: &[&str] = &[
     "stream disconnected before completion: Incomplete response returned, reason: content_filter",
 ];
 
+/// The conversation is longer than the model takes.
+const FULL: &str = "Codex ran out of room in the model's context window";
+
+/// The vendor has no such model, or not for this account: how its own sentences begin and go on. The CLI hands them on without
+/// their code.
+const NO_MODEL: &[(&str, &str)] =
+    &[("The model `", "does not exist"), ("{\"detail\":\"The '", "model is not supported when using Codex")];
+
 /// The outcome of a turn that failed with this sentence.
 pub(crate) fn of_failure(message: &str) -> TurnOutcome {
     // The CLI writes a typographic apostrophe.
@@ -54,6 +62,12 @@ pub(crate) fn of_failure(message: &str) -> TurnOutcome {
     let detail = detail(message);
     if let Some(status) = STATUS.iter().find_map(|start| status::leading(plain.strip_prefix(start)?)) {
         return status::outcome(status, detail, None);
+    }
+    if plain.starts_with(FULL) {
+        return TurnOutcome::ContextFull { detail };
+    }
+    if NO_MODEL.iter().any(|(start, then)| plain.starts_with(start) && plain.contains(then)) {
+        return TurnOutcome::Misconfigured { detail };
     }
     if begins(REFUSED) {
         return TurnOutcome::Refused { detail };
@@ -77,6 +91,8 @@ fn of_body(message: &str, detail: String) -> TurnOutcome {
         Some("invalid_api_key" | "insufficient_quota") => TurnOutcome::LoginExpired { detail },
         Some("rate_limit_exceeded") => TurnOutcome::RateLimited { reset: None, detail },
         Some("content_filter" | "invalid_prompt") => TurnOutcome::Refused { detail },
+        Some("model_not_found") => TurnOutcome::Misconfigured { detail },
+        Some("context_length_exceeded") => TurnOutcome::ContextFull { detail },
         Some("server_error" | "server_is_overloaded") => TurnOutcome::Overloaded { detail },
         Some(_) | None => TurnOutcome::Crashed { detail },
     }

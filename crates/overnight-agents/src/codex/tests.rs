@@ -66,17 +66,17 @@ fn the_outcome_of_each_recording_is_what_happened_in_it() {
 #[test]
 fn a_cli_that_waits_in_silence_for_its_vendor_is_not_a_hung_one() {
     let recordings = Recordings::of(BACKEND);
-    let silent = |name| recordings.outcome(name, Some(StopReason::SilenceTimeout));
+    let silent = |name| recordings.outcome(name, Some(StopReason::SilenceTimeout { idle: None }));
     assert_eq!(word(&silent("connection_refused")), "overloaded");
-    assert_eq!(silent("hung"), TurnOutcome::TimedOut { silent: true });
-    let ended = exit(Exit::Signal(9), Some(StopReason::SilenceTimeout));
+    assert_eq!(silent("hung"), TurnOutcome::TimedOut { silent: true, idle: None });
+    let ended = exit(Exit::Signal(9), Some(StopReason::SilenceTimeout { idle: None }));
     let outcome = |stdout: &str| play(&request(BACKEND), stdout.as_bytes(), "", &ended).2.outcome;
     let again =
         json!({"type": "error", "message": "Reconnecting... 1/5 (exceeded retry limit, last status: 429 x)"});
     assert_eq!(word(&outcome(&format!("{again}\n"))), "rate_limited");
     // It went on after its trouble.
     let went_on = format!("{again}\n{}\n", says("Let me see."));
-    assert_eq!(outcome(&went_on), TurnOutcome::TimedOut { silent: true });
+    assert_eq!(outcome(&went_on), TurnOutcome::TimedOut { silent: true, idle: None });
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_turn_we_stopped_is_not_a_crash() {
     for name in ["killed", "terminated", "interrupted", "rate_limited_long"] {
         assert_eq!(recordings.outcome(name, Some(StopReason::Asked)), TurnOutcome::Stopped, "{name}");
         let stopped = recordings.outcome(name, Some(StopReason::WallTimeout));
-        assert_eq!(stopped, TurnOutcome::TimedOut { silent: false }, "{name}");
+        assert_eq!(stopped, TurnOutcome::TimedOut { silent: false, idle: None }, "{name}");
         assert!(recordings.played(name, None).2.session.is_some(), "{name}: the session can be resumed");
     }
     assert_eq!(recordings.outcome("success", Some(StopReason::Driver)), TurnOutcome::Completed);
@@ -138,7 +138,7 @@ fn exit_status_zero_is_no_success() {
 fn failures_are_told_apart_by_the_clis_own_sentences() {
     let cases = [
         ("unexpected status 503 Service Unavailable: x, url: y", "overloaded"),
-        ("unexpected status 404 Not Found: 429", "crashed"),
+        ("unexpected status 404 Not Found: 429", "misconfigured"),
         ("Quota exceeded. Check your plan and billing details.", "login_expired"),
         ("Your access token could not be refreshed because your refresh token was revoked.", "login_expired"),
         ("You’ve hit your usage limit. Try again at 3:05 PM.", "rate_limited"),
@@ -148,7 +148,15 @@ fn failures_are_told_apart_by_the_clis_own_sentences() {
             "stream disconnected before completion: Incomplete response returned, reason: content_filter",
             "refused",
         ),
-        ("Codex ran out of room in the model's context window. Start a new thread", "crashed"),
+        ("Codex ran out of room in the model's context window. Start a new thread", "context_full"),
+        (r#"{"error":{"code":"context_length_exceeded","message":"x"}}"#, "context_full"),
+        (r#"{"error":{"code":"model_not_found","message":"x"}}"#, "misconfigured"),
+        ("The model `gpt-9` does not exist or you do not have access to it.", "misconfigured"),
+        (
+            r#"{"detail":"The 'gpt-9' model is not supported when using Codex with a ChatGPT account."}"#,
+            "misconfigured",
+        ),
+        ("The model `gpt-9` is busy", "crashed"),
         (r#"{"error":{"code":"insufficient_quota","message":"x"}}"#, "login_expired"),
         (r#"{"error":{"code":"rate_limit_exceeded","message":"x"}}"#, "rate_limited"),
         (r#"{"error":{"code":"invalid_prompt","message":"x"}}"#, "refused"),

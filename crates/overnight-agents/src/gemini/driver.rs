@@ -138,11 +138,14 @@ impl GeminiDriver {
         // What was said when the turn was cut.
         let _ = self.say();
         let outcome = match (&self.result, &self.looped) {
-            (Some(Result::Success), Some(detail)) => TurnOutcome::Crashed { detail: detail.clone() },
+            (Some(Result::Success), Some(detail)) => TurnOutcome::Looped { detail: detail.clone() },
             (Some(Result::Success), None) => TurnOutcome::Completed,
             (Some(Result::Failure(failure)), _) => failure.outcome(exit),
             (None, _) => self.turn.stopped(stop).unwrap_or_else(|| {
-                without_result(exit, self.turn.resumed, self.opened, self.turn.explain(exit))
+                let misused = if self.opened { None } else { self.turn.misused(exit) };
+                misused.unwrap_or_else(|| {
+                    without_result(exit, self.turn.resumed, self.opened, self.turn.explain(exit))
+                })
             }),
         };
         self.turn.report(outcome)

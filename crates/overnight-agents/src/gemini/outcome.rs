@@ -22,6 +22,8 @@ const TURNS_USED_UP: i32 = 53;
 const QUOTE: &str = "[API Error: ";
 /// The vendor's sentence for an account without money, behind the quote. Its status is that of a used-up quota.
 const NO_CREDIT: &str = "Your prepayment credits are depleted";
+/// The vendor's sentence for a model that it does not have: how it begins and goes on. The CLI quotes it without its code.
+const NO_MODEL: (&str, &str) = ("models/", " is not found for API version");
 /// The CLI's own sentence behind the server's, when the server said how long to wait.
 const WAIT: &str = "\nSuggested retry after ";
 
@@ -53,6 +55,10 @@ impl Failure {
         let quoted = self.message.strip_prefix(QUOTE);
         if quoted.is_some_and(|quoted| quoted.starts_with(NO_CREDIT)) {
             return TurnOutcome::LoginExpired { detail };
+        }
+        let (start, then) = NO_MODEL;
+        if quoted.is_some_and(|quoted| quoted.starts_with(start) && quoted.contains(then)) {
+            return TurnOutcome::Misconfigured { detail };
         }
         match (http_status(exit).or_else(|| quoted_status(&self.message)), quoted.is_some()) {
             (Some(status), _) => status::outcome(status, detail, self.reset),

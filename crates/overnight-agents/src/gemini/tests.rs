@@ -58,7 +58,7 @@ fn the_outcome_of_each_recording_is_what_happened_in_it() {
         ("cut_stream", "overloaded"),
         ("cut_stream_then_success", "overloaded"),
         ("bad_request", "crashed"),
-        ("loop", "crashed"),
+        ("loop", "looped"),
         ("unknown_session", "session_lost"),
         ("hung", "crashed"),
         ("terminated", "crashed"),
@@ -72,8 +72,8 @@ fn exit_status_zero_without_a_result_is_no_success() {
     let recordings = Recordings::of(BACKEND);
     for name in ["terminated", "interrupted", "hung"] {
         assert_eq!(recordings.outcome(name, Some(StopReason::Asked)), TurnOutcome::Stopped, "{name}");
-        let silent = recordings.outcome(name, Some(StopReason::SilenceTimeout));
-        assert_eq!(silent, TurnOutcome::TimedOut { silent: true }, "{name}");
+        let silent = recordings.outcome(name, Some(StopReason::SilenceTimeout { idle: None }));
+        assert_eq!(silent, TurnOutcome::TimedOut { silent: true, idle: None }, "{name}");
     }
     let (_, finished, report) = turn(&[says("All "), says("done!")], 0);
     assert_eq!(report.outcome, TurnOutcome::Crashed { detail: "ended with status 0".into() });
@@ -84,7 +84,7 @@ fn exit_status_zero_without_a_result_is_no_success() {
 #[test]
 fn a_loop_that_the_cli_calls_a_success_is_none() {
     let outcome = Recordings::of(BACKEND).outcome("loop", None);
-    assert_eq!(outcome, TurnOutcome::Crashed { detail: "Loop detected, stopping execution".into() });
+    assert_eq!(outcome, TurnOutcome::Looped { detail: "Loop detected, stopping execution".into() });
 }
 
 #[test]

@@ -11,9 +11,11 @@ use serde_json::Value;
 use crate::driver::DriverOutput;
 use crate::ending::{self, EVENT_CHARS};
 use crate::json::{self, string};
-use crate::opencode::outcome::{is_last, of_end, of_error};
+use crate::opencode::outcome::{is_last, of_end, of_error, of_log};
 use crate::turn::Turn;
 
+/// The tool that stands for calls of tools that are not there.
+const NO_SUCH_TOOL: &str = "invalid";
 /// How the CLI says, on standard error alone, that a session is not there.
 const NO_SESSION: &str = "Session not found";
 
@@ -27,6 +29,8 @@ pub(crate) struct OpencodeDriver {
     /// How the last step ended; `None` within one.
     reason: Option<String>,
     error: Option<TurnOutcome>,
+    /// Why the CLI asks its vendor again; gone once it went on.
+    waiting: Option<TurnOutcome>,
 }
 
 impl OpencodeDriver {
@@ -39,12 +43,16 @@ impl OpencodeDriver {
             opened: false,
             reason: None,
             error: None,
+            waiting: None,
         }
     }
 
     pub(crate) fn on_line(&mut self, stream: Stream, line: &[u8]) -> DriverOutput {
         match stream {
-            Stream::Stderr => DriverOutput::events(self.turn.complained(line)),
+            Stream::Stderr => {
+                self.waiting = of_log(&text::lossy_line(line)).or_else(|| self.waiting.take());
+                DriverOutput::events(self.turn.complained(line))
+            }
             Stream::Stdout => self.on_output(line),
         }
     }
@@ -68,6 +76,7 @@ impl OpencodeDriver {
         };
         let Some(told) = told else { return DriverOutput::events([ending::raw(line)]) };
         self.opened = true;
+        self.waiting = None;
         let started = self.turn.in_session(string(&value, "sessionID"), None);
         DriverOutput::events(started.into_iter().chain(told))
     }
@@ -86,8 +95,11 @@ impl OpencodeDriver {
         let state = |field: &str| json::at(part, &["state", field]);
         let id = string(part, "callID");
         let input = state("input").cloned().unwrap_or_default();
-        let started = self.turn.tool_started(id, string(part, "tool").unwrap_or("unknown"), &input);
-        let completed = state("status").and_then(Value::as_str) == Some("completed");
+        let called = string(part, "tool").unwrap_or("unknown");
+        // A tool that it does not have stands in the input of one that only says so, and "completes".
+        let refused = (called == NO_SUCH_TOOL).then(|| string(&input, "tool")).flatten();
+        let started = self.turn.tool_started(id, refused.unwrap_or(called), &input);
+        let completed = refused.is_none() && state("status").and_then(Value::as_str) == Some("completed");
         let code = json::at(part, &["state", "metadata", "exit"]).and_then(Value::as_i64);
         let ok = completed && code.is_none_or(|code| code == 0);
         vec![started, self.turn.tool_finished(id, ok)]
@@ -123,16 +135,23 @@ impl OpencodeDriver {
     }
 
     pub(crate) fn conclude(self, exit: Exit, stop: Option<StopReason>) -> TurnReport {
-        let outcome = match (self.error, stop) {
-            (Some(error), _) => error,
+        let outcome = match (self.error, stop, self.waiting) {
+            (Some(error), ..) => error,
+            // It was silent because it waits for its vendor, however long that takes.
+            (None, Some(StopReason::SilenceTimeout { .. }), Some(waiting)) => waiting,
             // All was said and done; only the program did not leave.
-            (None, Some(StopReason::SilenceTimeout)) if is_last(self.reason.as_deref()) => {
+            (None, Some(StopReason::SilenceTimeout { .. }), None) if is_last(self.reason.as_deref()) => {
                 TurnOutcome::Completed
             }
-            (None, _) => match self.turn.stopped(stop) {
+            (None, ..) => match self.turn.stopped(stop) {
                 Some(stopped) => stopped,
                 None if self.turn.resumed && !self.opened && self.turn.complained_of(NO_SESSION) => {
                     TurnOutcome::SessionLost
+                }
+                None if !self.opened
+                    && let Some(misused) = self.turn.misused(exit) =>
+                {
+                    misused
                 }
                 None => of_end(self.reason.as_deref(), exit, || self.turn.explain(exit)),
             },
@@ -157,6 +176,7 @@ fn usage_of(part: &Value) -> Usage {
         cache_write_tokens: tokens(&["cache", "write"]),
         turns: 1,
         cost: None,
+        estimated: false,
     };
     let cost = part.get("cost").and_then(Value::as_f64).and_then(MicroDollars::from_dollars);
     let free = used.counted_tokens() == 0;

@@ -23,13 +23,18 @@ pub(crate) fn of_error(line: &Value) -> TurnOutcome {
     let message = json::at(error, &["data", "message"]).and_then(Value::as_str);
     let detail = detail(message.filter(|text| !text.is_empty()).unwrap_or(name));
     let code = json::at(error, &["data", "statusCode"]).and_then(Value::as_u64);
-    if no_credit(error) {
-        return TurnOutcome::LoginExpired { detail };
+    match code_of(error).as_deref() {
+        Some("insufficient_quota") => return TurnOutcome::LoginExpired { detail },
+        Some("model_not_found") => return TurnOutcome::Misconfigured { detail },
+        Some("context_length_exceeded") => return TurnOutcome::ContextFull { detail },
+        Some(_) | None => {}
     }
     if let Some(code) = code.and_then(|code| u16::try_from(code).ok()) {
         return status::outcome(code, detail, reset(line));
     }
     match name {
+        "ContextOverflowError" => TurnOutcome::ContextFull { detail },
+        "ProviderModelNotFoundError" => TurnOutcome::Misconfigured { detail },
         "ProviderAuthError" => TurnOutcome::LoginExpired { detail },
         // A request that got no answer at all.
         "APIError" => TurnOutcome::Overloaded { detail },
@@ -37,12 +42,11 @@ pub(crate) fn of_error(line: &Value) -> TurnOutcome {
     }
 }
 
-/// Whether the server's answer, which the CLI hands on, has the code for an account without money. Its status is that of a
-/// used-up quota.
-fn no_credit(error: &Value) -> bool {
-    let body = json::at(error, &["data", "responseBody"]).and_then(Value::as_str).unwrap_or_default();
-    let answer = serde_json::from_str::<Value>(body).unwrap_or_default();
-    json::at(&answer, &["error", "code"]).and_then(Value::as_str) == Some("insufficient_quota")
+/// The code in the server's answer, which the CLI hands on. The same status may stand for several of them.
+fn code_of(error: &Value) -> Option<String> {
+    let body = json::at(error, &["data", "responseBody"]).and_then(Value::as_str)?;
+    let answer = serde_json::from_str::<Value>(body).ok()?;
+    json::at(&answer, &["error", "code"]).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// When the vendor wants to be asked again: its header counts whole seconds.
@@ -68,6 +72,20 @@ pub(crate) fn of_end(reason: Option<&str>, exit: Exit, explain: impl FnOnce() ->
         },
         (_, Exit::Code(_) | Exit::Signal(_) | Exit::Unknown) => TurnOutcome::Crashed { detail: explain() },
     }
+}
+
+/// A line of the CLI's log about a request of the agent's that failed and is made again, for as long as it fails: why. It names no
+/// status, so a used-up quota is not told from an overloaded server. The log's format quotes what others have said, so that
+/// nobody else can write such a line.
+pub(crate) fn of_log(line: &str) -> Option<TurnOutcome> {
+    let rest = line.strip_prefix("timestamp=")?;
+    let (_, rest) = rest.split_once(" level=ERROR ")?;
+    let (head, why) = rest.split_once(" error.error=\"AI_APICallError")?;
+    let own = head.contains(" message=\"stream error\" ") && head.contains(" small=false ");
+    let why = why.trim_start_matches(": ").trim_end_matches('"');
+    own.then(|| TurnOutcome::Overloaded {
+        detail: detail(&format!("its vendor refuses or fails, again and again: {why}")),
+    })
 }
 
 /// Whether the last step was the last one, as far as the model is concerned.

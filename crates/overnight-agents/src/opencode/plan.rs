@@ -30,6 +30,8 @@ fn arguments(request: &TurnRequest) -> Vec<String> {
     // What would be asked is allowed: a question that nobody answers ends the run with status 0, in the middle of its work.
     // What the person's own configuration denies stays denied.
     let mut args: Vec<String> = ["run", "--format", "json", "--auto"].map(String::from).into();
+    // It says nowhere else that it asks a vendor again and again.
+    args.extend(["--print-logs", "--log-level", "ERROR"].map(String::from));
     let mut flag = |name: &str, value: &str| args.extend([name.to_owned(), value.to_owned()]);
     if let Some(model) = &request.settings.model {
         flag("--model", model);
@@ -67,7 +69,7 @@ mod tests {
     fn a_fresh_turn_asks_nobody_and_takes_its_prompt_from_standard_input() {
         let request = request(BackendId::Opencode);
         let spec = crate::plan(&request, &host()).expect("a plan");
-        assert_eq!(words(&spec).join(" "), "run --format json --auto");
+        assert_eq!(words(&spec).join(" "), "run --format json --auto --print-logs --log-level ERROR");
         assert_eq!(spec.stdin, Stdin::Bytes(request.prompt.into_bytes()));
         let value = |name: &str| spec.env.get(OsStr::new(name)).and_then(|value| value.to_str());
         assert_eq!(value("OPENCODE_DISABLE_PROJECT_CONFIG"), Some("1"));
@@ -83,7 +85,7 @@ mod tests {
         let spec = crate::plan(&request, &host()).expect("a plan");
         assert_eq!(
             words(&spec).join(" "),
-            "run --format json --auto --model anthropic/claude-sonnet-5 --session ses_1"
+            "run --format json --auto --print-logs --log-level ERROR --model anthropic/claude-sonnet-5 --session ses_1"
         );
         let config = spec.env.get(OsStr::new("OPENCODE_CONFIG_CONTENT")).expect("a configuration");
         assert!(

@@ -88,11 +88,29 @@ fn success_is_the_last_step_and_the_exit_status_together() {
 fn a_program_that_said_its_last_and_did_not_leave_has_done_its_work() {
     let play_silent = |lines: &[Value]| {
         let stdout: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        let ended = exit(Exit::Signal(9), Some(StopReason::SilenceTimeout));
+        let ended = exit(Exit::Signal(9), Some(StopReason::SilenceTimeout { idle: None }));
         play(&request(BACKEND), stdout.as_bytes(), "", &ended).2.outcome
     };
     assert_eq!(play_silent(&[finish("stop", 0.1)]), TurnOutcome::Completed);
-    assert_eq!(play_silent(&[finish("tool-calls", 0.1)]), TurnOutcome::TimedOut { silent: true });
+    assert_eq!(play_silent(&[finish("tool-calls", 0.1)]), TurnOutcome::TimedOut { silent: true, idle: None });
+}
+
+/// As the real CLI writes it with `--print-logs`.
+const FAILED_AGAIN: &str = "timestamp=2026-11-21T19:28:43.118Z level=ERROR run=932054a0 message=\"stream error\" providerID=scripted \
+     modelID=m1 session.id=ses_1 small=false agent=build mode=primary error.error=\"AI_APICallError: scripted 429\"\n";
+
+#[test]
+fn a_cli_that_asks_again_and_again_is_not_a_hung_one() {
+    let ended = exit(Exit::Signal(9), Some(StopReason::SilenceTimeout { idle: Some(true) }));
+    let of = |stderr: &str| play(&request(BACKEND), b"", stderr, &ended).2.outcome;
+    let TurnOutcome::Overloaded { detail } = of(FAILED_AGAIN) else { panic!("another outcome") };
+    assert!(detail.ends_with("scripted 429"), "{detail}");
+    assert_eq!(word(&of(&FAILED_AGAIN.replace("small=false", "small=true"))), "timed_out");
+    assert_eq!(word(&of(&format!("a tool said: {FAILED_AGAIN}"))), "timed_out");
+    let mut driver = crate::driver(&request(BACKEND));
+    driver.on_line(overnight_core::command::Stream::Stderr, FAILED_AGAIN.as_bytes());
+    driver.on_line(overnight_core::command::Stream::Stdout, says("on").to_string().as_bytes());
+    assert_eq!(word(&driver.finish(&ended).outcome), "timed_out", "it went on");
 }
 
 #[test]
@@ -101,6 +119,23 @@ fn a_turn_we_stopped_is_not_a_crash_and_its_usage_is_kept() {
     for name in ["killed", "terminated", "interrupted"] {
         assert_eq!(recordings.outcome(name, Some(StopReason::Asked)), TurnOutcome::Stopped, "{name}");
     }
+}
+
+/// 200 tokens in, 50 out, 14 and 6 from and into the cache.
+#[test]
+fn what_the_cli_has_no_price_for_is_estimated_where_we_have_one() {
+    let play_on = |model: &str| {
+        let mut request = request(BACKEND);
+        request.settings.model = Some(model.to_owned());
+        let lines = [finish("tool-calls", 0.0), finish("stop", 0.0)];
+        let stdout: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        play(&request, stdout.as_bytes(), "", &exit(Exit::Code(0), None)).2.usage
+    };
+    let known = play_on("openai/gpt-5");
+    // In billionths: 206 x 1250 + 50 x 10000 + 14 x 125.
+    assert_eq!((known.cost, known.estimated), (Some(MicroDollars(759)), true));
+    let unknown = play_on("local/somebodys-own");
+    assert_eq!((unknown.cost, unknown.estimated), (None, false));
 }
 
 #[test]
@@ -140,7 +175,9 @@ fn failures_are_told_apart_by_status_then_by_name() {
             error("APIError", &json!({"statusCode": 529, "message": "429 authentication failed"})),
             "overloaded",
         ),
-        (error("APIError", &json!({"statusCode": 404, "message": "401"})), "crashed"),
+        (error("APIError", &json!({"statusCode": 404, "message": "401"})), "misconfigured"),
+        (error("ContextOverflowError", &json!({"message": "x"})), "context_full"),
+        (error("ProviderModelNotFoundError", &json!({"message": "x"})), "misconfigured"),
         (error("APIError", &json!({"message": "401"})), "overloaded"),
         (
             error(
@@ -148,6 +185,20 @@ fn failures_are_told_apart_by_status_then_by_name() {
                 &json!({"statusCode": 429, "responseBody": "{\"error\":{\"code\":\"insufficient_quota\"}}"}),
             ),
             "login_expired",
+        ),
+        (
+            error(
+                "APIError",
+                &json!({"statusCode": 400, "responseBody": "{\"error\":{\"code\":\"model_not_found\"}}"}),
+            ),
+            "misconfigured",
+        ),
+        (
+            error(
+                "APIError",
+                &json!({"statusCode": 400, "responseBody": "{\"error\":{\"code\":\"context_length_exceeded\"}}"}),
+            ),
+            "context_full",
         ),
         (error("ProviderAuthError", &json!({"message": "x"})), "login_expired"),
         (error("MessageOutputLengthError", &json!({})), "crashed"),

@@ -162,10 +162,11 @@ impl QwenDriver {
         let outcome = match (self.outcome, stop, self.waiting) {
             (Some(outcome), _, _) => outcome,
             // It was silent because it waits for its vendor, however long that takes.
-            (None, Some(StopReason::SilenceTimeout), Some(waiting)) => waiting,
+            (None, Some(StopReason::SilenceTimeout { .. }), Some(waiting)) => waiting,
             (None, _, _) => self.turn.stopped(stop).unwrap_or_else(|| {
                 let lost = self.turn.resumed && !self.opened && self.turn.complained_of(NO_SESSION);
-                without_result(exit, lost, self.turn.explain(exit))
+                let misused = if self.opened { None } else { self.turn.misused(exit) };
+                misused.unwrap_or_else(|| without_result(exit, lost, self.turn.explain(exit)))
             }),
         };
         self.turn.report(outcome)

@@ -25,6 +25,14 @@ const QUOTE: &str = "[API Error: ";
 /// The vendor's sentence for an account without money, behind the quote. Its status is that of a used-up quota.
 const NO_CREDIT: &str = "429 You exceeded your current quota, please check your plan and billing details";
 
+/// How the CLI's words begin when it stopped a model that goes round in circles.
+const LOOP: &str = "Loop detection halted the run";
+/// The vendors' sentences, behind the quote, for a conversation that is longer than the model takes.
+const FULL: &[&str] = &[
+    "400 This model's maximum context length is",
+    "400 Your input exceeds the context window of this model",
+];
+
 /// Reads a result line.
 pub(crate) fn of_result(line: &Value) -> TurnOutcome {
     let failed = line.get("is_error").and_then(Value::as_bool) != Some(false);
@@ -39,11 +47,17 @@ pub(crate) fn of_result(line: &Value) -> TurnOutcome {
     if detail.starts_with(QUOTA) {
         return TurnOutcome::RateLimited { reset: None, detail };
     }
+    if detail.starts_with(LOOP) {
+        return TurnOutcome::Looped { detail };
+    }
     let Some(quoted) = message.and_then(|message| message.strip_prefix(QUOTE)) else {
         return TurnOutcome::Crashed { detail };
     };
     if quoted.starts_with(NO_CREDIT) {
         return TurnOutcome::LoginExpired { detail };
+    }
+    if FULL.iter().any(|start| quoted.starts_with(start)) {
+        return TurnOutcome::ContextFull { detail };
     }
     match status::leading(quoted) {
         Some(status) => status::outcome(status, detail, None),

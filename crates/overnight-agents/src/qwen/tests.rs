@@ -56,7 +56,7 @@ fn the_outcome_of_each_recording_is_what_happened_in_it() {
         ("server_error", "overloaded"),
         ("connection_refused", "overloaded"),
         ("bad_request", "crashed"),
-        ("loop", "crashed"),
+        ("loop", "looped"),
         ("unknown_session", "session_lost"),
         // Ended by the recorder, as a runner would have.
         ("quota", "crashed"),
@@ -72,8 +72,8 @@ fn a_turn_we_stopped_is_not_a_crash() {
     let recordings = Recordings::of(BACKEND);
     for name in ["killed", "terminated", "interrupted", "hung"] {
         assert_eq!(recordings.outcome(name, Some(StopReason::Asked)), TurnOutcome::Stopped, "{name}");
-        let silent = recordings.outcome(name, Some(StopReason::SilenceTimeout));
-        assert_eq!(silent, TurnOutcome::TimedOut { silent: true }, "{name}");
+        let silent = recordings.outcome(name, Some(StopReason::SilenceTimeout { idle: None }));
+        assert_eq!(silent, TurnOutcome::TimedOut { silent: true, idle: None }, "{name}");
     }
     assert_eq!(recordings.outcome("success", Some(StopReason::WallTimeout)), TurnOutcome::Completed);
 }
@@ -83,7 +83,7 @@ fn a_cli_that_waits_in_silence_for_its_vendor_is_not_a_hung_one() {
     let retry = |data: Value| json!({"type": "system", "subtype": "retry", "data": data});
     let silent = |lines: &[Value]| {
         let stdout: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        let ended = exit(Exit::Signal(9), Some(StopReason::SilenceTimeout));
+        let ended = exit(Exit::Signal(9), Some(StopReason::SilenceTimeout { idle: None }));
         word(&play(&request(BACKEND), stdout.as_bytes(), "", &ended).2.outcome)
     };
     let waiting = retry(json!({"reason": "retry", "attempt": 2, "maxRetries": 10, "delayMs": 120_000}));
@@ -125,12 +125,17 @@ fn exit_status_zero_is_no_success() {
 fn failures_are_told_apart_by_the_clis_own_words() {
     let cases = [
         ("[API Error: 503 401 Unauthorized]", "overloaded"),
-        ("[API Error: 404 429 Too Many Requests]", "crashed"),
+        ("[API Error: 404 429 Too Many Requests]", "misconfigured"),
+        (
+            "[API Error: 400 This model's maximum context length is 8192 tokens. However, you requested 9000]",
+            "context_full",
+        ),
+        ("[API Error: 400 x: This model's maximum context length is 8192 tokens]", "crashed"),
         ("[API Error: 429 x]\nPossible quota limitations", "rate_limited"),
         ("[API Error: Connection error. (cause: fetch failed)]", "overloaded"),
         ("Qwen OAuth quota exceeded: come back tomorrow", "rate_limited"),
         ("Qwen OAuth free tier has been discontinued as of 2026-04-15.", "login_expired"),
-        ("Loop detection halted the run (429)", "crashed"),
+        ("Loop detection halted the run (429)", "looped"),
         ("authentication failed: 401", "crashed"),
         ("", "crashed"),
     ];

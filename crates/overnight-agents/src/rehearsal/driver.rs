@@ -78,14 +78,14 @@ impl RehearsalDriver {
         let (outcome, words) = match self.result {
             Some(result) => (result.outcome, result.final_text.or(self.last_message)),
             None => {
-                let stopped = ending::stopped(stop, &self.usage, &self.remaining);
+                let stopped = ending::stopped(stop, None, &self.usage, &self.remaining);
                 let crashed = || TurnOutcome::Crashed { detail: self.errors.explain(exit) };
                 (stopped.unwrap_or_else(crashed), self.last_message)
             }
         };
         let session = (outcome != TurnOutcome::SessionLost).then_some(self.session);
         let final_text = words.map(|text| text::cut_chars(&text, EVENT_CHARS));
-        TurnReport { outcome, session, usage: self.usage, final_text }
+        TurnReport { outcome, session, usage: self.usage, final_text, asked: None }
     }
 }
 
@@ -162,7 +162,8 @@ mod tests {
                 outcome: limited,
                 session: Some(session()),
                 usage: usage(),
-                final_text: Some("bye".into())
+                final_text: Some("bye".into()),
+                asked: None
             }
         );
     }
@@ -193,7 +194,10 @@ mod tests {
     #[test]
     fn a_turn_that_hangs_ends_as_it_was_ended() {
         let outcome = |stop| play(&rehearsed(), &said("x"), "", &exit(Exit::Signal(9), Some(stop))).2.outcome;
-        assert_eq!(outcome(StopReason::SilenceTimeout), TurnOutcome::TimedOut { silent: true });
+        assert_eq!(
+            outcome(StopReason::SilenceTimeout { idle: None }),
+            TurnOutcome::TimedOut { silent: true, idle: None }
+        );
         assert_eq!(outcome(StopReason::Asked), TurnOutcome::Stopped);
     }
 }

@@ -61,6 +61,15 @@ impl Effort {
 /// Attempts after which a session is begun anew: a third correction in one conversation seldom helped where two had not, and each costs
 /// the whole conversation again.
 pub const COMPACT_AFTER: u32 = 3;
+/// Two hours: longer than any build that one command of an agent's makes without a word.
+fn usual_silence_busy() -> Duration {
+    Duration::from_secs(2 * 60 * 60)
+}
+
+/// 30 s: long enough to write a session down. The slowest of the CLIs that were measured took 1.7 s.
+fn usual_leave() -> Duration {
+    Duration::from_secs(30)
+}
 
 /// The agent settings of a job, frozen when it is enqueued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,9 +92,15 @@ pub struct AgentSettings {
     pub adapter: Option<Box<Adapter>>,
     /// `rehearsal` backend: the script file.
     pub script: Option<PathBuf>,
-    /// Longest time without output before a turn counts as hung.
+    /// Longest time without output and without work before a turn counts as hung.
     #[serde(with = "millis", rename = "silence_ms")]
     pub silence: Duration,
+    /// Longest time without output of a turn that works: an endless loop works too.
+    #[serde(with = "millis", rename = "silence_busy_ms", default = "usual_silence_busy")]
+    pub silence_busy: Duration,
+    /// How long a program that has given its result may take to leave.
+    #[serde(with = "millis", rename = "leave_ms", default = "usual_leave")]
+    pub leave: Duration,
     /// Time between TERM and KILL.
     #[serde(with = "millis", rename = "grace_ms")]
     pub grace: Duration,
@@ -95,7 +110,7 @@ pub struct AgentSettings {
 }
 
 impl AgentSettings {
-    /// Settings of a backend with nothing chosen: 15 minutes of silence (a long build inside a tool call prints nothing), 10 s of grace.
+    /// Settings of a backend with nothing chosen: 15 minutes of silence without work, two hours with it, 30 s to leave, 10 s of grace.
     #[must_use]
     pub fn new(backend: BackendId) -> Self {
         Self {
@@ -111,6 +126,8 @@ impl AgentSettings {
             adapter: None,
             script: None,
             silence: Duration::from_secs(15 * 60),
+            silence_busy: usual_silence_busy(),
+            leave: usual_leave(),
             grace: Duration::from_secs(10),
             compact_after: Some(COMPACT_AFTER),
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AgentSettings, Usage};
 use crate::id::SessionId;
+use crate::policy::budget::Breach;
 use crate::units::{MicroDollars, Timestamp};
 
 /// One start of an agent CLI.
@@ -90,12 +91,32 @@ pub enum TurnOutcome {
     /// A limit of the job was used up while the turn ran.
     BudgetStop {
         limit: LimitKind,
+        /// Which limit it was, and how much was used; `None`: only the vendor knows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        breach: Option<Breach>,
     },
     Refused {
         detail: String,
     },
+    /// It was stopped: after too long a silence, or else after too long in all.
     TimedOut {
         silent: bool,
+        /// Of a silent turn: whether its processes used no processor time either. `None`: not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idle: Option<bool>,
+    },
+    /// The vendor's program, or its vendor, does not take what it is configured to: a model that is not there, a flag that
+    /// the program does not know. Trying again does not help.
+    Misconfigured {
+        detail: String,
+    },
+    /// It was ended because the model repeated itself. The session would go on with that.
+    Looped {
+        detail: String,
+    },
+    /// The conversation is longer than the model takes. The session cannot go on.
+    ContextFull {
+        detail: String,
     },
     /// The session to be resumed is not there any more.
     SessionLost,
@@ -108,16 +129,32 @@ pub enum TurnOutcome {
 }
 
 /// A limit of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitKind {
     Cost,
     Tokens,
     Turns,
     Time,
+    /// Starts of an agent CLI.
+    Sessions,
 }
 
 impl LimitKind {
+    pub const ALL: [Self; 5] = [Self::Cost, Self::Tokens, Self::Turns, Self::Time, Self::Sessions];
+
+    /// The public code, as in JSON.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Cost => "cost",
+            Self::Tokens => "tokens",
+            Self::Turns => "turns",
+            Self::Time => "time",
+            Self::Sessions => "sessions",
+        }
+    }
+
     /// The command-line flag that sets it.
     #[must_use]
     pub fn flag(self) -> &'static str {
@@ -126,6 +163,7 @@ impl LimitKind {
             Self::Tokens => "--max-tokens",
             Self::Turns => "--max-turns",
             Self::Time => "--max-time",
+            Self::Sessions => "--max-sessions",
         }
     }
 }
@@ -140,4 +178,7 @@ pub struct TurnReport {
     pub usage: Usage,
     /// The agent's last words, cut to 20,000 characters. Data for people, evidence of nothing.
     pub final_text: Option<String>,
+    /// What the agent asked a person, when it left off with that and was given no answer. Data for people, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
 }

@@ -17,6 +17,8 @@ pub mod name {
     pub const DISALLOWED_TOOLS: &str = "disallowed_tools";
     pub const BILLING: &str = "billing";
     pub const SILENCE: &str = "silence";
+    pub const SILENCE_BUSY: &str = "silence_busy";
+    pub const LEAVE: &str = "leave";
     pub const GRACE: &str = "grace";
     pub const COMPACT_AFTER: &str = "compact_after";
     pub const ATTEMPTS: &str = "limits.attempts";
@@ -79,6 +81,8 @@ pub struct Layer {
     pub disallowed_tools: Option<Vec<String>>,
     pub billing: Option<Billing>,
     pub silence: Option<Duration>,
+    pub silence_busy: Option<Duration>,
+    pub leave: Option<Duration>,
     pub grace: Option<Duration>,
     /// In attempts.
     pub compact_after: Option<Say<u32>>,
@@ -140,6 +144,8 @@ impl Layer {
             disallowed_tools: said(name::DISALLOWED_TOOLS).then(|| agent.disallowed_tools.clone()),
             billing: said(name::BILLING).then_some(agent.billing),
             silence: said(name::SILENCE).then_some(agent.silence),
+            silence_busy: said(name::SILENCE_BUSY).then_some(agent.silence_busy),
+            leave: said(name::LEAVE).then_some(agent.leave),
             grace: said(name::GRACE).then_some(agent.grace),
             compact_after: said(name::COMPACT_AFTER).then(|| Say::of(agent.compact_after)),
             limits: LimitLayer::of(limits, &said),
@@ -161,6 +167,8 @@ impl Layer {
             disallowed_tools: self.disallowed_tools.or(weaker.disallowed_tools),
             billing: self.billing.or(weaker.billing),
             silence: self.silence.or(weaker.silence),
+            silence_busy: self.silence_busy.or(weaker.silence_busy),
+            leave: self.leave.or(weaker.leave),
             grace: self.grace.or(weaker.grace),
             compact_after: self.compact_after.or(weaker.compact_after),
             limits: LimitLayer {

@@ -178,6 +178,9 @@ impl Picking<'_> {
         self.put(told(name::DISALLOWED_TOOLS), said, &mut settings.disallowed_tools);
         self.put(told(name::BILLING), first(levels, |layer| layer.billing), &mut settings.billing);
         self.put(told(name::SILENCE), first(levels, |layer| layer.silence), &mut settings.silence);
+        let said = first(levels, |layer| layer.silence_busy);
+        self.put(told(name::SILENCE_BUSY), said, &mut settings.silence_busy);
+        self.put(told(name::LEAVE), first(levels, |layer| layer.leave), &mut settings.leave);
         self.put(told(name::GRACE), first(levels, |layer| layer.grace), &mut settings.grace);
         let said = first(levels, |layer| layer.compact_after).map(|(say, origin)| (say.value(), origin));
         self.put(told(name::COMPACT_AFTER), said, &mut settings.compact_after);

@@ -86,6 +86,7 @@ pub enum EndReason {
     BudgetTokens,
     BudgetTurns,
     BudgetTime,
+    BudgetSessions,
     /// The branch or pull request on the other side was changed, closed or merged by somebody else.
     BranchConflict,
     /// Worker after worker died with it or was lost.
@@ -96,7 +97,7 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Published,
         Self::Cancelled,
         Self::Interrupted,
@@ -115,6 +116,7 @@ impl EndReason {
         Self::BudgetTokens,
         Self::BudgetTurns,
         Self::BudgetTime,
+        Self::BudgetSessions,
         Self::BranchConflict,
         Self::WorkerLost,
         Self::DependencyFailed,
@@ -143,6 +145,7 @@ impl EndReason {
             Self::BudgetTokens => "budget_tokens",
             Self::BudgetTurns => "budget_turns",
             Self::BudgetTime => "budget_time",
+            Self::BudgetSessions => "budget_sessions",
             Self::BranchConflict => "branch_conflict",
             Self::WorkerLost => "worker_lost",
             Self::DependencyFailed => "dependency_failed",
@@ -165,7 +168,11 @@ impl EndReason {
             | Self::AgentRefused
             | Self::NeedsInput
             | Self::AgentTimedOut => ExitCode::Agent,
-            Self::BudgetCost | Self::BudgetTokens | Self::BudgetTurns | Self::BudgetTime => ExitCode::Budget,
+            Self::BudgetCost
+            | Self::BudgetTokens
+            | Self::BudgetTurns
+            | Self::BudgetTime
+            | Self::BudgetSessions => ExitCode::Budget,
             Self::BranchConflict | Self::WorkerLost | Self::InternalError => ExitCode::Unexpected,
         }
     }
@@ -178,6 +185,7 @@ impl From<LimitKind> for EndReason {
             LimitKind::Tokens => Self::BudgetTokens,
             LimitKind::Turns => Self::BudgetTurns,
             LimitKind::Time => Self::BudgetTime,
+            LimitKind::Sessions => Self::BudgetSessions,
         }
     }
 }
@@ -195,6 +203,10 @@ pub enum ParkReason {
     /// A remote, a forge or a lock was out of reach.
     Unavailable,
     DiskFull,
+    /// A budget of the day is used up.
+    DailyBudget,
+    /// Too much was spent on its repository since the last job of it was published.
+    Velocity,
     /// Another job has to end first.
     Dependency,
     /// A person has to agree.
@@ -208,13 +220,15 @@ pub enum ParkReason {
 }
 
 impl ParkReason {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::RateLimited,
         Self::Overloaded,
         Self::AgentLogin,
         Self::ForgeLogin,
         Self::Unavailable,
         Self::DiskFull,
+        Self::DailyBudget,
+        Self::Velocity,
         Self::Dependency,
         Self::Approval,
         Self::Answer,
@@ -231,6 +245,8 @@ impl ParkReason {
             Self::ForgeLogin => "forge_login",
             Self::Unavailable => "unavailable",
             Self::DiskFull => "disk_full",
+            Self::DailyBudget => "daily_budget",
+            Self::Velocity => "velocity",
             Self::Dependency => "dependency",
             Self::Approval => "approval",
             Self::Answer => "answer",
@@ -243,10 +259,16 @@ impl ParkReason {
     #[must_use]
     pub fn clears_by_itself(self) -> bool {
         match self {
-            Self::RateLimited | Self::Overloaded | Self::Unavailable | Self::Dependency | Self::Ci => true,
+            Self::RateLimited
+            | Self::Overloaded
+            | Self::Unavailable
+            | Self::DailyBudget
+            | Self::Dependency
+            | Self::Ci => true,
             Self::AgentLogin
             | Self::ForgeLogin
             | Self::DiskFull
+            | Self::Velocity
             | Self::Approval
             | Self::Answer
             | Self::Review => false,
@@ -264,6 +286,8 @@ impl ParkReason {
             Self::ForgeLogin => Some(Duration::from_secs(15 * 60)),
             // The vendor's own answer, or a canary of the worker, says when.
             Self::RateLimited | Self::Overloaded | Self::AgentLogin => None,
+            // The next day is named when it is parked; a person says when the other is over.
+            Self::DailyBudget | Self::Velocity => None,
             Self::Dependency | Self::Approval | Self::Answer | Self::Ci | Self::Review => None,
         }
     }
@@ -271,7 +295,7 @@ impl ParkReason {
     #[must_use]
     pub fn exit_code(self) -> ExitCode {
         match self {
-            Self::RateLimited | Self::Overloaded => ExitCode::Budget,
+            Self::RateLimited | Self::Overloaded | Self::DailyBudget | Self::Velocity => ExitCode::Budget,
             Self::AgentLogin | Self::ForgeLogin => ExitCode::Login,
             Self::Unavailable
             | Self::DiskFull

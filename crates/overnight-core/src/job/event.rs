@@ -171,5 +171,7 @@ pub enum Notice {
     Compacted,
     /// The vendor does not answer this login; another one goes on in a fresh session.
     AccountChanged(String),
+    /// A budget is nearly used up: which, and how much of it.
+    BudgetWarning(String),
     NotVerified,
 }

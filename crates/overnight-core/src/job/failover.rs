@@ -45,6 +45,8 @@ fn helps(reason: EndReason) -> bool {
         EndReason::VerificationFailed
         | EndReason::AgentFailed
         | EndReason::AgentMissing
+        // A vendor that refuses a setting, as a model that it does not have.
+        | EndReason::ConfigInvalid
         | EndReason::AgentRefused
         | EndReason::AgentTimedOut
         | EndReason::NeedsInput
@@ -52,7 +54,6 @@ fn helps(reason: EndReason) -> bool {
         EndReason::Published
         | EndReason::Cancelled
         | EndReason::Interrupted
-        | EndReason::ConfigInvalid
         | EndReason::RepositoryUnusable
         | EndReason::NoChecks
         | EndReason::ChecksCouldNotRun
@@ -60,6 +61,7 @@ fn helps(reason: EndReason) -> bool {
         | EndReason::BudgetTokens
         | EndReason::BudgetTurns
         | EndReason::BudgetTime
+        | EndReason::BudgetSessions
         | EndReason::BranchConflict
         | EndReason::WorkerLost
         | EndReason::DependencyFailed

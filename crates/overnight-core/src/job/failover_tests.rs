@@ -167,7 +167,7 @@ fn after_some_attempts_in_one_session_a_fresh_one_begins() {
     let mut walk = Walk::with(order).prepared();
     let mut fresh = Vec::new();
     for _ in 0..4 {
-        walk = walk.turn(TurnOutcome::TimedOut { silent: true }).done(nothing(Asking::AsItSaid));
+        walk = walk.turn(TurnOutcome::TimedOut { silent: true, idle: None }).done(nothing(Asking::AsItSaid));
         fresh.push(trail(&walk).session.is_none());
     }
     assert_eq!(fresh, [false, true, false, true]);

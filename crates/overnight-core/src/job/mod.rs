@@ -9,6 +9,7 @@ mod publishing;
 mod queued;
 mod queueing;
 mod spec;
+mod spend;
 mod state;
 mod step;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use event::{JobEvent, Notice};
 pub use input::{Asking, Input, Order, StageOutput, Trouble};
 pub use queueing::{AfterRule, Label, PRIORITY_STEP, Priority, Queueing};
 pub use spec::{Base, Follows, JobLimits, JobSpec, Publication, VerifyRequest};
+pub use spend::{BillingMode, OpenedSession, SpendChange};
 pub use state::{FailedCheck, Feedback, Ground, JobState, Stage, Trail, Turn, Who};
 pub use step::{EffectChange, EffectName, Step};
 pub use transition::{IllegalTransition, transition};
@@ -67,6 +69,14 @@ pub enum CancelledBy {
     Command,
     /// Ctrl-C at the terminal that runs the job.
     Interrupt,
+}
+
+impl Job {
+    /// The settings of the agent that works on it, or will next.
+    #[must_use]
+    pub fn agent(&self) -> &crate::agent::AgentSettings {
+        self.spec.agent_of(self.state.trail().map(|trail| trail.who).unwrap_or_default())
+    }
 }
 
 impl From<CancelledBy> for EndReason {

@@ -10,6 +10,7 @@ use crate::agent::AgentSettings;
 use crate::choose::Layer;
 use crate::git::{BranchName, CommitId};
 use crate::id::{JobId, SessionId, TaskKey};
+use crate::policy::budget::JobBudget;
 use crate::units::MicroDollars;
 use crate::verdict::Check;
 
@@ -39,6 +40,8 @@ pub struct JobSpec {
     #[serde(default)]
     pub choice: Choice,
     pub limits: JobLimits,
+    #[serde(default)]
+    pub budget: JobBudget,
     /// Author of commits that the runner makes, `Name <address>`.
     pub author: String,
     /// The job that this one follows up on.

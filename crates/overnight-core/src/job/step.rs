@@ -8,6 +8,7 @@ use crate::units::Timestamp;
 
 use super::end::{End, EndReason, ParkReason};
 use super::event::JobEvent;
+use super::spend::SpendChange;
 use super::state::{JobState, Stage, Trail};
 
 /// Name of an outside effect: unique within its job, so that each is reserved once and done once.
@@ -48,11 +49,13 @@ pub struct Step {
     pub next: JobState,
     pub events: Vec<JobEvent>,
     pub effects: Vec<EffectChange>,
+    /// What it means for the ledger of what agents use.
+    pub spend: Vec<SpendChange>,
 }
 
 impl Step {
     pub(super) fn to(next: JobState) -> Self {
-        Self { next, events: Vec::new(), effects: Vec::new() }
+        Self { next, events: Vec::new(), effects: Vec::new(), spend: Vec::new() }
     }
 
     pub(super) fn still(state: &JobState) -> Self {

@@ -3,6 +3,7 @@
 use crate::agent::{AgentSettings, BackendId};
 use crate::git::CommitId;
 use crate::id::TaskKey;
+use crate::policy::budget::JobBudget;
 use crate::verdict::{Check, CheckReport, CheckSource, Verdict};
 
 use super::{Base, Choice, Ground, JobLimits, JobSpec, Publication, VerifyRequest};
@@ -46,6 +47,7 @@ pub(crate) fn spec() -> JobSpec {
         choice: Choice::default(),
         follows: None,
         limits: JobLimits::default(),
+        budget: JobBudget::default(),
         author: "A <a@example.org>".to_owned(),
     }
 }

@@ -13,6 +13,7 @@ use super::event::JobEvent;
 use super::input::{Input, Order, StageOutput, Trouble};
 use super::publishing::{branch_pushed, branch_taken, published, pushed_work, verified};
 use super::queued::{claimed, dependency_failed, ends_at_once, woken, worker_lost};
+use super::spend::{self, Told};
 use super::state::JobState;
 use super::step::{EffectChange, EffectName, Step};
 use super::turns::{
@@ -32,6 +33,18 @@ pub struct IllegalTransition {
 /// # Errors
 /// [`IllegalTransition`] when the input does not belong to the state.
 pub fn transition(
+    state: &JobState,
+    input: Input,
+    now: Timestamp,
+    order: Order<'_>,
+) -> Result<Step, IllegalTransition> {
+    let told = Told::by(&input);
+    let mut step = decided(state, input, now, order)?;
+    step.spend = spend::changes(state, &step.next, told, order);
+    Ok(step)
+}
+
+fn decided(
     state: &JobState,
     input: Input,
     now: Timestamp,

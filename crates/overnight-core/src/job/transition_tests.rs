@@ -15,6 +15,8 @@ use crate::verdict::{CheckedPair, CouldNotRun, DiffStat, Verdict};
 
 #[path = "failover_tests.rs"]
 mod failover;
+#[path = "stuck_tests.rs"]
+mod stuck;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const SECOND: Duration = Duration::from_secs(1);
@@ -74,8 +76,9 @@ impl Walk {
     fn turn(self, outcome: TurnOutcome) -> Self {
         let session = Some(SessionId::parse("s-1").unwrap());
         let usage = Usage { output_tokens: 10, turns: 1, cost: Some(MicroDollars(1000)), ..Usage::default() };
-        self.announced()
-            .done(StageOutput::Turn { report: TurnReport { outcome, session, usage, final_text: None } })
+        self.announced().done(StageOutput::Turn {
+            report: TurnReport { outcome, session, usage, final_text: None, asked: None },
+        })
     }
 
     fn collected(self) -> Self {
@@ -348,7 +351,10 @@ fn any_outcome() -> impl Strategy<Value = TurnOutcome> {
         1 => Just(TurnOutcome::RateLimited { reset: None, detail: detail() }),
         1 => Just(TurnOutcome::SessionLost),
         1 => Just(TurnOutcome::Crashed { detail: detail() }),
-        1 => Just(TurnOutcome::TimedOut { silent: true }),
+        1 => Just(TurnOutcome::TimedOut { silent: true, idle: None }),
+        1 => Just(TurnOutcome::Looped { detail: detail() }),
+        1 => Just(TurnOutcome::ContextFull { detail: detail() }),
+        1 => Just(TurnOutcome::Misconfigured { detail: detail() }),
         1 => Just(TurnOutcome::Stopped),
     ]
 }
@@ -362,7 +368,8 @@ fn any_input() -> impl Strategy<Value = Input> {
                 outcome,
                 session: keeps.then(|| SessionId::parse("s-1").unwrap()),
                 usage: Usage::default(),
-                final_text: None
+                final_text: None,
+                asked: None
             }
         }),
         (any::<bool>(), 0_u32..2).prop_map(|(tip, files)| StageOutput::Collected {

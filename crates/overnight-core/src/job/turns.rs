@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use crate::agent::{SessionStart, TurnOutcome, TurnReport, Usage};
+use crate::agent::{LimitKind, SessionStart, TurnOutcome, TurnReport, Usage};
 use crate::command::ProcessIdentity;
 use crate::git::CommitId;
 use crate::id::SessionId;
-use crate::policy::budget;
+use crate::policy::budget::{self, Breach};
 use crate::units::Timestamp;
 use crate::verdict::DiffStat;
 
 use super::end::{EndReason, ParkReason};
 use super::event::{JobEvent, Notice};
 use super::failover::{GivingUp, Refusal, give_up, refused};
-use super::input::{Asking, Order};
+use super::input::{Asking, Order, Trouble};
 use super::queueing::Label;
 use super::spec::Follows;
 use super::state::{Feedback, Ground, JobState, Trail, Turn};
@@ -120,10 +120,7 @@ pub(super) fn compacted(state: &JobState) -> Option<Step> {
 /// Enters the agent stage, unless a limit of the job is already used up.
 pub(super) fn work(trail: Trail, ground: Ground, order: Order<'_>) -> Step {
     match budget::used_up(&order.spec.limits, &trail) {
-        Some(limit) => {
-            let detail = budget::explain(limit, &order.spec.limits);
-            Step::ending(trail, limit.into(), detail)
-        }
+        Some(breach) => Step::ending(trail, breach.kind.into(), budget::explain(&breach)),
         None => Step::to(JobState::Working { trail, ground, turn: None }),
     }
 }
@@ -174,10 +171,14 @@ pub(super) fn collected(
         (TurnOutcome::Completed, Some(tip)) => {
             Step::to(JobState::Verifying { trail, ground: ground.clone(), tip, diff })
         }
-        (TurnOutcome::Completed, None) => {
-            let detail = "the agent ended without changing anything";
-            retry(trail, ground, Retry::new(Feedback::NoChanges, EndReason::NoChanges, detail), order)
-        }
+        (TurnOutcome::Completed, None) => match &report.asked {
+            // Asked again, it would ask again.
+            Some(question) => give_up(trail, ground, gives_up(EndReason::NeedsInput, question), order),
+            None => {
+                let detail = "the agent ended without changing anything";
+                retry(trail, ground, Retry::new(Feedback::NoChanges, EndReason::NoChanges, detail), order)
+            }
+        },
         (TurnOutcome::RateLimited { reset, detail }, _) => {
             no_answer(trail, ground, (ParkReason::RateLimited, detail, *reset), (asking, now), order)
         }
@@ -193,9 +194,8 @@ pub(super) fn collected(
         (TurnOutcome::Refused { detail }, _) => {
             give_up(trail, ground, gives_up(EndReason::AgentRefused, detail), order)
         }
-        (TurnOutcome::BudgetStop { limit }, _) => {
-            let detail = budget::explain(*limit, &order.spec.limits);
-            Step::ending(trail, (*limit).into(), detail)
+        (TurnOutcome::BudgetStop { limit, breach }, _) => {
+            budget_stop(trail, ground, *limit, breach.as_ref(), now, order)
         }
         (TurnOutcome::SessionLost, _) => {
             trail.session = None;
@@ -220,6 +220,15 @@ pub(super) fn collected(
             let detail = "the agent gave no sign of life for too long and was stopped";
             retry(trail, ground, Retry::new(Feedback::TimedOut, EndReason::AgentTimedOut, detail), order)
         }
+        (TurnOutcome::Misconfigured { detail }, _) => {
+            give_up(trail, ground, gives_up(EndReason::ConfigInvalid, detail), order)
+        }
+        (TurnOutcome::Looped { detail } | TurnOutcome::ContextFull { detail }, _) => {
+            // The same conversation would come to the same end.
+            trail.session = None;
+            let feedback = Feedback::Crashed { detail: detail.clone() };
+            retry(trail, ground, Retry::new(feedback, EndReason::AgentFailed, detail.clone()), order)
+        }
         (TurnOutcome::Crashed { detail }, _) => {
             let feedback = Feedback::Crashed { detail: detail.clone() };
             retry(trail, ground, Retry::new(feedback, EndReason::AgentFailed, detail.clone()), order)
@@ -235,6 +244,28 @@ fn refuses(outcome: &TurnOutcome) -> bool {
         outcome,
         TurnOutcome::RateLimited { .. } | TurnOutcome::Overloaded { .. } | TurnOutcome::LoginExpired { .. }
     )
+}
+
+fn budget_stop(
+    mut trail: Trail,
+    ground: &Ground,
+    limit: LimitKind,
+    breach: Option<&Breach>,
+    now: Timestamp,
+    order: Order<'_>,
+) -> Step {
+    let Some(breach) = breach else {
+        return Step::ending(trail, limit.into(), budget::of_vendor(limit));
+    };
+    let detail = budget::explain(breach);
+    match budget::consequence(breach, now, order.key) {
+        Trouble::End(reason) => Step::ending(trail, reason, detail),
+        Trouble::Wait { reason, wake } => {
+            trail.feedback.get_or_insert(Feedback::Interrupted);
+            let then = JobState::Working { trail, ground: ground.clone(), turn: None };
+            Step::parking(then, reason, detail, wake)
+        }
+    }
 }
 
 fn no_answer(

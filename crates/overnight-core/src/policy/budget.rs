@@ -1,47 +1,24 @@
-//! Limits of a job: what is left, whether one is used up, and which of them a backend cannot keep.
+//! Limits: what is left of one, whether one is used up and what follows from it, and which of them a backend cannot keep.
+//!
+//! A limit belongs to a [`Scope`] and is about one kind of use. The limits of an attempt, a job or a task end the job; those
+//! of a day, or of a repository that publishes nothing, let it wait. Dollars count as far as they are known, whoever pays: on a
+//! subscription they are what the same tokens would cost otherwise, and tokens, time and sessions are what holds.
 
-use std::time::Duration;
+mod amounts;
+mod judge;
+mod words;
 
-use crate::agent::{Capabilities, LimitKind, RemainingLimits, Usage};
-use crate::job::{JobLimits, Trail};
+use crate::agent::{Capabilities, LimitKind};
+use crate::job::{JobLimits, JobSpec, Trail};
+
+pub use amounts::{Amounts, Budgets, JobBudget, Scope, Spent, Totals, day_of, day_start, shown};
+pub use judge::{Bound, Breach, WARN_AT, before, bounds, during, left, nearly_used_up, tightest};
+pub use words::{cannot_be_kept, consequence, explain, flag, warning};
 
 /// The first limit that finished turns and checks have used up.
 #[must_use]
-pub fn used_up(limits: &JobLimits, trail: &Trail) -> Option<LimitKind> {
-    exceeded(limits, &trail.used, trail.active)
-}
-
-/// The first limit that is reached by this usage and this much active time. A limit is reached when nothing is left.
-#[must_use]
-pub fn exceeded(limits: &JobLimits, used: &Usage, active: Duration) -> Option<LimitKind> {
-    if limits.cost.zip(used.cost).is_some_and(|(limit, cost)| cost >= limit) {
-        return Some(LimitKind::Cost);
-    }
-    if limits.tokens.is_some_and(|limit| used.counted_tokens() >= limit) {
-        return Some(LimitKind::Tokens);
-    }
-    if limits.turns.is_some_and(|limit| used.turns >= limit) {
-        return Some(LimitKind::Turns);
-    }
-    if limits.time_ms.is_some_and(|limit| active >= Duration::from_millis(limit)) {
-        return Some(LimitKind::Time);
-    }
-    None
-}
-
-/// What the next turn may use.
-#[must_use]
-pub fn remaining(limits: &JobLimits, trail: &Trail) -> RemainingLimits {
-    let used = &trail.used;
-    RemainingLimits {
-        cost: limits.cost.map(|limit| {
-            let spent = used.cost.unwrap_or_default();
-            crate::units::MicroDollars(limit.0.saturating_sub(spent.0).max(0))
-        }),
-        tokens: limits.tokens.map(|limit| limit.saturating_sub(used.counted_tokens())),
-        turns: limits.turns.map(|limit| limit.saturating_sub(used.turns)),
-        wall: limits.time_ms.map(|limit| Duration::from_millis(limit).saturating_sub(trail.active)),
-    }
+pub fn used_up(limits: &JobLimits, trail: &Trail) -> Option<Breach> {
+    before(&judge::of_job(limits, trail))
 }
 
 /// Limits that are set but that this backend gives no way to keep. A job with such a limit is refused: a limit that
@@ -56,67 +33,50 @@ pub fn unenforceable(limits: &JobLimits, can: Capabilities) -> Vec<LimitKind> {
     set.into_iter().filter(|(_, set, can)| *set && !can).map(|(kind, ..)| kind).collect()
 }
 
-/// One sentence about a used-up limit: what it was and what to do.
+/// The same for all other limits. `can`: what is told while a turn runs, which the limits of an attempt and a task need;
+/// `at_end`: what is told at its end, which is enough for a day.
 #[must_use]
-pub fn explain(limit: LimitKind, limits: &JobLimits) -> String {
-    let amount = match limit {
-        LimitKind::Cost => limits.cost.map(|cost| cost.to_string()),
-        LimitKind::Tokens => limits.tokens.map(|tokens| format!("{tokens} tokens")),
-        LimitKind::Turns => limits.turns.map(|turns| format!("{turns} turns")),
-        LimitKind::Time => limits.time_ms.map(|ms| format!("{} s", ms / 1000)),
-    };
-    let amount = amount.unwrap_or_else(|| "the vendor's own limit".to_owned());
-    format!("{amount} used up; the work so far is kept, raise {} and retry to go on", limit.flag())
+pub fn not_kept(
+    order: &JobSpec,
+    budgets: &Budgets,
+    can: Capabilities,
+    at_end: Capabilities,
+) -> Vec<(Scope, LimitKind)> {
+    let scoped = [
+        (Scope::Attempt, &order.budget.attempt, can),
+        (Scope::Task, &order.budget.task, can),
+        (Scope::RepositoryDay, &budgets.repository_day, at_end),
+        (Scope::Day, &budgets.day, at_end),
+        (Scope::Velocity, &budgets.velocity, at_end),
+    ];
+    let mut all = Vec::new();
+    for (scope, amounts, can) in scoped {
+        let lacks = |kind: &LimitKind| match kind {
+            LimitKind::Cost => !can.cost,
+            LimitKind::Tokens => !can.tokens,
+            LimitKind::Turns => !can.turns,
+            // The runner counts these itself.
+            LimitKind::Time | LimitKind::Sessions => false,
+        };
+        let set = LimitKind::ALL.into_iter().filter(|kind| amounts.get(*kind).is_some());
+        all.extend(set.filter(lacks).map(|kind| (scope, kind)));
+    }
+    all
+}
+
+/// One sentence about a limit of the vendor's own that was used up.
+#[must_use]
+pub fn of_vendor(limit: LimitKind) -> String {
+    format!(
+        "the vendor's own limit used up; the work so far is kept, raise {} and retry to go on",
+        limit.flag()
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::units::MicroDollars;
-
-    fn limits() -> JobLimits {
-        JobLimits {
-            attempts: 3,
-            cost: Some(MicroDollars(5_000_000)),
-            tokens: Some(1000),
-            turns: Some(10),
-            time_ms: Some(60_000),
-        }
-    }
-
-    fn used(cost: Option<i64>, tokens: u64, turns: u32) -> Usage {
-        Usage { output_tokens: tokens, turns, cost: cost.map(MicroDollars), ..Usage::default() }
-    }
-
-    #[test]
-    fn each_limit_is_reached_by_its_own_amount() {
-        let none = Duration::ZERO;
-        assert_eq!(exceeded(&limits(), &used(Some(4_999_999), 999, 9), none), None);
-        assert_eq!(exceeded(&limits(), &used(Some(5_000_000), 0, 0), none), Some(LimitKind::Cost));
-        assert_eq!(exceeded(&limits(), &used(None, 1000, 0), none), Some(LimitKind::Tokens));
-        assert_eq!(exceeded(&limits(), &used(None, 0, 10), none), Some(LimitKind::Turns));
-        assert_eq!(exceeded(&limits(), &used(None, 0, 0), Duration::from_secs(60)), Some(LimitKind::Time));
-    }
-
-    #[test]
-    fn cache_reads_do_not_count_as_tokens() {
-        let usage = Usage { cache_read_tokens: 1_000_000, ..Usage::default() };
-        assert_eq!(exceeded(&limits(), &usage, Duration::ZERO), None);
-    }
-
-    #[test]
-    fn what_is_left_never_goes_below_zero() {
-        let trail = Trail {
-            used: used(Some(9_000_000), 5000, 50),
-            active: Duration::from_secs(90),
-            ..Trail::default()
-        };
-        let left = remaining(&limits(), &trail);
-        assert_eq!(
-            (left.cost, left.tokens, left.turns, left.wall),
-            (Some(MicroDollars(0)), Some(0), Some(0), Some(Duration::ZERO))
-        );
-    }
 
     #[test]
     fn a_limit_that_a_backend_cannot_keep_is_named() {
@@ -130,7 +90,47 @@ mod tests {
             tool_lists: false,
             permission_mode: false,
         };
-        assert_eq!(unenforceable(&limits(), can), [LimitKind::Cost, LimitKind::Tokens, LimitKind::Turns]);
+        let limits = JobLimits {
+            attempts: 3,
+            cost: Some(MicroDollars(5_000_000)),
+            tokens: Some(1000),
+            turns: Some(10),
+            time_ms: Some(60_000),
+        };
+        assert_eq!(unenforceable(&limits, can), [LimitKind::Cost, LimitKind::Tokens, LimitKind::Turns]);
         assert_eq!(unenforceable(&JobLimits { time_ms: Some(1), ..JobLimits::default() }, can), []);
+    }
+
+    #[test]
+    fn a_day_can_be_kept_by_what_is_told_at_the_end_and_an_attempt_cannot() {
+        let all = Amounts {
+            cost: Some(MicroDollars(1)),
+            tokens: Some(1),
+            turns: Some(1),
+            time_ms: Some(1),
+            sessions: Some(1),
+        };
+        let none = Capabilities {
+            resume: false,
+            tokens: false,
+            turns: false,
+            cost: false,
+            model: false,
+            effort: false,
+            tool_lists: false,
+            permission_mode: false,
+        };
+        let mut order = crate::job::tests_support::spec();
+        order.budget.attempt = all;
+        let budgets = Budgets { day: all, ..Budgets::default() };
+        let at_end = Capabilities { tokens: true, turns: true, ..none };
+        let lacking = not_kept(&order, &budgets, none, at_end);
+        let wanted = [
+            (Scope::Attempt, LimitKind::Cost),
+            (Scope::Attempt, LimitKind::Tokens),
+            (Scope::Attempt, LimitKind::Turns),
+            (Scope::Day, LimitKind::Cost),
+        ];
+        assert_eq!(lacking, wanted);
     }
 }

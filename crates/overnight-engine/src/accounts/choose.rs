@@ -93,8 +93,8 @@ pub(crate) async fn choose(
     for account in &candidates {
         probe::look(seat, account).await;
     }
-    let circuits = seat.ask(|| seat.engine.store().circuits()).await?;
-    let now = seat.ask(|| seat.engine.store().now()).await?;
+    let circuits = seat.until(|| seat.engine.store().circuits()).await?;
+    let now = seat.until(|| seat.engine.store().now()).await?;
     let mut waits: Option<(Timestamp, Chosen)> = None;
     for account in candidates {
         let circuit = of(&circuits, &account.id);
@@ -148,7 +148,7 @@ async fn tries(seat: &Seat<'_>, id: &AccountId, insist: bool) -> Result<bool, St
     let (job, worker) = (&seat.job.id, &seat.engine.claimant().worker);
     let policy = seat.engine.accounts().policy();
     let try_now = |circuit: &Circuit, now: Timestamp| circuit.try_now(job, worker, insist, now, policy);
-    let (circuit, changed) = seat.ask(|| seat.engine.store().circuit_change(id, try_now)).await?;
+    let (circuit, changed) = seat.until(|| seat.engine.store().circuit_change(id, try_now)).await?;
     // It may have closed in between.
     Ok(changed || circuit.open().is_none())
 }
@@ -184,8 +184,8 @@ pub(crate) async fn standing(
         return Ok(Asking::AsItSaid);
     }
     let accounts = seat.engine.accounts();
-    let circuits = seat.ask(|| seat.engine.store().circuits()).await?;
-    let now = seat.ask(|| seat.engine.store().now()).await?;
+    let circuits = seat.until(|| seat.engine.store().circuits()).await?;
+    let now = seat.until(|| seat.engine.store().now()).await?;
     let is_used = |account: &Account| {
         used.map_or_else(|| account.id == AccountId::only(backend), |name| account.id.name == *name)
     };

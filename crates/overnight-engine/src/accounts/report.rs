@@ -65,6 +65,9 @@ impl Reporter {
             | TurnOutcome::NeedsInput { .. }
             | TurnOutcome::BudgetStop { .. }
             | TurnOutcome::Refused { .. }
+            | TurnOutcome::Misconfigured { .. }
+            | TurnOutcome::Looped { .. }
+            | TurnOutcome::ContextFull { .. }
             | TurnOutcome::TimedOut { .. }
             | TurnOutcome::SessionLost
             | TurnOutcome::Crashed { .. }

@@ -1,8 +1,8 @@
 //! The jobs that a worker runs: a task for each, what they let the loop know, and how they are made to let go.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use overnight_core::agent::{AgentEvent, BackendId, TurnOutcome};
 use overnight_core::id::JobId;
@@ -102,18 +102,26 @@ impl Crew {
 
     /// Lets the loop know what it wants to know, and nothing of what agents say.
     fn watcher(&self, job: &Job) -> Watcher {
-        let (notes, id, backend) = (self.notes.clone(), job.id.clone(), job.spec.agent.backend);
+        let (notes, id) = (self.notes.clone(), job.id.clone());
+        // The backup may take over in between.
+        let at_work = Mutex::new(job.agent().backend);
         let answered = AtomicBool::new(false);
         Watcher::calling(move |progress| {
+            let mut at_work = at_work.lock().unwrap_or_else(PoisonError::into_inner);
             let note = match progress {
+                Progress::Event { event: JobEvent::TurnAnnounced { backend, .. }, .. } => {
+                    *at_work = backend;
+                    answered.store(false, Ordering::Relaxed);
+                    return;
+                }
                 Progress::Event { event: JobEvent::StageStarted { stage }, .. } => {
                     Note::Stage(id.clone(), stage)
                 }
                 Progress::Event {
                     event: JobEvent::TurnEnded { result: TurnOutcome::Completed, .. }, ..
-                } => Note::Answered(backend),
+                } => Note::Answered(*at_work),
                 Progress::Agent(AgentEvent::UsageSoFar { .. }) if !answered.swap(true, Ordering::Relaxed) => {
-                    Note::Answered(backend)
+                    Note::Answered(*at_work)
                 }
                 Progress::Event { .. }
                 | Progress::Agent(_)

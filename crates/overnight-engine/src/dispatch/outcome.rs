@@ -78,13 +78,15 @@ fn of_state(job: &Job) -> Conclusion {
 fn parked(job: &Job, reason: ParkReason, detail: &str) -> JobOutcome {
     let detail = detail.to_owned();
     match reason {
-        ParkReason::AgentLogin => JobOutcome::LoginExpired { backend: job.spec.agent.backend, detail },
+        ParkReason::AgentLogin => JobOutcome::LoginExpired { backend: job.agent().backend, detail },
         ParkReason::DiskFull => JobOutcome::Trouble { detail },
         // A remote that is out of reach is one repository's trouble: the others' jobs go on.
         ParkReason::Unavailable
         | ParkReason::RateLimited
         | ParkReason::Overloaded
         | ParkReason::ForgeLogin
+        | ParkReason::DailyBudget
+        | ParkReason::Velocity
         | ParkReason::Dependency
         | ParkReason::Approval
         | ParkReason::Answer

@@ -5,13 +5,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use overnight_agents::{HostFacts, Salvage};
-use overnight_core::agent::{AgentSettings, SessionStart, TurnOutcome, TurnReport, TurnRequest};
+use overnight_core::agent::{
+    AgentSettings, RemainingLimits, SessionStart, TurnOutcome, TurnReport, TurnRequest,
+};
 use overnight_core::command::{Containment, Exit, ExitReport};
 use overnight_core::git::CommitId;
 use overnight_core::handover;
 use overnight_core::id::SessionId;
 use overnight_core::job::{EndReason, Ground, Input, JobEvent, JobState, Notice, StageOutput, Trail, Turn};
-use overnight_core::policy::budget;
 use overnight_core::prompt;
 use overnight_git::GitError;
 use overnight_proc::{Capture, KillOutcome};
@@ -19,6 +20,7 @@ use overnight_proc::{Capture, KillOutcome};
 use crate::accounts::{self, Chosen, Go, Renewal};
 use crate::clean;
 use crate::guard;
+use crate::purse::Purse;
 use crate::seat::Seat;
 use crate::stages::agent_turn::TurnWatch;
 use crate::stages::code;
@@ -36,11 +38,12 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<Option<StageOutput>, Stag
     let JobState::Working { trail, ground, turn: None } = seat.state().clone() else {
         return Err(trouble::bug("agent outside its state"));
     };
+    let purse = Purse::open(seat, &trail).await?;
     ensure_workspace(seat, &ground, &trail).await?;
     let backend = seat.job.spec.agent_of(trail.who).backend;
     match accounts::choose(seat, backend, trail.account.as_ref()).await? {
         Chosen::Go(go) => {
-            let taken = announced_turn(seat, &ground, &trail, &go).await;
+            let taken = announced_turn(seat, &ground, &trail, (&go, purse)).await;
             go.over(seat, taken.as_ref().ok().map(|report| &report.outcome)).await;
             Ok(Some(StageOutput::Turn { report: taken? }))
         }
@@ -55,7 +58,7 @@ async fn announced_turn(
     seat: &mut Seat<'_>,
     ground: &Ground,
     trail: &Trail,
-    go: &Go,
+    (go, mut purse): (&Go, Purse),
 ) -> Result<TurnReport, StageError> {
     let session = session(seat, trail, go);
     let resumed = matches!(session, SessionStart::Resume(_));
@@ -65,9 +68,10 @@ async fn announced_turn(
     let number = trail.turns + 1;
     let mut request = request(seat, session, text, number, trail);
     request.settings = go.settings(request.settings);
+    request.remaining = purse.meter().left();
     request.instructions = instructions(seat, ground).await?;
     write_prompt(seat, &request).await?;
-    take_turn(seat, &request, trail, go).await
+    take_turn(seat, &request, trail, go, &mut purse).await
 }
 
 /// What a fresh conversation is told of the ones before it.
@@ -93,7 +97,7 @@ enum Left {
 async fn left_by_a_dead_runner(seat: &Seat<'_>, turn: &Turn, trail: &Trail) -> Result<Left, StageError> {
     if let Some(process) = &turn.process {
         seat.waiting("ending what an interrupted runner left");
-        let killed = overnight_proc::kill_tree(process, seat.job.spec.agent.grace).await;
+        let killed = overnight_proc::kill_tree(process, seat.job.agent().grace).await;
         if killed == KillOutcome::StillThere {
             // Two agents in one workspace would be worse than waiting.
             let detail = format!("process {} of an interrupted runner does not end", process.pid);
@@ -152,7 +156,7 @@ fn request(seat: &Seat<'_>, session: SessionStart, prompt: String, turn: u32, tr
         workspace: seat.dirs.workspace(),
         tmp: seat.dirs.tmp(),
         session,
-        remaining: budget::remaining(&seat.job.spec.limits, trail),
+        remaining: RemainingLimits::default(),
         used_before: trail.used,
         turn,
         attempt: trail.attempt,
@@ -217,6 +221,7 @@ async fn take_turn(
     request: &TurnRequest,
     trail: &Trail,
     go: &Go,
+    purse: &mut Purse,
 ) -> Result<TurnReport, StageError> {
     let host = host_facts(seat, &request.settings, go)?;
     let renewal = Renewal::wait(seat, &go.account, go.began).await?;
@@ -238,10 +243,13 @@ async fn take_turn(
         seat.notice(Notice::WeakContainment(why.to_owned())).await?;
     }
     let redact = seat.engine.redactor();
-    let mut watch = TurnWatch::new(request, trail, &seat.job.spec, seat.watcher, redact.as_ref())
+    let mut watch = TurnWatch::new(request, trail, purse.meter(), seat.watcher, redact.as_ref())
         .listening(go.ear(), renewal);
-    let exit = running.drive(&mut watch, seat.signals.token()).await;
+    let stop = seat.signals.token().child_token();
+    let session = Box::pin(running.drive(&mut watch, &stop));
+    let exit = Box::pin(purse.watch(seat, session, &stop)).await?;
     let report = watch.finish(&exit);
+    purse.settle(seat, report.outcome == TurnOutcome::Stopped).await;
     notices(seat, &exit).await?;
     if report.outcome == TurnOutcome::Stopped && seat.signals.cause().is_some() {
         return Err(StageError::Stopped);

@@ -6,24 +6,22 @@ use std::time::Duration;
 use overnight_agents::Driver;
 use overnight_core::agent::{AgentEvent, LimitKind, TurnOutcome, TurnReport, TurnRequest, Usage};
 use overnight_core::command::{ExitReport, StopReason};
-use overnight_core::job::{JobLimits, JobSpec, Trail};
-use overnight_core::policy::budget;
+use overnight_core::job::Trail;
 use overnight_proc::{Line, LineHandler, Redact, Reply};
 
 use crate::accounts::{Ear, Renewal};
 use crate::clean;
 use crate::progress::{Progress, Watcher};
-
-/// A CLI that has given its result and does not leave is ended after this long: long enough to write its session.
-const LEAVE: Duration = Duration::from_secs(30);
+use crate::purse::Meter;
 
 pub(crate) struct TurnWatch<'a> {
     driver: Driver,
     watcher: &'a Watcher,
     redact: &'a dyn Redact,
-    limits: &'a JobLimits,
+    meter: Meter,
+    leave: Duration,
     used_before: Usage,
-    hit: Option<LimitKind>,
+    over: bool,
     finished: bool,
     /// Tells other workers what the vendor shows of its account.
     ear: Option<Ear>,
@@ -35,7 +33,7 @@ impl<'a> TurnWatch<'a> {
     pub(crate) fn new(
         request: &TurnRequest,
         trail: &Trail,
-        spec: &'a JobSpec,
+        meter: &Meter,
         watcher: &'a Watcher,
         redact: &'a dyn Redact,
     ) -> Self {
@@ -43,9 +41,10 @@ impl<'a> TurnWatch<'a> {
             driver: overnight_agents::driver(request),
             watcher,
             redact,
-            limits: &spec.limits,
+            meter: meter.clone(),
+            leave: request.settings.leave,
             used_before: trail.used,
-            hit: None,
+            over: false,
             finished: false,
             ear: None,
             renewal: None,
@@ -63,10 +62,11 @@ impl<'a> TurnWatch<'a> {
             self.renewal = None;
         }
         if let AgentEvent::UsageSoFar { usage } = &event {
-            let used = self.used_before.plus(usage);
-            self.watcher.tell(Progress::Used(used));
-            // Time is kept by the process layer, which needs no output to notice that it has passed.
-            self.hit = self.hit.or(budget::exceeded(&beyond(self.limits), &used, Duration::ZERO));
+            self.watcher.tell(Progress::Used(self.used_before.plus(usage)));
+            self.over |= self.meter.saw(*usage);
+        }
+        if let AgentEvent::SessionStarted { model: Some(model), .. } = &event {
+            self.meter.named(model);
         }
         self.watcher.tell(Progress::Agent(clean::event(event, self.redact)));
     }
@@ -74,21 +74,19 @@ impl<'a> TurnWatch<'a> {
     /// What the turn came to. A limit that we enforced outweighs what the dying CLI said of it.
     pub(crate) fn finish(self, exit: &ExitReport) -> TurnReport {
         let mut report = self.driver.finish(exit);
-        let limit = match (exit.stopped, self.hit) {
-            (Some(StopReason::WallTimeout), _) => Some(LimitKind::Time),
-            (Some(StopReason::Driver), Some(hit)) => Some(hit),
-            (Some(StopReason::Driver | StopReason::SilenceTimeout | StopReason::Asked) | None, _) => None,
+        let breach = match exit.stopped {
+            Some(StopReason::WallTimeout) => self.meter.tightest(LimitKind::Time),
+            Some(StopReason::Driver | StopReason::Asked) => self.meter.breach(),
+            Some(StopReason::SilenceTimeout { .. }) | None => None,
         };
-        if let Some(limit) = limit.filter(|_| !self.finished) {
-            report.outcome = TurnOutcome::BudgetStop { limit };
+        if let Some(breach) = breach.filter(|_| !self.finished) {
+            report.outcome = TurnOutcome::BudgetStop { limit: breach.kind, breach: Some(breach) };
+        }
+        if let TurnOutcome::BudgetStop { limit, breach: breach @ None } = &mut report.outcome {
+            *breach = self.meter.tightest(*limit);
         }
         clean::report(report, self.redact)
     }
-}
-
-/// The turn that uses up the last of its turns may still bring its work to an end; one more is too many.
-fn beyond(limits: &JobLimits) -> JobLimits {
-    JobLimits { turns: limits.turns.map(|turns| turns.saturating_add(1)), ..limits.clone() }
 }
 
 impl LineHandler for TurnWatch<'_> {
@@ -101,8 +99,8 @@ impl LineHandler for TurnWatch<'_> {
         Reply {
             stdin: output.stdin,
             close_stdin: output.close_stdin,
-            finish_within: output.finished.then_some(LEAVE),
-            stop: self.hit.is_some() && !self.finished,
+            finish_within: output.finished.then_some(self.leave),
+            stop: self.over && !self.finished,
         }
     }
 }

@@ -15,13 +15,17 @@ use overnight_core::job::{Stage, StageOutput};
 
 pub(crate) use code::put_mirror_aside;
 
+use crate::purse;
 use crate::seat::Seat;
 use crate::trouble::StageError;
 
 /// Runs one stage. `None`: the stage moved the job itself.
 pub(crate) async fn run(stage: Stage, seat: &mut Seat<'_>) -> Result<Option<StageOutput>, StageError> {
     match stage {
-        Stage::Prepare => prepare::run(seat).await.map(Some),
+        Stage::Prepare => {
+            purse::check(seat).await?;
+            prepare::run(seat).await.map(Some)
+        }
         Stage::Agent => agent::run(seat).await,
         Stage::Collect => collect::run(seat).await.map(Some),
         Stage::Verify => verify::run(seat).await.map(Some),

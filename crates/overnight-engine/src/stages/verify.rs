@@ -179,7 +179,7 @@ fn check_spec(seat: &Seat<'_>, what: &Measured<'_>) -> CommandSpec {
     spec.env = overnight_agents::environment::check_environment(&seat.engine.host().env, &tmp);
     spec.limits.wall = Some(what.check.timeout);
     spec.limits.log_bytes = seat.engine.settings().log_bytes;
-    spec.limits.grace = seat.job.spec.agent.grace;
+    spec.limits.grace = seat.job.agent().grace;
     spec.isolation = Isolation::Contained(guard::for_job(seat.engine, &seat.job));
     spec
 }

@@ -19,8 +19,29 @@ async fn the_wall_and_the_silence_end_a_command() {
         spec.limits.wall = Some(PATIENCE);
         spec.limits.silence = Some(Duration::from_millis(300));
         let ran = bench.run(mode, &spec).await;
-        assert_eq!(ran.report.stopped, Some(StopReason::SilenceTimeout));
+        // Too short a limit to compare two looks.
+        assert_eq!(ran.report.stopped, Some(StopReason::SilenceTimeout { idle: None }));
         assert_eq!(ran.stdout(), "once\n");
+    }
+}
+
+/// The loop is that of a child of the program's, as a build of an agent's tool would be.
+#[tokio::test]
+async fn silent_work_is_told_from_a_silent_wait() {
+    for mode in modes("silent work") {
+        let bench = Bench::new();
+        let mut spec = bench.sh("echo once; (while :; do :; done) & wait");
+        spec.limits.silence = Some(Duration::from_secs(1));
+        spec.limits.silence_busy = Some(Duration::from_secs(4));
+        let ran = bench.run(mode, &spec).await;
+        assert_eq!(ran.report.stopped, Some(StopReason::SilenceTimeout { idle: Some(false) }), "{mode:?}");
+        assert!(ran.report.elapsed >= Duration::from_secs(4));
+
+        let mut spec = bench.sh("echo once; sleep 600 & wait");
+        spec.limits.silence = Some(Duration::from_secs(1));
+        spec.limits.silence_busy = Some(2 * PATIENCE);
+        let ran = bench.run(mode, &spec).await;
+        assert_eq!(ran.report.stopped, Some(StopReason::SilenceTimeout { idle: Some(true) }), "{mode:?}");
     }
 }
 

@@ -35,7 +35,7 @@ const PAGE: usize = 1000;
 const PAGE_OF_SPECS: usize = 32;
 
 /// In the order in which rows refer to each other.
-pub(crate) const TABLES: [Table; 10] = [
+pub(crate) const TABLES: [Table; 14] = [
     Table {
         into: into(
             "repositories",
@@ -125,7 +125,73 @@ pub(crate) const TABLES: [Table; 10] = [
         page: PAGE,
         resumes: true,
     },
+    SPEND,
+    Table {
+        into: into(
+            "budget_raises",
+            &[
+                ("id", TEXT),
+                ("scope", TEXT),
+                ("repository_id", TEXT),
+                ("cost", BIGINT),
+                ("tokens", BIGINT),
+                ("turns", BIGINT),
+                ("time_ms", BIGINT),
+                ("sessions", BIGINT),
+                ("made_at", BIGINT),
+                ("until", BIGINT),
+            ],
+        ),
+        key: &["id"],
+        page: PAGE,
+        resumes: false,
+    },
+    Table {
+        into: into("budget_marks", &[("repository_id", TEXT), ("at", BIGINT)]),
+        key: &["repository_id"],
+        page: PAGE,
+        resumes: false,
+    },
+    Table {
+        into: into("budget_warnings", &[("warning", TEXT), ("at", BIGINT)]),
+        key: &["warning"],
+        page: PAGE,
+        resumes: false,
+    },
 ];
+
+const SPEND: Table = Table {
+    into: into(
+        "spend",
+        &[
+            ("job_id", TEXT),
+            ("turn", BIGINT),
+            ("attempt", BIGINT),
+            ("task_id", TEXT),
+            ("repository_id", TEXT),
+            ("backend", TEXT),
+            ("model", TEXT),
+            ("account", TEXT),
+            ("billing", TEXT),
+            ("day", BIGINT),
+            ("started_at", BIGINT),
+            ("ended_at", BIGINT),
+            ("input_tokens", BIGINT),
+            ("output_tokens", BIGINT),
+            ("cache_read_tokens", BIGINT),
+            ("cache_write_tokens", BIGINT),
+            ("answers", BIGINT),
+            ("cost", BIGINT),
+            ("estimated", BOOLEAN),
+            ("wall_ms", BIGINT),
+            ("accounted", BOOLEAN),
+            ("published", BOOLEAN),
+        ],
+    ),
+    key: &["job_id", "turn"],
+    page: PAGE,
+    resumes: true,
+};
 
 const JOBS: Table = Table {
     into: into(

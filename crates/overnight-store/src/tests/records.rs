@@ -98,7 +98,12 @@ async fn an_effect_is_reserved_until_it_is_done_and_done_once(f: &Fixture) {
     let id = enqueue(&f.store).await.id;
     let Claimed { lease, job, .. } = claim(&f.store, &id, "w").await;
     let name = EffectName::PushBranch;
-    let with = |effect| Step { next: job.state.clone(), events: Vec::new(), effects: vec![effect] };
+    let with = |effect| Step {
+        next: job.state.clone(),
+        events: Vec::new(),
+        effects: vec![effect],
+        spend: Vec::new(),
+    };
     let reserve = |detail: &str| with(EffectChange::Reserve { name, detail: detail.to_owned() });
     let done = |result: &str| with(EffectChange::Done { name, result: result.to_owned() });
 
@@ -157,8 +162,12 @@ async fn ten_thousand_events_are_read_page_by_page(f: &Fixture) {
     let first = 1 + i64::try_from(events.len()).unwrap();
     for part in 0..10 {
         let notice = |n: u32| JobEvent::Noticed { notice: Notice::UncommittedChanges(part * 1000 + n) };
-        let step =
-            Step { next: job.state.clone(), events: (0..1000).map(notice).collect(), effects: Vec::new() };
+        let step = Step {
+            next: job.state.clone(),
+            events: (0..1000).map(notice).collect(),
+            effects: Vec::new(),
+            spend: Vec::new(),
+        };
         f.store.apply(&lease, &job.state, step).await.unwrap();
     }
     let (mut after, mut seen) = (EventNumber(0), Vec::new());

@@ -82,6 +82,7 @@ async fn new_job_of(store: &Store, name: &str) -> NewJob {
         choice: Choice::default(),
         follows: None,
         limits: JobLimits::default(),
+        budget: Default::default(),
         author: "Bench <bench@example.org>".to_owned(),
     };
     NewJob::new(repository.id, spec)
@@ -228,6 +229,7 @@ async fn end(store: &Store, claimed: Claimed) {
         next: JobState::Ended { trail: Trail::default(), end: end.clone() },
         events: vec![JobEvent::Ended { end }],
         effects: Vec::new(),
+        spend: Vec::new(),
     };
     store.apply(&claimed.lease, &claimed.job.state, step).await.unwrap();
 }

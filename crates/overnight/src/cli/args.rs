@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use overnight_core::job::JobKind;
 
 use super::agent_args::{AgentCommandArgs, AgentNames};
+use super::budget_args::{BudgetArgs, CostArgs};
 use super::db_args::DbArgs;
 use super::gc_args::GcArgs;
 use super::queue_args::{AddArgs, CancelArgs, CompactArgs, LimitCommandArgs, LsArgs, ResumeArgs};
@@ -95,6 +96,10 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Say how many jobs of a repository, a label or a group may run at a time
     Limit(LimitCommandArgs),
+    /// Show what is left of the budgets, and raise one for a while
+    Budget(BudgetArgs),
+    /// Show what agents have used: by day, repository, backend or model
+    Cost(CostArgs),
     /// Take jobs from the queue and work on them
     Work(Box<WorkArgs>),
     /// Take jobs, and answer health and metrics over HTTP

@@ -9,6 +9,7 @@ use overnight_core::choose::Say;
 use overnight_core::units::MicroDollars;
 
 use super::agent_args::AgentNames;
+use super::budget_args::JobBudgetArgs;
 use super::values;
 
 /// `overnight run`.
@@ -104,6 +105,8 @@ pub struct OrderArgs {
     pub verify: VerifyArgs,
     #[command(flatten)]
     pub limits: LimitArgs,
+    #[command(flatten)]
+    pub budget: JobBudgetArgs,
 }
 
 #[derive(Debug, Clone, Default, Args)]

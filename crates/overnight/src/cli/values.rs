@@ -115,6 +115,18 @@ pub fn label(text: &str) -> Result<overnight_core::job::Label, String> {
     overnight_core::job::Label::parse(text).map_err(|error| error.to_string())
 }
 
+/// `2026-11-21`: the number of that UTC day since 1970-01-01.
+///
+/// # Errors
+/// A sentence about what is expected.
+pub fn utc_day(text: &str) -> Result<i64, String> {
+    let date = text.trim().parse::<jiff::civil::Date>();
+    let start = date.ok().and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok());
+    let start = start.ok_or_else(|| "expected a date like 2026-11-21".to_owned())?;
+    let at = overnight_core::units::Timestamp(start.timestamp().as_millisecond());
+    Ok(overnight_core::policy::budget::day_of(at))
+}
+
 /// A whole number above zero.
 ///
 /// # Errors

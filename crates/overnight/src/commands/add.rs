@@ -14,6 +14,7 @@ use crate::app::{App, find_error, store_error};
 use crate::batch::Batch;
 use crate::cli::queue_args::{AddArgs, QueueArgs};
 use crate::cli::run_args::WishArgs;
+use crate::commands::agent::age;
 use crate::commands::{run, views};
 use crate::error::{AppError, Outcome};
 use crate::order;
@@ -60,6 +61,9 @@ pub async fn run(app: &App, args: &AddArgs) -> Outcome {
     // The agent is the same for all of them.
     let missing = specs.first().map(|spec| ground.missing(spec)).transpose()?.flatten();
     let store = app.store().await?;
+    if let Some(spec) = specs.first() {
+        age::tell(app, &spec.agent).await;
+    }
     let now = store.now().await.map_err(|error| store_error(&error))?;
     let repository = run::registered(&store, &ground.target).await?;
     let parents = parents(&store, batch.as_ref(), &wanted).await?;

@@ -62,6 +62,7 @@ pub async fn run(app: &App, args: &DoctorArgs) -> Outcome {
     let mut findings = vec![git(app).await];
     findings.extend(agents(app, &host).await);
     findings.push(containment());
+    findings.extend(silence());
     findings.push(store(app).await);
     findings.extend(space(app).await);
     findings.extend(forges(app, &host).await);
@@ -173,6 +174,16 @@ fn containment() -> Finding {
             fix: "Overnight needs Linux with /proc mounted".to_owned(),
         },
     }
+}
+
+/// A hang is told from silent work by the processor time that a tree uses.
+fn silence() -> Option<Finding> {
+    let why = overnight_proc::probe().processor_time.as_ref().err()?;
+    let detail = format!(
+        "the processor time of an agent cannot be measured ({why}): a turn that works in silence for longer than agent.silence is \
+         taken for hung"
+    );
+    Some(Finding::warn("silence", detail, "mount /proc without hidepid, or raise agent.silence"))
 }
 
 /// Opens the store as a job would, and reads all of it.

@@ -14,7 +14,7 @@ use crate::commands::{events, readable, run};
 use crate::error::{AppError, Outcome};
 use crate::output::{BOLD, styled};
 use crate::render::stage::{Mark, line};
-use crate::{order, wish, work};
+use crate::{budget_order, order, wish, work};
 
 /// # Errors
 /// When there is no such job, it is still going or never began, it can only be done elsewhere, or the changed order cannot be used.
@@ -78,6 +78,8 @@ async fn spec(
     for note in notes {
         app.out.say(&line(Mark::Note, "note", None, &for_terminal(&note)));
     }
+    spec.budget = budget_order::again(&args.order.budget, &old.id, &old.spec.budget);
+    budget_order::check(&spec, &app.config().budget.all)?;
     let same_agent = Agent::of(spec.agent_of(trail.who)).is_of(old.spec.agent_of(trail.who));
     let travels = overnight_agents::session_travels(old.spec.agent_of(trail.who).backend);
     let session = trail.session.clone().filter(|_| same_agent && travels && !args.fresh);

@@ -3,10 +3,12 @@
 
 pub mod add;
 pub mod agent;
+pub mod budget;
 pub mod cancel;
 pub mod compact;
 pub mod completions;
 pub mod config;
+pub mod cost;
 pub mod db;
 pub mod diff;
 pub mod doctor;

@@ -12,7 +12,7 @@ use crate::commands::run;
 use crate::error::{AppError, Outcome};
 use crate::output::{BOLD, styled};
 use crate::render::stage::{Mark, line};
-use crate::{order, wish, work};
+use crate::{budget_order, order, wish, work};
 
 /// # Errors
 /// When there is no such job, it is still going, it can only be done elsewhere, or the changed order cannot be used.
@@ -24,7 +24,9 @@ pub async fn run(app: &App, args: &RetryArgs) -> Outcome {
             format!("go on with it: overnight resume {0}; or end it first: overnight cancel {0}", old.key),
         ));
     }
-    let (spec, notes) = again(app, &old, &args.order)?;
+    let (mut spec, notes) = again(app, &old, &args.order)?;
+    spec.budget = budget_order::again(&args.order.budget, &old.id, &old.spec.budget);
+    budget_order::check(&spec, &app.config().budget.all)?;
     let place = wish::place_of(app, &spec)?;
     if old.queueing.place.is_some() && old.queueing.place != place {
         let what = format!("{} can only be done where {} is", old.key, one_line(&spec.source, 200));

@@ -8,6 +8,7 @@ use overnight_store::{NewJob, NewRepository, Repository, Store};
 
 use crate::app::{App, store_error};
 use crate::cli::run_args::RunArgs;
+use crate::commands::agent::age;
 use crate::error::{AppError, Outcome};
 use crate::order;
 use crate::output::{BOLD, styled};
@@ -29,6 +30,7 @@ pub async fn run(app: &App, args: &RunArgs) -> Outcome {
     let Ordered { spec, notes } = ground.spec(app, &args.wish, prompt)?;
     ground.missing(&spec)?;
     let working = app.working().await?;
+    age::tell(app, &spec.agent).await;
     let store = working.engine.store();
     let repository = registered(store, &ground.target).await?;
     let queueing = Queueing { place: wish::place_of(app, &spec)?, ..Queueing::default() };

@@ -5,6 +5,7 @@ use overnight_engine::dispatch::Mode;
 use crate::app::App;
 use crate::cli::Global;
 use crate::cli::work_args::ServeArgs;
+use crate::commands::agent::age;
 use crate::commands::work::left;
 use crate::daemon::{self, Order};
 use crate::error::Outcome;
@@ -14,6 +15,6 @@ use crate::error::Outcome;
 pub async fn run(app: &App, global: &Global, args: &ServeArgs) -> Outcome {
     let listen = args.listen.unwrap_or(app.config().serve.listen);
     let order = Order { mode: Mode::Forever, offer: args.offer.clone(), listen: Some(listen) };
-    let finished = daemon::run(app, global, &order).await?;
+    let finished = age::beside(app, daemon::run(app, global, &order)).await?;
     Ok(left(&finished))
 }

@@ -7,6 +7,7 @@ use overnight_engine::dispatch::{Finished, Mode, OnceEnd};
 use crate::app::{App, store_error};
 use crate::cli::Global;
 use crate::cli::work_args::WorkArgs;
+use crate::commands::agent::age;
 use crate::daemon::{self, Order};
 use crate::error::AppError;
 
@@ -28,7 +29,7 @@ pub async fn run(app: &App, global: &Global, args: &WorkArgs) -> Result<u8, AppE
         (false, false) => Mode::Forever,
     };
     let order = Order { mode, offer: args.offer.clone(), listen: args.listen };
-    let finished = daemon::run(app, global, &order).await?;
+    let finished = age::beside(app, daemon::run(app, global, &order)).await?;
     if args.once { once(app, finished) } else { Ok(left(&finished).number()) }
 }
 
@@ -73,7 +74,10 @@ fn once_code(job: &Job) -> u8 {
         JobState::Ended { end, .. } if end.reason == EndReason::Published => 0,
         JobState::Parked { reason, .. } => match reason {
             ParkReason::AgentLogin | ParkReason::ForgeLogin => ONCE_LOGIN,
-            ParkReason::RateLimited | ParkReason::Overloaded => ONCE_LATER,
+            ParkReason::RateLimited
+            | ParkReason::Overloaded
+            | ParkReason::DailyBudget
+            | ParkReason::Velocity => ONCE_LATER,
             // This worker has done its part; somebody or something else goes on.
             ParkReason::Dependency
             | ParkReason::Approval
@@ -112,6 +116,8 @@ mod tests {
             ("forge_login", 3),
             ("unavailable", 1),
             ("disk_full", 1),
+            ("daily_budget", 4),
+            ("velocity", 4),
             ("dependency", 0),
             ("approval", 0),
             ("answer", 0),

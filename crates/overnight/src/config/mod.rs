@@ -6,6 +6,7 @@
 
 pub mod accounts;
 mod adapters;
+pub mod budget;
 pub mod environment;
 pub mod file;
 pub mod load;
@@ -31,6 +32,7 @@ use overnight_store::Database;
 use crate::cli::args::ColorChoice;
 use settings::{LAYER_SETTINGS, Section};
 
+pub use budget::BudgetConfig;
 pub use environment::Environment;
 pub use load::{ConfigError, Loaded, Origin, load};
 
@@ -45,6 +47,7 @@ pub struct Config {
     pub layers: Layers,
     /// Longest run of one check.
     pub check_timeout: Duration,
+    pub budget: BudgetConfig,
     /// By `host` or `host:port`.
     pub hosts: BTreeMap<String, HostConfig>,
     /// Author of commits that the runner makes, `Name <address>`; `None`: the repository's own user.
@@ -193,6 +196,7 @@ impl Default for Config {
                 login_rest: Duration::from_secs(10 * 60),
             },
             check_timeout: Duration::from_secs(30 * 60),
+            budget: BudgetConfig::default(),
             hosts: BTreeMap::new(),
             author: None,
             worker: WorkerConfig {

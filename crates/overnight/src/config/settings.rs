@@ -2,6 +2,7 @@
 //! `config show` and the documentation are all made from it.
 
 mod agent;
+mod budget;
 mod layer;
 mod quota;
 mod retention;
@@ -17,6 +18,7 @@ use crate::agents;
 use crate::cli::args::ColorChoice;
 use crate::cli::values;
 use agent::PROGRAMS;
+use budget::BUDGET;
 use layer::{GENERAL_AGENT, GENERAL_LIMITS};
 use quota::QUOTA;
 use retention::RETENTION;
@@ -140,8 +142,8 @@ impl Input<'_> {
 }
 
 /// The tables, in the order of the documentation.
-const PARTS: [&[Setting]; 8] =
-    [GENERAL_AGENT, PROGRAMS, QUOTA, VERIFY, GENERAL_LIMITS, GENERAL, WORKER, RETENTION];
+const PARTS: [&[Setting]; 9] =
+    [GENERAL_AGENT, PROGRAMS, QUOTA, VERIFY, GENERAL_LIMITS, GENERAL, BUDGET, WORKER, RETENTION];
 
 /// Every setting outside `forge.hosts` and the sections that speak of some jobs, in the order of the documentation.
 pub const SETTINGS: &[Setting] = &together::<{ count() }>();

@@ -49,7 +49,6 @@ fn every_setting_can_be_set_and_is_shown_as_it_was_set() {
         ("agent.backup_agent", "codex"),
         ("agent.backup_effort", "low"),
         ("agent.billing", "key"),
-        ("limits.cost", "2.5"),
         ("git.author", "Ada <ada@example.org>"),
         ("ui.color", "never"),
         ("database.url", "/data/overnight.db"),
@@ -60,6 +59,7 @@ fn every_setting_can_be_set_and_is_shown_as_it_was_set() {
         let fitting = match (special.get(setting.key), setting.kind) {
             (Some(value), _) => value,
             (None, "absolute path") => "/opt/seven",
+            (None, "US dollars, or none") => "2.5",
             (None, "time" | "time, or none") => "7m",
             (None, "number" | "number, or none" | "number, or 0" | "number of bytes" | "size") => "7",
             (None, _) => "seven",

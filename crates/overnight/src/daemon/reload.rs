@@ -38,7 +38,7 @@ const AT_ONCE: [&str; 13] = [
 const SECTIONS_AT_ONCE: [&str; 4] = ["agent.", "limits.", "kind.", "repository."];
 
 /// What a worker makes no use of: it is part of an order when it is queued.
-const NOT_A_WORKERS: [&str; 3] = ["verify.", "git.", "ui."];
+const NOT_A_WORKERS: [&str; 6] = ["verify.", "task.", "limits.attempt_", "limits.sessions", "git.", "ui."];
 
 /// Keys that have another value than before.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -93,11 +93,20 @@ fn changes(old: &Config, new: &Config) -> Changes {
     let mut changes = Changes::default();
     for key in plain.map(|setting| setting.key.to_owned()).chain(of_sections) {
         let begins = |sections: &[&str]| sections.iter().any(|section| key.starts_with(section));
+        if begins(&NOT_A_WORKERS) {
+            continue;
+        }
         if AT_ONCE.contains(&key.as_str()) || begins(&SECTIONS_AT_ONCE) {
             changes.at_once.push(key);
-        } else if !begins(&NOT_A_WORKERS) {
+        } else {
             changes.at_next_start.push(key);
         }
+    }
+    if old.accounts != new.accounts {
+        changes.at_next_start.push("agent.accounts".to_owned());
+    }
+    if old.agent.adapters != new.agent.adapters {
+        changes.at_once.push("agent.adapters".to_owned());
     }
     if old.hosts != new.hosts {
         changes.at_next_start.push("forge.hosts".to_owned());
@@ -116,15 +125,21 @@ mod tests {
         let old = Config::default();
         let mut new = Config::default();
         assert_eq!(changes(&old, &new), Changes::default());
+        let only = overnight_core::agent::AccountId::only(overnight_core::agent::BackendId::Claude);
+        new.accounts.push(overnight_core::agent::Account::new(only));
+        new.budget.job.sessions = Some(3);
         new.worker.slots = Some(4);
         new.worker.lease = Duration::from_secs(90);
         new.layers.general.limits.attempts = Some(9);
         new.layers.repositories.entry("app".to_owned()).or_default().model = Some("m".to_owned());
         new.color = crate::cli::args::ColorChoice::Never;
         new.hosts.insert("git.example.org".to_owned(), crate::config::HostConfig::default());
+        let adapter = *crate::agents::of_command("x").unwrap().adapter.unwrap();
+        new.agent.adapters.insert(adapter.name.clone(), adapter);
         let found = changes(&old, &new);
-        assert_eq!(found.at_once, ["limits.attempts", "worker.slots", "repository.app.model"]);
-        assert_eq!(found.at_next_start, ["worker.lease", "forge.hosts"]);
+        let at_once = ["limits.attempts", "worker.slots", "repository.app.model", "agent.adapters"];
+        assert_eq!(found.at_once, at_once);
+        assert_eq!(found.at_next_start, ["worker.lease", "agent.accounts", "forge.hosts"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use overnight_core::agent::{AgentEvent, TurnOutcome, Usage};
 use overnight_core::job::{EndReason, JobState, Notice, ParkReason};
+use overnight_core::policy::budget;
 use overnight_core::text::{human_duration, human_tokens, one_line};
 use overnight_core::verdict::{CheckSource, CouldNotRun, DiffStat, Standing, Verdict};
 
@@ -30,6 +31,7 @@ pub fn end(reason: EndReason) -> &'static str {
         EndReason::BudgetTokens => "the tokens are used up",
         EndReason::BudgetTurns => "the turns are used up",
         EndReason::BudgetTime => "the time is used up",
+        EndReason::BudgetSessions => "the sessions are used up",
         EndReason::BranchConflict => "the branch was changed by somebody else",
         EndReason::WorkerLost => "worker after worker was lost with it",
         EndReason::DependencyFailed => "a job that it waited for was not done",
@@ -43,7 +45,12 @@ pub fn after_end(reason: EndReason, key: &str) -> String {
     match reason {
         EndReason::Published => String::new(),
         EndReason::Cancelled | EndReason::Interrupted => format!("start it again: overnight retry {key}"),
-        EndReason::ConfigInvalid | EndReason::RepositoryUnusable | EndReason::AgentMissing => {
+        EndReason::ConfigInvalid => {
+            format!(
+                "look at this machine: overnight doctor; or name what is accepted: overnight retry {key} --model NAME"
+            )
+        }
+        EndReason::RepositoryUnusable | EndReason::AgentMissing => {
             format!("look at this machine: overnight doctor; then: overnight retry {key}")
         }
         EndReason::NoChecks => {
@@ -52,10 +59,10 @@ pub fn after_end(reason: EndReason, key: &str) -> String {
         EndReason::VerificationFailed | EndReason::ChecksCouldNotRun => {
             format!("see why: overnight logs {key} --checks; see the change: overnight diff {key}")
         }
-        EndReason::AgentFailed
-        | EndReason::AgentTimedOut
-        | EndReason::AgentRefused
-        | EndReason::NeedsInput => {
+        EndReason::NeedsInput => {
+            format!("see how it came to ask: overnight logs {key}; answer: overnight continue {key} -m \"…\"")
+        }
+        EndReason::AgentFailed | EndReason::AgentTimedOut | EndReason::AgentRefused => {
             format!("see why: overnight logs {key}; try again: overnight retry {key}")
         }
         EndReason::NoChanges => format!("see what it said: overnight logs {key}"),
@@ -63,6 +70,7 @@ pub fn after_end(reason: EndReason, key: &str) -> String {
         EndReason::BudgetTokens => again_with(key, "--max-tokens"),
         EndReason::BudgetTurns => again_with(key, "--max-turns"),
         EndReason::BudgetTime => again_with(key, "--max-time"),
+        EndReason::BudgetSessions => again_with(key, "--max-sessions"),
         EndReason::BranchConflict => {
             format!("see the change: overnight diff {key}; try again: overnight retry {key}")
         }
@@ -90,6 +98,8 @@ pub fn park(reason: ParkReason) -> &'static str {
         ParkReason::ForgeLogin => "the forge refused the login",
         ParkReason::Unavailable => "something needed is out of reach",
         ParkReason::DiskFull => "the disk is full",
+        ParkReason::DailyBudget => "a budget of the day is used up",
+        ParkReason::Velocity => "its repository uses much and publishes nothing",
         ParkReason::Dependency => "other jobs come first",
         ParkReason::Approval => "somebody has to approve it",
         ParkReason::Answer => "the agent waits for an answer",
@@ -125,13 +135,27 @@ pub fn outcome(outcome: &TurnOutcome) -> Option<String> {
         TurnOutcome::Overloaded { detail } => with("vendor overloaded", detail),
         TurnOutcome::LoginExpired { detail } => with("not logged in", detail),
         TurnOutcome::NeedsInput { detail } => with("asks", detail),
-        TurnOutcome::BudgetStop { limit } => Some(format!("stopped by {}", limit.flag())),
+        TurnOutcome::BudgetStop { limit, breach } => {
+            let breach = breach.as_ref().map(budget::explain);
+            Some(format!("stopped: {}", breach.unwrap_or_else(|| budget::of_vendor(*limit))))
+        }
         TurnOutcome::Refused { detail } => with("refused", detail),
-        TurnOutcome::TimedOut { silent: true } => Some("stopped: no output for too long".to_owned()),
-        TurnOutcome::TimedOut { silent: false } => Some("stopped: it took too long".to_owned()),
+        TurnOutcome::TimedOut { silent: true, idle } => Some(silence(*idle).to_owned()),
+        TurnOutcome::TimedOut { silent: false, .. } => Some("stopped: it took too long".to_owned()),
+        TurnOutcome::Misconfigured { detail } => with("settings refused", detail),
+        TurnOutcome::Looped { detail } => with("went round in circles", detail),
+        TurnOutcome::ContextFull { detail } => with("the conversation is too long", detail),
         TurnOutcome::SessionLost => Some("its session is gone".to_owned()),
         TurnOutcome::Crashed { detail } => with("crashed", detail),
         TurnOutcome::Stopped => Some("stopped".to_owned()),
+    }
+}
+
+fn silence(idle: Option<bool>) -> &'static str {
+    match idle {
+        Some(true) => "stopped: no output and no work for too long (agent.silence)",
+        Some(false) => "stopped: it worked for too long without output (agent.silence_busy)",
+        None => "stopped: no output for too long (agent.silence)",
     }
 }
 
@@ -213,6 +237,7 @@ pub fn notice(notice: &Notice) -> String {
             "the conversation had become long: a fresh one goes on from what the earlier came to".to_owned()
         }
         Notice::AccountChanged(why) => format!("another login goes on: {}", one_line(why, DETAIL)),
+        Notice::BudgetWarning(what) => format!("a budget is nearly used up: {}", one_line(what, DETAIL)),
         Notice::NotVerified => "published without any verification, as asked".to_owned(),
     }
 }
@@ -228,6 +253,7 @@ pub fn usage(usage: &Usage) -> String {
         parts.push(format!("{} tokens", human_tokens(usage.counted_tokens())));
     }
     match usage.cost {
+        Some(cost) if cost.0 > 0 && usage.estimated => parts.push(format!("about {cost}")),
         Some(cost) if cost.0 > 0 => parts.push(cost.to_string()),
         None if usage.counted_tokens() > 0 => parts.push("cost unknown".to_owned()),
         Some(_) | None => {}

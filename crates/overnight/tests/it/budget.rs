@@ -1,5 +1,7 @@
 //! Limits of a job, kept while the agent runs and not only between its attempts.
 
+mod days;
+
 use crate::harness::{Outcome, Place};
 
 /// Longer than any test waits: a limit that is not kept in the middle of a turn is seen by that.

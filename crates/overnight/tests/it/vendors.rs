@@ -2,10 +2,11 @@
 //! says so and passes.
 
 mod acp;
-mod cli;
+pub(crate) mod cli;
 mod codex;
 mod gemini;
 mod listed;
+mod matrix;
 mod opencode;
 mod qwen;
 mod settings;
@@ -111,6 +112,19 @@ fn waits(vendor: Vendor, test: &str, first: Action, code: i32, reason: &str) {
     let _model = cli::model(vendor, &mut place, finish(Scenario::new()));
     place.overnight(&["resume", "repo-1"]).expect_code(0);
     published(&place);
+    place.finish();
+}
+
+/// A model that the vendor does not have is a matter of settings: asked again, it would be refused again.
+fn has_no_such_model(vendor: Vendor, test: &str, words: &str) {
+    let Some(mut place) = place(vendor, test) else { return };
+    let refusal =
+        Action::Http { status: 404, retry_after: None, reset_at: None, message: Some(words.to_owned()) };
+    let model = model(vendor, &mut place, Scenario::new().then(refusal));
+    run(&place, &[]).expect_code(2).expect_said(&["--model"]);
+    let job = place.expect_reason("ended", "config_invalid");
+    assert!(job["detail"].as_str().unwrap().contains(words), "the vendor's words: {job:#}");
+    assert_eq!((place.events_of("turn_announced").len(), model.count()), (1, 1));
     place.finish();
 }
 

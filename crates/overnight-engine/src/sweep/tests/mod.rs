@@ -133,7 +133,7 @@ impl Lab {
     async fn lose(&self, claimed: Claimed, most_losses: u32) -> Job {
         let worker = claimed.job.holder.clone().unwrap().worker;
         let policy = ReclaimPolicy { most_losses, lease: LEASE, seen: None };
-        self.store.jobs_reclaim(&[worker], policy).await.unwrap();
+        Box::pin(self.store.jobs_reclaim(&[worker], policy)).await.unwrap();
         self.store.job(&claimed.job.id).await.unwrap()
     }
 
@@ -188,6 +188,7 @@ fn spec() -> JobSpec {
         choice: Choice::default(),
         follows: None,
         limits: JobLimits::default(),
+        budget: Default::default(),
         author: "A <a@example.org>".to_owned(),
     }
 }

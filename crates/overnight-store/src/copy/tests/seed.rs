@@ -9,6 +9,7 @@ use overnight_core::job::{
     Base, Choice, End, EndReason, Ground, JobEvent, JobLimits, JobSpec, JobState, Label, ParkReason,
     Publication, Queueing, Trail, VerifyRequest,
 };
+use overnight_core::policy::budget::JobBudget;
 use overnight_core::units::{MicroDollars, Timestamp};
 use overnight_core::verdict::{CheckSource, DiffStat};
 
@@ -49,6 +50,7 @@ pub(super) fn states() -> Vec<JobState> {
     let (tip, diff) =
         (CommitId::parse(&"b".repeat(40)).unwrap(), DiffStat { files: 1, insertions: 2, deletions: 3 });
     let report = TurnReport {
+        asked: None,
         outcome: TurnOutcome::Completed,
         session: None,
         usage: Usage::default(),
@@ -98,6 +100,7 @@ fn spec(number: usize) -> JobSpec {
         choice: Choice::default(),
         follows: None,
         limits: JobLimits::default(),
+        budget: JobBudget::default(),
         author: "A <a@example.org>".to_owned(),
     }
 }
@@ -174,6 +177,26 @@ fn events(number: usize) -> [Vec<Value>; 2] {
     ]
 }
 
+fn session(table: &Table, number: usize) -> Vec<Value> {
+    let mut named: Vec<(&str, Value)> = table
+        .into
+        .columns
+        .iter()
+        .filter(|(column, kind)| *kind == "BIGINT" && !matches!(*column, "ended_at" | "cost"))
+        .map(|(column, _)| (*column, Value::from(number as i64)))
+        .collect();
+    named.extend([
+        ("job_id", job_id(number).into()),
+        ("task_id", job_id(number / 2).into()),
+        ("repository_id", "r0".into()),
+        ("backend", "rehearsal".into()),
+        ("model", if number.is_multiple_of(2) { WORDS[1].into() } else { Value::Text(None) }),
+        ("account", "".into()),
+        ("billing", "unknown".into()),
+    ]);
+    row(table, &named)
+}
+
 fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
     let text = |text: &str| Value::from(text);
     let every = |step: usize| (0..jobs).step_by(step);
@@ -225,6 +248,20 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
         "job_dependencies" => {
             every(10).skip(1).map(|n| vec![job_id(n).into(), job_id(n - 1).into(), text("done")]).collect()
         }
+        "spend" => (0..jobs).map(|n| session(table, n)).collect(),
+        "budget_raises" => vec![row(
+            table,
+            &[
+                ("id", text("b-1")),
+                ("scope", text("day")),
+                ("repository_id", text("")),
+                ("cost", i64::MAX.into()),
+                ("made_at", START.into()),
+                ("until", i64::MAX.into()),
+            ],
+        )],
+        "budget_marks" => vec![vec![text("r0"), START.into()]],
+        "budget_warnings" => vec![vec![text(WORDS[1]), START.into()]],
         other => panic!("no rows for {other}"),
     }
 }

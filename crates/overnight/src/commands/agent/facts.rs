@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use overnight_agents::environment::login_variables;
 use overnight_agents::{KnownGood, LoginPlace, Version, capabilities_of, known_good, login_places};
-use overnight_core::agent::{Adapter, Agent, BackendId, Billing, Capabilities};
+use overnight_core::agent::{Adapter, Agent, AgentSettings, BackendId, Billing, Capabilities};
 use overnight_core::text::one_line;
 use overnight_engine::{Host, program};
 use serde::Serialize;
@@ -88,10 +88,16 @@ pub async fn all(app: &App, host: &Host, agents: &[Agent]) -> Vec<AgentFacts> {
 
 /// Looks at one agent.
 pub async fn of(app: &App, host: &Host, agent: &Agent) -> AgentFacts {
-    let billing = app.config().billing(agent);
     let mut settings = agent.settings();
     settings.program = app.config().agent.program(agent.backend).cloned();
-    let program = program::find(&settings, host);
+    of_settings(app, host, &settings).await
+}
+
+/// Looks at the agent that these settings would start.
+pub async fn of_settings(app: &App, host: &Host, settings: &AgentSettings) -> AgentFacts {
+    let agent = Agent::of(settings);
+    let billing = app.config().billing(&agent);
+    let program = program::find(settings, host);
     // What a described program does with a flag that was not described is not known.
     let asked = program.as_ref().filter(|_| agent.adapter.is_none());
     let version = match asked {
@@ -114,7 +120,7 @@ pub async fn of(app: &App, host: &Host, agent: &Agent) -> AgentFacts {
             Some(adapter) => described_login(adapter, billing, variable),
             None => login(agent.backend, billing, variable, host),
         },
-        capabilities: capabilities_of(&settings),
+        capabilities: capabilities_of(settings),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `overnight agent`: which agents are on this machine, and whether they can be used.
 
+pub mod age;
 pub mod facts;
 
 use std::fmt::Write;

@@ -102,6 +102,8 @@ pub(super) const GENERAL_AGENT: &[Setting] = &[
     general!("agent.disallowed_tools", "the backend's choice", DISALLOWED_TOOLS),
     general!("agent.billing", built_in "subscription", BILLING),
     general!("agent.silence", built_in "15m", SILENCE),
+    general!("agent.silence_busy", built_in "2h", SILENCE_BUSY),
+    general!("agent.leave", built_in "30s", LEAVE),
     general!("agent.grace", built_in "10s", GRACE),
     general!("agent.compact_after", built_in "3", COMPACT_AFTER),
     general!("agent.backup_agent", built_in "none", BACKUP_AGENT),
@@ -130,6 +132,8 @@ pub const LAYER_SETTINGS: &[LayerSetting] = &[
     DISALLOWED_TOOLS,
     BILLING,
     SILENCE,
+    SILENCE_BUSY,
+    LEAVE,
     GRACE,
     COMPACT_AFTER,
     BACKUP_AGENT,
@@ -228,9 +232,25 @@ const BILLING: LayerSetting = LayerSetting {
 const SILENCE: LayerSetting = LayerSetting {
     key: name::SILENCE,
     kind: "time",
-    about: "longest time without output before a turn counts as hung",
+    about: "longest time without output and without work before a turn counts as hung",
     set: |layer, input| put(&mut layer.silence, values::span(input.text()?)?),
     get: |layer| layer.silence.map(values::show_span),
+};
+
+const SILENCE_BUSY: LayerSetting = LayerSetting {
+    key: name::SILENCE_BUSY,
+    kind: "time",
+    about: "longest time without output of a turn whose processes work",
+    set: |layer, input| put(&mut layer.silence_busy, values::span(input.text()?)?),
+    get: |layer| layer.silence_busy.map(values::show_span),
+};
+
+const LEAVE: LayerSetting = LayerSetting {
+    key: name::LEAVE,
+    kind: "time",
+    about: "how long an agent that has given its result may take to leave",
+    set: |layer, input| put(&mut layer.leave, values::span(input.text()?)?),
+    get: |layer| layer.leave.map(values::show_span),
 };
 
 const GRACE: LayerSetting = LayerSetting {

@@ -32,6 +32,24 @@ fn a_cost_limit_ends_the_turn_near_it() {
     place.finish();
 }
 
+/// Twelve answers of 75 cents each would be nine dollars.
+#[test]
+fn of_nine_dollars_that_would_be_streamed_five_are_spent() {
+    let Some(mut place) = place("of_nine_dollars_that_would_be_streamed_five_are_spent") else { return };
+    let dear = Usage { output_tokens: 50_000, ..dear() };
+    let mut scenario = Scenario::new();
+    for number in 0..12 {
+        scenario = scenario.shell(&format!("echo step {number} >> steps")).costing(dear);
+    }
+    let model = model(&mut place, scenario.say("done"));
+    run(&place, &["--max-cost", "5.00"]).expect_code(7).expect_said(&["$5.00", "--max-cost"]);
+    let job = place.expect_reason("ended", "budget_cost");
+    let used = job["used"]["cost_microdollars"].as_i64().unwrap();
+    assert!((5_000_000..5_000_000 + 2 * 750_010).contains(&used), "{job:#}");
+    assert!(model.count() <= 9, "{} answers were paid", model.count());
+    place.finish();
+}
+
 #[test]
 fn a_token_limit_ends_the_turn_near_it() {
     let Some(mut place) = place("a_token_limit_ends_the_turn_near_it") else { return };

@@ -77,7 +77,7 @@ fn a_used_up_quota_waits() {
 fn a_subscription_waits_until_its_window_opens_again() {
     let Some(mut place) = place("a_subscription_waits_until_its_window_opens_again") else { return };
     let reset = 1_900_000_000_u64;
-    place.env("OVERNIGHT_QUOTA_LONGEST_WAIT", "9000d");
+    place.env("OVERNIGHT_QUOTA_LONGEST_WAIT", "3000d");
     let quota = Action::Http { status: 429, retry_after: Some(3_600), reset_at: Some(reset), message: None };
     let _model = model(&mut place, finish(Scenario::new().then(quota)));
     place.env("OVERNIGHT_AGENT_BILLING", "subscription").env("CLAUDE_CODE_OAUTH_TOKEN", "dummy-login-7c1d");
@@ -135,6 +135,33 @@ fn trouble_in_the_middle_of_the_work_keeps_the_session_and_the_work() {
     place.finish();
 }
 
+/// The key was good when the turn began.
+#[test]
+fn a_login_that_expires_in_the_middle_of_the_work_keeps_the_session_and_the_work() {
+    let Some(mut place) = place("a_login_that_expires_in_the_middle_of_the_work") else { return };
+    let begun =
+        Scenario::new().shell("echo kept > notes && git add notes && git commit --quiet --message=Notes");
+    let model = model(&mut place, finish(begun.then(status(401))));
+    run(&place, &[]).expect_code(4).expect_said(&["overnight resume"]);
+    place.expect_reason("parked", "agent_login");
+    resumes(&place);
+    assert_eq!(place.show(&place.branches()[0], "notes"), "kept");
+    let turns = sessions(&place);
+    assert_eq!((turns[1].0.as_str(), &turns[1].1), ("resume", &turns[0].1), "{turns:?}");
+    assert_eq!(model.asked().len(), 6);
+    place.finish();
+}
+
+#[test]
+fn a_model_that_the_vendor_does_not_have_ends_the_job() {
+    let Some(mut place) = place("a_model_that_the_vendor_does_not_have_ends_the_job") else { return };
+    let _model = model(&mut place, Scenario::new().then(status(404)));
+    run(&place, &[]).expect_code(2).expect_said(&["claude-sonnet-4-5", "--model"]);
+    place.expect_reason("ended", "config_invalid");
+    assert_eq!(place.events_of("turn_announced").len(), 1);
+    place.finish();
+}
+
 /// The outcome that the events tell of this turn, from 1.
 fn outcome(place: &Place, turn: usize) -> serde_json::Value {
     place.events_of("turn_ended")[turn - 1]["result"].clone()
@@ -147,7 +174,7 @@ fn a_model_that_never_answers_is_given_up() {
     let model = model(&mut place, Scenario::new().then(Action::Hang));
     run(&place, &["--attempts", "1"]).expect_code(6);
     place.expect_reason("ended", "agent_timed_out");
-    assert_eq!(outcome(&place, 1), serde_json::json!({"outcome": "timed_out", "silent": true}));
+    assert_eq!(outcome(&place, 1), serde_json::json!({"outcome": "timed_out", "silent": true, "idle": true}));
     assert_eq!(model.count(), 1);
     place.finish();
 }

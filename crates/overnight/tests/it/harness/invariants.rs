@@ -83,6 +83,13 @@ pub(super) fn no_process_is_left(place: &Place) {
     });
 }
 
+impl Place {
+    /// The processes that work in the test's directory, by number and command line.
+    pub(crate) fn processes(&self) -> Vec<String> {
+        processes_in(self.dir.path())
+    }
+}
+
 fn processes_in(dir: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let mut found = Vec::new();

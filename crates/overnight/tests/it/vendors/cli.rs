@@ -27,7 +27,7 @@ impl Vendor {
         }
     }
 
-    pub(super) fn program(self) -> Result<Program, String> {
+    pub(crate) fn program(self) -> Result<Program, String> {
         match self {
             Self::Codex => tools::codex().map(Program::from),
             Self::Gemini => tools::gemini(),

@@ -3,7 +3,8 @@
 use overnight_testkit::model::{Action, Scenario};
 
 use super::{
-    Vendor, does_its_job, finish, goes_on_after_a_kill, goes_on_in_its_session, model, place, status, waits,
+    Vendor, does_its_job, finish, goes_on_after_a_kill, goes_on_in_its_session, has_no_such_model, model,
+    place, status, waits,
 };
 use crate::harness::model::run;
 
@@ -56,4 +57,10 @@ fn a_limit_of_turns_holds_for_codex() {
     place.expect_reason("ended", "budget_turns");
     assert!((3..=8).contains(&model.count()), "asked {} times", model.count());
     place.finish();
+}
+
+#[test]
+fn a_model_that_codex_does_not_have_ends_the_job() {
+    let words = "The model `gpt-5.5` does not exist or you do not have access to it.";
+    has_no_such_model(VENDOR, "a_model_that_codex_does_not_have_ends_the_job", words);
 }
