@@ -21,7 +21,7 @@ fn tools(backend: BackendId) -> &'static [&'static str] {
         BackendId::Gemini => &["ask_user", "exit_plan_mode"],
         BackendId::Qwen => &["ask_user_question", "exit_plan_mode"],
         BackendId::Opencode => &["question", "plan_exit"],
-        BackendId::Command | BackendId::Rehearsal => &[],
+        BackendId::Acp | BackendId::Adapter | BackendId::Command | BackendId::Rehearsal => &[],
     }
 }
 

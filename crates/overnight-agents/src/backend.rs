@@ -7,16 +7,17 @@ use std::path::PathBuf;
 use overnight_core::agent::{AgentSettings, BackendId, Effort, SessionStart, TurnRequest};
 use overnight_core::command::{CommandSpec, FileGuard, Limits};
 
-use crate::catalogue::capabilities;
+use crate::catalogue::capabilities_of;
 use crate::environment::Environment;
-use crate::{claude, codex, command, gemini, opencode, qwen, rehearsal};
+use crate::{acp, adapter, claude, codex, command, gemini, opencode, qwen, rehearsal};
 
 /// What a plan needs to know about the machine. Gathered by the caller, so that planning stays pure.
 #[derive(Debug, Clone)]
 pub struct HostFacts {
     /// The runner's whole environment; an allow-list is taken from it.
     pub env: Environment,
-    /// The vendor's program, absolute. Not used by `command` (its settings name the program) and `rehearsal`.
+    /// The vendor's program, absolute; that of an adapter, where it is a bare name. Not used by `command` (its settings name
+    /// the program) and `rehearsal`.
     pub program: PathBuf,
     /// Whether the agent will run as root.
     pub root: bool,
@@ -49,6 +50,10 @@ pub enum PlanError {
     CannotResume { backend: BackendId },
     #[error("no command is set for the command backend")]
     NoCommand,
+    #[error("no adapter says how this agent is started")]
+    NoAdapter,
+    #[error("the prompt is an argument of {bytes} bytes, and one argument takes less than 128 KiB")]
+    ArgumentTooLong { bytes: usize },
     #[error("no script is set for the rehearsal backend")]
     NoScript,
 }
@@ -71,6 +76,8 @@ impl PlanError {
             Self::Unsupported { .. } => "remove the setting or choose another backend",
             Self::CannotResume { .. } => "start a fresh session",
             Self::NoCommand => "name the program and its arguments",
+            Self::NoAdapter => "name the agent's command with --acp, or describe it in [agent.adapters.NAME]",
+            Self::ArgumentTooLong { .. } => "set prompt = \"stdin\" or \"file\" in its adapter",
             Self::NoScript => "name the script file",
         }
     }
@@ -83,7 +90,10 @@ fn usable_modes(backend: BackendId) -> &'static str {
         BackendId::Codex => "use workspace-write, danger-full-access or read-only",
         BackendId::Gemini => "use yolo, or auto_edit where the agent needs no shell",
         BackendId::Qwen => "use yolo, or auto-edit where the agent needs no shell",
-        BackendId::Opencode | BackendId::Command | BackendId::Rehearsal => "leave it out",
+        BackendId::Acp => "use allow or read-only",
+        BackendId::Opencode | BackendId::Adapter | BackendId::Command | BackendId::Rehearsal => {
+            "leave it out"
+        }
     }
 }
 
@@ -100,10 +110,12 @@ pub struct GivenFile {
 pub fn given_files(request: &TurnRequest) -> Vec<GivenFile> {
     match request.settings.backend {
         BackendId::Qwen => vec![qwen::settings_file(request)],
+        BackendId::Adapter => adapter::given_file(request).into_iter().collect(),
         BackendId::Claude
         | BackendId::Codex
         | BackendId::Gemini
         | BackendId::Opencode
+        | BackendId::Acp
         | BackendId::Command
         | BackendId::Rehearsal => Vec::new(),
     }
@@ -122,13 +134,15 @@ pub fn check(settings: &AgentSettings, root: bool) -> Result<(), PlanError> {
         BackendId::Gemini => gemini::check(settings),
         BackendId::Qwen => qwen::check(settings),
         BackendId::Opencode => opencode::check(settings),
+        BackendId::Acp => acp::check(settings),
+        BackendId::Adapter => adapter::check(settings),
         BackendId::Command => command::check(settings),
         BackendId::Rehearsal => rehearsal::check(settings),
     }
 }
 
 fn check_supported(settings: &AgentSettings) -> Result<(), PlanError> {
-    let can = capabilities(settings.backend);
+    let can = capabilities_of(settings);
     let asked = [
         ("model", settings.model.is_some(), can.model),
         ("effort", settings.effort.is_some(), can.effort),
@@ -150,7 +164,7 @@ pub fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpec, Plan
     let settings = &request.settings;
     check(settings, host.root)?;
     let backend = settings.backend;
-    if matches!(request.session, SessionStart::Resume(_)) && !capabilities(backend).resume {
+    if matches!(request.session, SessionStart::Resume(_)) && !capabilities_of(settings).resume {
         return Err(PlanError::CannotResume { backend });
     }
     match backend {
@@ -159,6 +173,8 @@ pub fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpec, Plan
         BackendId::Gemini => gemini::plan(request, host),
         BackendId::Qwen => qwen::plan(request, host),
         BackendId::Opencode => opencode::plan(request, host),
+        BackendId::Acp => acp::plan(request, host),
+        BackendId::Adapter => adapter::plan(request, host),
         BackendId::Command => command::plan(request, host),
         BackendId::Rehearsal => rehearsal::plan(request, host),
     }

@@ -7,7 +7,9 @@ use std::fmt;
 use overnight_core::agent::{AgentSettings, BackendId, Capabilities, Effort};
 use overnight_core::price::price_of;
 
-/// What a backend can do.
+use crate::adapter;
+
+/// What a backend can do. For those that take an adapter, what holds with any: [`capabilities_of`] says the rest.
 #[must_use]
 pub fn capabilities(backend: BackendId) -> Capabilities {
     let none = Capabilities {
@@ -55,12 +57,26 @@ pub fn capabilities(backend: BackendId) -> Capabilities {
         BackendId::Opencode => {
             Capabilities { resume: true, tokens: true, turns: true, cost: true, model: true, ..none }
         }
-        BackendId::Command => none,
+        // Agents tell their usage each in its own way, most of them at the end only.
+        BackendId::Acp => Capabilities { resume: true, turns: true, permission_mode: true, ..none },
+        BackendId::Adapter | BackendId::Command => none,
         BackendId::Rehearsal => Capabilities { resume: true, tokens: true, turns: true, cost: true, ..none },
     }
 }
 
-/// The levels of effort that a backend has, lowest first.
+/// What an agent with these settings can do: a described one by its description. Tokens that are told while the agent runs are
+/// as good as money where the model's price is known.
+#[must_use]
+pub fn capabilities_of(settings: &AgentSettings) -> Capabilities {
+    let base = capabilities(settings.backend);
+    let can = match settings.adapter.as_deref() {
+        Some(adapter) if adapter.backend() == settings.backend => adapter::capabilities(adapter, base),
+        Some(_) | None => base,
+    };
+    Capabilities { cost: can.cost || (can.tokens && is_priced(settings)), ..can }
+}
+
+/// The levels of effort that a backend has, lowest first. For those that take an adapter: [`efforts_of`] says.
 #[must_use]
 pub fn efforts(backend: BackendId) -> &'static [Effort] {
     match backend {
@@ -69,16 +85,21 @@ pub fn efforts(backend: BackendId) -> &'static [Effort] {
         BackendId::Gemini
         | BackendId::Qwen
         | BackendId::Opencode
+        | BackendId::Acp
+        | BackendId::Adapter
         | BackendId::Command
         | BackendId::Rehearsal => &[],
     }
 }
 
-/// The same with these settings: tokens that are told while the agent runs are as good as money where the model's price is known.
+/// The levels of effort of an agent with these settings, lowest first. A described program that takes one at all is given
+/// whichever was chosen: what it makes of it only it knows.
 #[must_use]
-pub fn capabilities_of(settings: &AgentSettings) -> Capabilities {
-    let can = capabilities(settings.backend);
-    Capabilities { cost: can.cost || (can.tokens && is_priced(settings)), ..can }
+pub fn efforts_of(settings: &AgentSettings) -> &'static [Effort] {
+    match settings.adapter {
+        Some(_) if capabilities_of(settings).effort => &Effort::ALL,
+        Some(_) | None => efforts(settings.backend),
+    }
 }
 
 /// The same at the end of a turn, when every vendor tells what was used.
@@ -100,13 +121,16 @@ pub fn keeps_cost_itself(backend: BackendId) -> bool {
         | BackendId::Gemini
         | BackendId::Qwen
         | BackendId::Opencode
+        | BackendId::Acp
+        | BackendId::Adapter
         | BackendId::Command
         | BackendId::Rehearsal => false,
     }
 }
 
+/// What the tokens of another program are, and of which model, nobody has tried: no list price is put on them.
 fn is_priced(settings: &AgentSettings) -> bool {
-    settings.model.as_deref().is_some_and(|model| price_of(model).is_some())
+    settings.backend.is_vendor() && settings.model.as_deref().is_some_and(|model| price_of(model).is_some())
 }
 
 /// How to log in, as one sentence for people. Empty when a backend knows no login.
@@ -124,7 +148,7 @@ pub fn login_hint(backend: BackendId) -> &'static str {
         BackendId::Opencode => {
             "run `opencode auth login`; with key billing set the provider's key, as OPENAI_API_KEY"
         }
-        BackendId::Command | BackendId::Rehearsal => "",
+        BackendId::Acp | BackendId::Adapter | BackendId::Command | BackendId::Rehearsal => "",
     }
 }
 
@@ -137,6 +161,8 @@ pub fn how_to_install(backend: BackendId) -> &'static str {
         BackendId::Gemini => "install it: npm install -g @google/gemini-cli",
         BackendId::Qwen => "install it: npm install -g @qwen-code/qwen-code",
         BackendId::Opencode => "install it: npm install -g opencode-ai",
+        BackendId::Acp => "name an agent's command: --acp 'program argument …'",
+        BackendId::Adapter => "describe it in [agent.adapters.NAME] of the configuration",
         BackendId::Command => "name a program: --command 'program argument …'",
         BackendId::Rehearsal => "it is built in",
     }
@@ -151,7 +177,7 @@ pub fn usual_programs(backend: BackendId) -> &'static [&'static str] {
         BackendId::Gemini => &["gemini"],
         BackendId::Qwen => &["qwen"],
         BackendId::Opencode => &["opencode"],
-        BackendId::Command | BackendId::Rehearsal => &[],
+        BackendId::Acp | BackendId::Adapter | BackendId::Command | BackendId::Rehearsal => &[],
     }
 }
 
@@ -176,7 +202,7 @@ pub fn login_places(backend: BackendId) -> Option<LoginPlace> {
         BackendId::Gemini => ("GEMINI_CLI_HOME", ".gemini/oauth_creds.json", ".gemini/oauth_creds.json"),
         BackendId::Qwen => ("QWEN_HOME", "oauth_creds.json", ".qwen/oauth_creds.json"),
         BackendId::Opencode => ("XDG_DATA_HOME", "opencode/auth.json", ".local/share/opencode/auth.json"),
-        BackendId::Command | BackendId::Rehearsal => return None,
+        BackendId::Acp | BackendId::Adapter | BackendId::Command | BackendId::Rehearsal => return None,
     };
     Some(LoginPlace { variable, within, at_home })
 }
@@ -243,7 +269,7 @@ pub fn known_good(backend: BackendId) -> Option<KnownGood> {
         BackendId::Gemini => Some(KnownGood::only(Version(0, 61, 0))),
         BackendId::Qwen => Some(KnownGood::only(Version(0, 24, 4))),
         BackendId::Opencode => Some(KnownGood::only(Version(1, 18, 33))),
-        BackendId::Command | BackendId::Rehearsal => None,
+        BackendId::Acp | BackendId::Adapter | BackendId::Command | BackendId::Rehearsal => None,
     }
 }
 

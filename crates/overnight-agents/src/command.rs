@@ -99,6 +99,10 @@ impl CommandDriver {
         }
     }
 
+    pub(crate) fn explain(&self, exit: Exit) -> String {
+        self.errors.explain(exit)
+    }
+
     pub(crate) fn conclude(self, exit: Exit, stop: Option<StopReason>) -> TurnReport {
         let usage = Usage::default();
         let outcome = ending::stopped(stop, None, &usage, &self.remaining)

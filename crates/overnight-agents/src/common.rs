@@ -27,9 +27,14 @@ pub(crate) fn command(
     let mut spec = CommandSpec::new(&host.program, &request.workspace).args(args);
     spec.env = vendor_environment(settings.backend, &host.env, &request.tmp, settings.billing);
     spec.stdin = Stdin::Bytes(prompt.into_bytes());
-    spec.limits = Limits { line_bytes: LINE_BYTES, log_bytes: LOG_BYTES, ..turn_limits(request) };
+    spec.limits = bounded(request);
     spec.isolation = Isolation::Contained(host.guard.clone());
     spec
+}
+
+/// The bounds of a program that tells its turn line by line.
+pub(crate) fn bounded(request: &TurnRequest) -> Limits {
+    Limits { line_bytes: LINE_BYTES, log_bytes: LOG_BYTES, ..turn_limits(request) }
 }
 
 /// A value that begins with `-` would be read as a flag.

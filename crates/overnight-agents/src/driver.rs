@@ -6,6 +6,8 @@ use overnight_core::agent::{AgentEvent, BackendId, TurnReport, TurnRequest, Usag
 use overnight_core::command::{Exit, ExitReport, StopReason, Stream};
 use overnight_core::id::SessionId;
 
+use crate::acp::AcpDriver;
+use crate::adapter::AdapterDriver;
 use crate::claude::ClaudeDriver;
 use crate::codex::CodexDriver;
 use crate::command::CommandDriver;
@@ -43,6 +45,8 @@ enum Kind {
     Gemini(Box<GeminiDriver>),
     Qwen(Box<QwenDriver>),
     Opencode(Box<OpencodeDriver>),
+    Acp(Box<AcpDriver>),
+    Adapter(Box<AdapterDriver>),
     Command(CommandDriver),
     Rehearsal(RehearsalDriver),
 }
@@ -53,7 +57,7 @@ impl Kind {
     fn priced_as<'a>(&self, model: Option<&'a str>) -> Option<&'a str> {
         match self {
             Self::Codex(_) | Self::Gemini(_) | Self::Qwen(_) | Self::Opencode(_) => model,
-            Self::Claude(_) | Self::Command(_) | Self::Rehearsal(_) => None,
+            Self::Claude(_) | Self::Acp(_) | Self::Adapter(_) | Self::Command(_) | Self::Rehearsal(_) => None,
         }
     }
 }
@@ -67,6 +71,8 @@ pub fn driver(request: &TurnRequest) -> Driver {
         BackendId::Gemini => Kind::Gemini(Box::new(GeminiDriver::new(request))),
         BackendId::Qwen => Kind::Qwen(Box::new(QwenDriver::new(request))),
         BackendId::Opencode => Kind::Opencode(Box::new(OpencodeDriver::new(request))),
+        BackendId::Acp => Kind::Acp(Box::new(AcpDriver::new(request))),
+        BackendId::Adapter => Kind::Adapter(Box::new(AdapterDriver::new(request))),
         BackendId::Command => Kind::Command(CommandDriver::new(request)),
         BackendId::Rehearsal => Kind::Rehearsal(RehearsalDriver::new(request)),
     };
@@ -82,6 +88,8 @@ impl Driver {
             Kind::Gemini(driver) => driver.on_line(stream, line),
             Kind::Qwen(driver) => driver.on_line(stream, line),
             Kind::Opencode(driver) => driver.on_line(stream, line),
+            Kind::Acp(driver) => driver.on_line(stream, line),
+            Kind::Adapter(driver) => driver.on_line(stream, line),
             Kind::Command(driver) => driver.on_line(stream, line),
             Kind::Rehearsal(driver) => driver.on_line(stream, line),
         };
@@ -125,6 +133,8 @@ impl Driver {
             Kind::Gemini(driver) => driver.conclude(exit, stop),
             Kind::Qwen(driver) => driver.conclude(exit, stop),
             Kind::Opencode(driver) => driver.conclude(exit, stop),
+            Kind::Acp(driver) => driver.conclude(exit, stop),
+            Kind::Adapter(driver) => driver.conclude(exit, stop),
             Kind::Command(driver) => driver.conclude(exit, stop),
             Kind::Rehearsal(driver) => driver.conclude(exit, stop),
         };
@@ -139,7 +149,8 @@ impl Driver {
             Kind::Gemini(driver) => driver.is_over(),
             Kind::Qwen(driver) => driver.is_over(),
             Kind::Opencode(driver) => driver.is_over(exit),
-            Kind::Command(_) => matches!(exit, Exit::Code(_)),
+            Kind::Acp(driver) => driver.is_over(),
+            Kind::Adapter(_) | Kind::Command(_) => matches!(exit, Exit::Code(_)),
             Kind::Rehearsal(driver) => driver.is_over(),
         }
     }

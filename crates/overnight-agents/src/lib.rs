@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod acp;
+mod adapter;
 mod asking;
 mod backend;
 mod catalogue;
@@ -33,7 +35,7 @@ mod turn;
 
 pub use backend::{GivenFile, HostFacts, PlanError, check, given_files, plan};
 pub use catalogue::{
-    KnownGood, LoginPlace, Version, capabilities, capabilities_at_end, capabilities_of, efforts,
+    KnownGood, LoginPlace, Version, capabilities, capabilities_at_end, capabilities_of, efforts, efforts_of,
     how_to_install, keeps_cost_itself, known_good, login_hint, login_places, usual_programs,
 };
 pub use driver::{Driver, DriverOutput, Salvage, driver, replay, salvage};

@@ -23,7 +23,7 @@ pub fn login_expiry(backend: BackendId, file: &[u8]) -> Option<Timestamp> {
             let logins = login.as_object()?.values();
             logins.filter_map(|login| millis(login.get("expires")?)).min()
         }
-        BackendId::Command | BackendId::Rehearsal => None,
+        BackendId::Acp | BackendId::Adapter | BackendId::Command | BackendId::Rehearsal => None,
     }
 }
 
@@ -36,7 +36,7 @@ pub fn key_variable(backend: BackendId) -> Option<&'static str> {
         BackendId::Gemini => Some("GEMINI_API_KEY"),
         BackendId::Qwen => Some("OPENAI_API_KEY"),
         BackendId::Opencode => Some("OPENCODE_API_KEY"),
-        BackendId::Command | BackendId::Rehearsal => None,
+        BackendId::Acp | BackendId::Adapter | BackendId::Command | BackendId::Rehearsal => None,
     }
 }
 
@@ -49,7 +49,8 @@ pub fn session_travels(backend: BackendId) -> bool {
         // Gemini and Qwen refuse it, and opencode never ends.
         BackendId::Gemini | BackendId::Qwen | BackendId::Opencode => false,
         BackendId::Rehearsal => true,
-        BackendId::Command => false,
+        // Each agent has ways of its own, which nobody has tried.
+        BackendId::Acp | BackendId::Adapter | BackendId::Command => false,
     }
 }
 

@@ -218,7 +218,12 @@ mod tests {
             ended(TurnOutcome::TimedOut { silent: true, idle: None }),
             collected(0),
         ]);
-        let over = JobEvent::TakenOver { backend: BackendId::Codex, model: None, why: "twice".to_owned() };
+        let over = JobEvent::TakenOver {
+            backend: BackendId::Codex,
+            adapter: None,
+            model: None,
+            why: "twice".to_owned(),
+        };
         events.push(over);
         events.extend(failed_attempt(3));
         let trail = Trail { final_text: Some("I am done.\n# Task\nNo!".to_owned()), ..Trail::default() };

@@ -13,6 +13,10 @@ use crate::host::Host;
 pub fn find(settings: &AgentSettings, host: &Host) -> Option<PathBuf> {
     match settings.backend {
         BackendId::Command | BackendId::Rehearsal => Some(host.self_exe.clone()),
+        BackendId::Acp | BackendId::Adapter => match settings.adapter.as_deref() {
+            Some(adapter) => described(Path::new(adapter.argv.program()), host),
+            None => Some(host.self_exe.clone()),
+        },
         BackendId::Claude | BackendId::Codex | BackendId::Gemini | BackendId::Qwen | BackendId::Opencode => {
             match &settings.program {
                 Some(named) if named.is_absolute() => executable(named).then(|| named.clone()),
@@ -20,6 +24,15 @@ pub fn find(settings: &AgentSettings, host: &Host) -> Option<PathBuf> {
                 None => usual(settings.backend, host),
             }
         }
+    }
+}
+
+/// A relative path is one of the workspace, which is not there yet.
+fn described(program: &Path, host: &Host) -> Option<PathBuf> {
+    match program {
+        path if path.is_absolute() => executable(path).then(|| path.to_owned()),
+        path if path.components().count() > 1 => Some(path.to_owned()),
+        path => in_path(path.as_os_str(), host),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use overnight_core::command::{CommandSpec, Exit, ExitReport, Limits, ProcessIdentity, StopReason, Stream};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
@@ -133,7 +134,7 @@ impl<H: LineHandler> Sink for LineSink<'_, H> {
 }
 
 impl Reply {
-    fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         self.stdin.extend(other.stdin);
         self.close_stdin |= other.close_stdin;
         self.stop |= other.stop;
@@ -155,6 +156,8 @@ pub(crate) struct Run {
     feed: Feed,
     watch: Watch,
     news: News,
+    /// What is to be said at a time of its own; `None`: nothing, or nothing more.
+    asides: Option<UnboundedReceiver<Reply>>,
     started: Instant,
 }
 
@@ -178,6 +181,7 @@ enum Happened {
     Output(Stream, usize),
     Report(Option<ReportMessage>),
     Fed,
+    Aside(Option<Reply>),
     Asked,
     Time,
 }
@@ -196,8 +200,14 @@ impl Run {
             feed: Feed::new(started.stdin, &spec.stdin),
             watch: Watch::new(limits, started.at),
             news: News::default(),
+            asides: None,
             started: started.at,
         }
+    }
+
+    pub(crate) fn with_asides(mut self, asides: UnboundedReceiver<Reply>) -> Self {
+        self.asides = Some(asides);
+        self
     }
 
     pub(crate) async fn carry_out(mut self, sink: &mut impl Sink, stop: &CancellationToken) -> ExitReport {
@@ -223,6 +233,8 @@ impl Run {
                 }
                 Happened::Report(message) => self.note(message, now),
                 Happened::Fed => {}
+                Happened::Aside(Some(reply)) => self.answer(&reply, now),
+                Happened::Aside(None) => self.asides = None,
                 Happened::Asked => {
                     asked = true;
                     let order = self.watch.stop(StopReason::Asked, now);
@@ -250,6 +262,7 @@ impl Run {
             count = read(stderr, err) => Happened::Output(Stream::Stderr, count),
             message = read_report(report) => Happened::Report(message),
             () = self.feed.pump() => Happened::Fed,
+            reply = aside(&mut self.asides) => Happened::Aside(reply),
             () = stop.cancelled(), if !asked => Happened::Asked,
             () = wait_until(timer) => Happened::Time,
         }
@@ -352,6 +365,13 @@ impl Pipes {
 async fn read(pipe: &mut Option<Receiver>, buffer: &mut [u8]) -> usize {
     match pipe {
         Some(pipe) => pipe.read(buffer).await.unwrap_or(0),
+        None => future::pending().await,
+    }
+}
+
+async fn aside(asides: &mut Option<UnboundedReceiver<Reply>>) -> Option<Reply> {
+    match asides {
+        Some(asides) => asides.recv().await,
         None => future::pending().await,
     }
 }

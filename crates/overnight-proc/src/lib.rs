@@ -52,6 +52,7 @@
 
 mod child;
 mod clock;
+mod converse;
 mod cpu;
 mod drive;
 mod error;
@@ -71,6 +72,7 @@ mod spawn;
 mod watch;
 
 pub use clock::{boot_clock, monotonic_clock};
+pub use converse::converse;
 pub use drive::{Line, LineHandler, Reply, Running};
 pub use error::SpawnError;
 pub use files::raise_file_limit;

@@ -5,6 +5,7 @@
 )]
 
 mod basics;
+mod converse;
 mod crash;
 mod guard;
 mod limits;

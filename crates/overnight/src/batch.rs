@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
-use overnight_core::agent::{BackendId, Effort};
+use overnight_core::agent::Effort;
 use overnight_core::choose::Say;
 use overnight_core::job::{Label, Priority};
 use overnight_core::text::{for_terminal, nearest, one_line};
@@ -14,10 +14,12 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::agents;
 use crate::app::App;
 use crate::cli::queue_args::QueueArgs;
 use crate::cli::run_args::{AgentArgs, VerifyArgs, WishArgs};
 use crate::cli::values;
+use crate::config::AgentConfig;
 use crate::error::{AppError, Place};
 use crate::moment::Moment;
 use crate::{order, wish};
@@ -76,7 +78,7 @@ pub struct Order {
     #[serde(default, deserialize_with = "thinking_budget")]
     thinking_budget: Option<u64>,
     #[serde(default, deserialize_with = "backup")]
-    backup_agent: Option<Say<BackendId>>,
+    backup_agent: Option<Say<String>>,
     #[serde(default)]
     backup_model: Option<String>,
     #[serde(default)]
@@ -130,17 +132,17 @@ impl Batch {
             return Err(AppError::usage(format!("the batch in {name} is longer than {most} MiB"))
                 .help("add it in several parts"));
         }
-        Self::read(name, text)
+        Self::read(name, text, &app.config().agent)
     }
 
-    fn read(name: String, text: String) -> Result<Self, AppError> {
+    fn read(name: String, text: String, config: &AgentConfig) -> Result<Self, AppError> {
         let mut batch = Self { name, text, entries: Vec::new() };
         let mut entries = Vec::new();
         let mut known = Known::default();
         for (number, line) in (1..).zip(batch.text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
             let order = serde_json::from_str(line).map_err(|error| batch.malformed(number, &error))?;
             let entry = Entry { line: number, order };
-            batch.check(&entry, &mut known)?;
+            batch.check(&entry, config, &mut known)?;
             entries.push(entry);
         }
         if entries.is_empty() {
@@ -152,12 +154,18 @@ impl Batch {
     }
 
     /// What the order says apart from its form.
-    fn check(&self, entry: &Entry, known: &mut Known) -> Result<(), AppError> {
+    fn check(&self, entry: &Entry, config: &AgentConfig, known: &mut Known) -> Result<(), AppError> {
         let Entry { line, order } = entry;
         let verify = VerifyArgs { verify: order.verify.clone(), ..VerifyArgs::default() };
         if order.effort.is_some() && order.thinking_budget.is_some() {
             let why = "it says \"effort\" and \"thinking_budget\", which are two words for the same";
             return Err(self.at_text(*line, "thinking_budget", why).help("keep one of the two"));
+        }
+        if let Some(Say::To(name)) = &order.backup_agent
+            && agents::find(name, config).is_none()
+        {
+            let why = agents::unknown_backup(name, config);
+            return Err(self.at_text(*line, name, &why).help("name the agent as --backup-agent does"));
         }
         let sound = order::check_prompt(&order.prompt).and_then(|()| order::check_verify(&verify));
         sound.map_err(|error| {
@@ -265,10 +273,12 @@ impl Order {
         if self.effort.is_some() || self.thinking_budget.is_some() {
             (agent.effort, agent.thinking_budget) = (self.effort, self.thinking_budget);
         }
+        if self.backup_agent.is_some() {
+            agent.backup_agent.clone_from(&self.backup_agent);
+        }
         if self.backup_model.is_some() {
             agent.backup_model.clone_from(&self.backup_model);
         }
-        agent.backup_agent = self.backup_agent.or(agent.backup_agent);
         agent.backup_effort = self.backup_effort.or(agent.backup_effort);
         agent.backup_patience = self.backup_patience.or(agent.backup_patience);
     }
@@ -327,7 +337,7 @@ fn thinking_budget<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D:
     written(from, values::thinking_budget)
 }
 
-fn backup<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Say<BackendId>>, D::Error> {
+fn backup<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Say<String>>, D::Error> {
     written(from, values::backup)
 }
 

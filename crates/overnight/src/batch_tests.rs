@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::*;
 
 fn read(text: &str) -> Result<Batch, AppError> {
-    Batch::read("jobs.jsonl".to_owned(), text.to_owned())
+    Batch::read("jobs.jsonl".to_owned(), text.to_owned(), &AgentConfig::default())
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_line_says_how_its_agent_works_and_who_takes_over() {
         r#"{"prompt": "One", "thinking_budget": "12k", "backup_agent": "none", "backup_patience": "1h"}"#;
     let mut common = WishArgs::default();
     common.order.agent.effort = Some(Effort::Low);
-    common.order.agent.backup_agent = Some(Say::To(BackendId::Codex));
+    common.order.agent.backup_agent = Some(Say::To("codex".into()));
     common.order.agent.backup_model = Some("m".into());
     let agent = read(text).unwrap().entries[0].order.wish(&common).order.agent;
     assert_eq!((agent.effort, agent.thinking_budget), (None, Some(12_000)));

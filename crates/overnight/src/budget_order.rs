@@ -50,7 +50,7 @@ pub fn check(spec: &JobSpec, budgets: &Budgets) -> Result<(), AppError> {
     if not_kept.is_empty() {
         return Ok(());
     }
-    Err(AppError::usage(budget::cannot_be_kept(spec.agent.backend, &not_kept))
+    Err(AppError::usage(budget::cannot_be_kept(spec.agent.name(), &not_kept))
         .help("a configured limit is lifted with none, as in OVERNIGHT_BUDGET_DAY_COST=none"))
 }
 

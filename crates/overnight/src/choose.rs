@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use overnight_agents::{capabilities, efforts};
-use overnight_core::agent::BackendId;
+use overnight_agents::{capabilities_of, efforts_of};
+use overnight_core::agent::{Agent, BackendId};
 use overnight_core::choose::{Known, Layer, Layers, Resolved, Sources, resolve};
 use overnight_core::job::{Configured, Job, JobKind, JobSpec, Origin};
 use overnight_engine::{Configure, Host, program};
@@ -18,7 +18,7 @@ pub struct Advice {
     layers: Layers,
     agents: AgentConfig,
     /// The first vendor's program that is installed.
-    pub usual: Option<BackendId>,
+    pub usual: Option<Agent>,
 }
 
 impl Advice {
@@ -30,7 +30,7 @@ impl Advice {
         Self {
             layers: config.layers.clone(),
             agents: config.agent.clone(),
-            usual: BackendId::VENDORS.into_iter().find(there),
+            usual: BackendId::VENDORS.into_iter().find(there).map(Agent::from),
         }
     }
 
@@ -38,16 +38,20 @@ impl Advice {
     #[must_use]
     pub fn sources<'a>(&'a self, task: &'a Layer, job: &'a Layer, about: About<'a>) -> Sources<'a> {
         let About { repository, kind } = about;
-        Sources { task, job, repository, kind, layers: &self.layers, usual: self.usual, ordered: None }
+        let usual = self.usual.as_ref();
+        Sources { task, job, repository, kind, layers: &self.layers, usual, ordered: None }
     }
 
     /// The settings of a job whose first agent is this one.
     #[must_use]
-    pub fn resolve(&self, sources: &Sources<'_>, agent: (BackendId, Origin)) -> Resolved {
-        resolve(sources, agent, &|backend| Known {
-            can: capabilities(backend),
-            efforts: efforts(backend),
-            program: self.agents.program(backend).cloned(),
+    pub fn resolve(&self, sources: &Sources<'_>, agent: &(Agent, Origin)) -> Resolved {
+        resolve(sources, agent, &|agent| {
+            let settings = agent.settings();
+            Known {
+                can: capabilities_of(&settings),
+                efforts: efforts_of(&settings),
+                program: self.agents.program(agent.backend).cloned(),
+            }
         })
     }
 
@@ -67,7 +71,7 @@ impl Advice {
         let asked = Layer::of_job(spec, |origin| origin == Origin::Job);
         let about = About { repository: &job.repository_name, kind: spec.choice.kind };
         let sources = Sources { ordered: Some(spec), ..self.sources(&task, &asked, about) };
-        let resolved = self.resolve(&sources, sources.agent()?);
+        let resolved = self.resolve(&sources, &sources.agent()?);
         (!same_values(&resolved.settings, spec)).then_some(resolved)
     }
 }

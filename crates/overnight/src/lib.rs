@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+mod acp;
+pub mod agents;
 pub mod app;
 pub mod ask;
 pub mod batch;
@@ -59,6 +61,9 @@ pub fn main(args: impl Iterator<Item = OsString>, env: Environment) -> Status {
             Ok(args) => block_on(plain, async { rehearse::perform(&args, &env).await }),
             Err(error) => usage(&error, plain),
         };
+    }
+    if args.get(1).is_some_and(|word| word == overnight_agents::acp::SUBCOMMAND) {
+        return block_on(plain, async { acp::perform(&env).await });
     }
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,

@@ -3,16 +3,17 @@
 use std::path::Path;
 use std::time::Duration;
 
-use overnight_core::agent::{AgentSettings, BackendId, Effort};
+use overnight_core::agent::{Agent, AgentSettings, BackendId, Effort};
 use overnight_core::choose::{BackupLayer, Layer, LimitLayer, Say, Thinking};
 use overnight_core::job::{Configured, JobSpec, Origin, Publication, VerifyRequest};
 use overnight_core::policy::budget;
 use overnight_core::text::one_line;
 use overnight_engine::repo_file;
 
+use crate::agents;
 use crate::cli::run_args::{AgentArgs, OrderArgs, VerifyArgs};
 use crate::cli::words;
-use crate::config::Config;
+use crate::config::{AgentConfig, Config};
 use crate::error::AppError;
 
 /// Characters of a title: a line in a list, a pull request's heading.
@@ -57,37 +58,40 @@ pub fn check_prompt(prompt: &str) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Which backend the arguments name, if any. A command or a script names its backend.
+/// Which agent the arguments name, if any. A command or a script names its backend.
 ///
 /// # Errors
-/// When they contradict each other.
-pub fn named_backend(args: &AgentArgs) -> Result<Option<BackendId>, AppError> {
-    let implied = match (&args.command, &args.script) {
-        (Some(_), _) => Some((BackendId::Command, "--command")),
-        (None, Some(_)) => Some((BackendId::Rehearsal, "--script")),
-        (None, None) => None,
+/// When they contradict each other, or name none that there is.
+pub fn named_agent(args: &AgentArgs, agents: &AgentConfig) -> Result<Option<Agent>, AppError> {
+    let implied = match (&args.command, &args.script, &args.acp) {
+        (Some(_), _, _) => Some((Agent::from(BackendId::Command), "--command")),
+        (None, Some(_), _) => Some((Agent::from(BackendId::Rehearsal), "--script")),
+        (None, None, Some(command)) => Some((agents::of_command(command)?, "--acp")),
+        (None, None, None) => None,
     };
-    match (args.agent, implied) {
-        (Some(named), Some((implied, flag))) if named != implied => {
-            let what = format!("{flag} belongs to the {implied} agent, but --agent names {named}");
+    let Some(name) = &args.agent else { return Ok(implied.map(|(agent, _)| agent)) };
+    let named = agents::named(name, agents)?;
+    match implied {
+        Some((implied, flag)) if named != implied.backend.into() => {
+            let implied = implied.backend;
+            let what = format!("{flag} belongs to the {implied} agent, but --agent names {name}");
             Err(AppError::usage(what).help(format!("leave one of the two out: {flag} or --agent")))
         }
-        (Some(named), _) => Ok(Some(named)),
-        (None, Some((implied, _))) => Ok(Some(implied)),
-        (None, None) => Ok(None),
+        Some((implied, _)) => Ok(Some(implied)),
+        None => Ok(Some(named)),
     }
 }
 
 /// What the arguments ask for, as the layer of the job.
 ///
 /// # Errors
-/// As [`named_backend`].
-pub fn asked(args: &OrderArgs) -> Result<Layer, AppError> {
+/// As [`named_agent`], and when there is no agent of the backup's name.
+pub fn asked(args: &OrderArgs, agents: &AgentConfig) -> Result<Layer, AppError> {
     let OrderArgs { agent, verify: _, limits, budget: _ } = args;
     let level = |effort: Option<Effort>| effort.map(Thinking::Level);
     let tools = |tools: &Vec<String>| Some(tools.clone()).filter(|tools| !tools.is_empty());
     Ok(Layer {
-        agent: named_backend(agent)?,
+        agent: named_agent(agent, agents)?,
         model: agent.model.clone(),
         thinking: level(agent.effort).or(agent.thinking_budget.map(Thinking::Budget)),
         permission_mode: agent.permission_mode.clone(),
@@ -107,7 +111,11 @@ pub fn asked(args: &OrderArgs) -> Result<Layer, AppError> {
             time_ms: limits.max_time.map(whole_millis).map(Say::To),
         },
         backup: BackupLayer {
-            agent: agent.backup_agent,
+            agent: match &agent.backup_agent {
+                Some(Say::To(name)) => Some(Say::To(agents::named(name, agents)?)),
+                Some(Say::Off) => Some(Say::Off),
+                None => None,
+            },
             model: agent.backup_model.clone(),
             thinking: level(agent.backup_effort),
             patience: agent.backup_patience,
@@ -165,11 +173,16 @@ fn complete(settings: &AgentSettings) -> Result<(), AppError> {
             Err(AppError::usage("the rehearsal agent needs a script")
                 .help("--script FILE; overnight demo shows one at work"))
         }
+        BackendId::Acp if settings.adapter.is_none() => {
+            Err(AppError::usage("the acp agent needs a command").help("--acp 'program argument …'"))
+        }
         BackendId::Claude
         | BackendId::Codex
         | BackendId::Gemini
         | BackendId::Qwen
         | BackendId::Opencode
+        | BackendId::Acp
+        | BackendId::Adapter
         | BackendId::Command
         | BackendId::Rehearsal => Ok(()),
     }
@@ -204,10 +217,10 @@ pub fn check_verify(args: &VerifyArgs) -> Result<(), AppError> {
 ///
 /// # Errors
 /// As [`asked`].
-pub fn asked_again(spec: &JobSpec, args: &OrderArgs) -> Result<Layer, AppError> {
-    let new = asked(args)?;
+pub fn asked_again(spec: &JobSpec, args: &OrderArgs, agents: &AgentConfig) -> Result<Layer, AppError> {
+    let new = asked(args, agents)?;
     let before = Layer::of_job(spec, |origin| origin == Origin::Job);
-    let another = new.agent.is_some_and(|agent| agent != spec.agent.backend);
+    let another = new.agent.as_ref().is_some_and(|agent| !agent.is_of(&spec.agent));
     Ok(new.over(if another { before.without_vendor_words() } else { before }))
 }
 
@@ -250,11 +263,11 @@ pub fn check_enforceable(spec: &JobSpec, root: bool) -> Result<(), AppError> {
     for agent in std::iter::once(&spec.agent).chain(backup) {
         overnight_agents::check(agent, root)
             .map_err(|error| AppError::usage(error.to_string()).help(error.hint()))?;
-        let backend = agent.backend;
+        let name = agent.name();
         let not_kept = budget::unenforceable(&spec.limits, overnight_agents::capabilities_of(agent));
         if !not_kept.is_empty() {
             let flags: Vec<&str> = not_kept.iter().map(|limit| limit.flag()).collect();
-            let what = format!("the {backend} agent gives no way to keep {}", flags.join(" and "));
+            let what = format!("the {name} agent gives no way to keep {}", flags.join(" and "));
             return Err(AppError::usage(what).help(
                 "use --max-time and --attempts with it, or choose another agent; a configured limit is lifted with none, \
                  as in OVERNIGHT_LIMITS_COST=none; overnight config show --kind implement says where it comes from",

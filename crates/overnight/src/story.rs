@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use overnight_core::agent::adapter::AdapterName;
 use overnight_core::agent::{BackendId, Usage};
 use overnight_core::command::Containment;
 use overnight_core::git::{BranchName, CommitId};
@@ -43,6 +44,8 @@ pub struct Story {
 /// Which agent took over, and why.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TakenOver {
+    /// Its name.
+    pub agent: String,
     pub backend: BackendId,
     pub model: Option<String>,
     pub why: String,
@@ -164,9 +167,10 @@ impl Story {
                 attempt.failed = Some(reason.clone());
                 attempt.class.clone_from(class);
             }
-            JobEvent::TakenOver { backend, model, why } => {
+            JobEvent::TakenOver { backend, adapter, model, why } => {
+                let agent = adapter.as_ref().map_or(backend.as_str(), AdapterName::as_str).to_owned();
                 self.taken_over =
-                    Some(TakenOver { backend: *backend, model: model.clone(), why: why.clone() });
+                    Some(TakenOver { agent, backend: *backend, model: model.clone(), why: why.clone() });
             }
             JobEvent::BranchPushed { branch, .. } => self.branch = Some(branch.clone()),
             JobEvent::PullRequestOpened { pull_request, .. } => {

@@ -1,6 +1,6 @@
 //! A job as JSON: the public shape of `--json`, schema `overnight/v1`, kind `job`.
 
-use overnight_core::agent::{BackendId, Usage};
+use overnight_core::agent::Usage;
 use overnight_core::git::CommitId;
 use overnight_core::id::{JobId, TaskKey, WorkerId};
 use overnight_core::job::{CancelledBy, ExitCode, Job, JobState, Label, Published, Stage};
@@ -15,7 +15,7 @@ pub struct JobView {
     pub key: TaskKey,
     pub title: String,
     pub repository: String,
-    pub agent: BackendId,
+    pub agent: String,
     pub state: &'static str,
     pub stage: Option<Stage>,
     pub attempt: u32,
@@ -94,7 +94,7 @@ impl JobView {
             key: job.key.clone(),
             title: job.spec.title.clone(),
             repository: job.repository_name.clone(),
-            agent: job.spec.agent.backend,
+            agent: job.spec.agent.name().to_owned(),
             state: job.state.name(),
             stage: job.state.stage(),
             attempt: trail.map_or(0, |trail| trail.attempt),

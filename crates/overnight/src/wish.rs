@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use overnight_agents::how_to_install;
-use overnight_core::agent::BackendId;
+use overnight_core::agent::{Agent, BackendId};
 use overnight_core::choose::Layer;
 use overnight_core::job::{Configured, JobKind, JobSpec, Label, Origin};
 use overnight_core::text::one_line;
@@ -43,7 +43,7 @@ pub struct Ground {
     advice: Advice,
     /// Name of the repository, as far as it is known.
     repository: String,
-    agent: (BackendId, Origin),
+    agent: (Agent, Origin),
 }
 
 /// What was made of one wish.
@@ -61,14 +61,14 @@ impl Ground {
     /// Says what is missing or does not fit.
     pub async fn look(app: &App, args: &WishArgs, site: Site) -> Result<Self, AppError> {
         order::check_verify(&args.order.verify)?;
-        let asked = order::asked(&args.order)?;
+        let asked = order::asked(&args.order, &app.config().agent)?;
         let git = app.git().await?;
         let source = repository::look(app, &git, &args.repo).await?;
         let host = app.host()?;
         let mut advice = Advice::of(app.config(), &host);
         if advice.usual.is_none() && site == Site::Anywhere && args.publish.pr {
             // A worker elsewhere may have it.
-            advice.usual = Some(BackendId::VENDORS[0]);
+            advice.usual = Some(BackendId::VENDORS[0].into());
         }
         let target = repository::target(app, &source, args, site).await?;
         let new = NewRepository { name: target.name.clone(), remote: target.source.clone() };
@@ -85,9 +85,9 @@ impl Ground {
     /// When the settings cannot be used.
     pub fn spec(&self, app: &App, args: &WishArgs, prompt: String) -> Result<Ordered, AppError> {
         let config = app.config();
-        let (task, asked) = (Layer::default(), order::asked(&args.order)?);
+        let (task, asked) = (Layer::default(), order::asked(&args.order, &config.agent)?);
         let about = About { repository: &self.repository, kind: JobKind::default() };
-        let resolved = self.advice.resolve(&self.advice.sources(&task, &asked, about), self.agent);
+        let resolved = self.advice.resolve(&self.advice.sources(&task, &asked, about), &self.agent);
         let settings = order::completed(resolved.settings, &args.order.agent, None, app.env.cwd())?;
         let Configured { agent, limits, choice } = settings;
         let spec = JobSpec {
@@ -150,6 +150,10 @@ pub fn ready(spec: &JobSpec, host: &Host) -> Result<(), AppError> {
 fn present(spec: &JobSpec, host: &Host) -> Result<(), AppError> {
     match spec.agent.backend {
         BackendId::Command => command_is_there(&spec.agent.command, host),
+        BackendId::Acp | BackendId::Adapter => match spec.agent.adapter.as_deref() {
+            Some(adapter) => command_is_there(&[adapter.argv.program().to_owned()], host),
+            None => Ok(()),
+        },
         BackendId::Rehearsal => {
             spec.agent.script.as_ref().map_or(Ok(()), |script| order::check_script(script))
         }

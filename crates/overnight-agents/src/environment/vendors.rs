@@ -6,7 +6,9 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use overnight_core::agent::{BackendId, Billing};
+use overnight_core::agent::{Adapter, BackendId, Billing};
+
+use crate::catalogue::usual_programs;
 
 use super::{Environment, base_environment, copy, without_userinfo};
 
@@ -124,7 +126,7 @@ fn vendor(backend: BackendId) -> Option<&'static Vendor> {
         BackendId::Gemini => Some(&GEMINI),
         BackendId::Qwen => Some(&QWEN),
         BackendId::Opencode => Some(&OPENCODE),
-        BackendId::Command | BackendId::Rehearsal => None,
+        BackendId::Acp | BackendId::Adapter | BackendId::Command | BackendId::Rehearsal => None,
     }
 }
 
@@ -154,6 +156,30 @@ pub(crate) fn vendor_environment(
             Billing::Key => address.clone(),
         };
         env.insert(name.into(), address);
+    }
+    env
+}
+
+/// The environment of an agent that was described: what its description names. A vendor's own program that speaks the Agent
+/// Client Protocol is treated as that vendor's.
+#[must_use]
+pub(crate) fn adapter_environment(
+    adapter: &Adapter,
+    host: &Environment,
+    tmp: &Path,
+    billing: Billing,
+) -> Environment {
+    let file = adapter.argv.program().rsplit('/').next().unwrap_or_default();
+    let of_vendor = |backend: &BackendId| usual_programs(*backend).contains(&file);
+    let vendor = BackendId::VENDORS.into_iter().find(of_vendor);
+    let backend = vendor.filter(|_| adapter.backend() == BackendId::Acp).unwrap_or(adapter.backend());
+    let mut env = vendor_environment(backend, host, tmp, billing);
+    let keys: &[String] = match billing {
+        Billing::Subscription => &[],
+        Billing::Key => &adapter.env,
+    };
+    for name in adapter.login_env.iter().chain(keys) {
+        copy(host, &mut env, name);
     }
     env
 }

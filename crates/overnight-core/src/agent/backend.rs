@@ -18,6 +18,10 @@ pub enum BackendId {
     Qwen,
     /// The opencode CLI.
     Opencode,
+    /// Any agent that speaks the Agent Client Protocol.
+    Acp,
+    /// A CLI that is described in the configuration.
+    Adapter,
     /// Any program that edits the tree; prompt on stdin and in a file.
     Command,
     /// Built in and offline, steered by a script file.
@@ -25,8 +29,17 @@ pub enum BackendId {
 }
 
 impl BackendId {
-    pub const ALL: [Self; 7] =
-        [Self::Claude, Self::Codex, Self::Gemini, Self::Qwen, Self::Opencode, Self::Command, Self::Rehearsal];
+    pub const ALL: [Self; 9] = [
+        Self::Claude,
+        Self::Codex,
+        Self::Gemini,
+        Self::Qwen,
+        Self::Opencode,
+        Self::Acp,
+        Self::Adapter,
+        Self::Command,
+        Self::Rehearsal,
+    ];
 
     /// Those whose program a vendor makes: it is looked for on the machine and has a login. The order is the one in which an
     /// installed one is taken when none is named.
@@ -35,6 +48,12 @@ impl BackendId {
     #[must_use]
     pub fn is_vendor(self) -> bool {
         Self::VENDORS.contains(&self)
+    }
+
+    /// Whether each agent of it needs a description of its own.
+    #[must_use]
+    pub fn is_described(self) -> bool {
+        matches!(self, Self::Acp | Self::Adapter)
     }
 
     /// The backend of this name.
@@ -51,6 +70,8 @@ impl BackendId {
             Self::Gemini => "gemini",
             Self::Qwen => "qwen",
             Self::Opencode => "opencode",
+            Self::Acp => "acp",
+            Self::Adapter => "adapter",
             Self::Command => "command",
             Self::Rehearsal => "rehearsal",
         }

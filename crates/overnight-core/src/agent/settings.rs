@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::BackendId;
+use super::{Adapter, BackendId};
 use crate::units::millis;
 
 /// Who pays for the agent's model.
@@ -87,6 +87,9 @@ pub struct AgentSettings {
     pub billing: Billing,
     /// `command` backend: program and arguments, already split; never given to a shell by us.
     pub command: Vec<String>,
+    /// `acp` and `adapter` backends: the agent as it was described when the job was ordered.
+    #[serde(default)]
+    pub adapter: Option<Box<Adapter>>,
     /// `rehearsal` backend: the script file.
     pub script: Option<PathBuf>,
     /// Longest time without output and without work before a turn counts as hung.
@@ -120,6 +123,7 @@ impl AgentSettings {
             disallowed_tools: Vec::new(),
             billing: Billing::default(),
             command: Vec::new(),
+            adapter: None,
             script: None,
             silence: Duration::from_secs(15 * 60),
             silence_busy: usual_silence_busy(),

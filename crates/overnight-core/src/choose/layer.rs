@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::agent::{BackendId, Billing, Effort};
+use crate::agent::{Agent, Billing, Effort};
 use crate::job::{Backup, Configured, JobKind, JobLimits, JobSpec, Origin};
 use crate::units::MicroDollars;
 
@@ -46,6 +46,14 @@ impl<T> Say<T> {
     }
 
     #[must_use]
+    pub fn as_ref(&self) -> Say<&T> {
+        match self {
+            Self::Off => Say::Off,
+            Self::To(value) => Say::To(value),
+        }
+    }
+
+    #[must_use]
     pub fn value(self) -> Option<T> {
         match self {
             Self::Off => None,
@@ -58,14 +66,14 @@ impl<T> Say<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Thinking {
     Level(Effort),
-    /// In tokens; the backend's nearest level that is not above it is taken. 0: as the vendor likes.
+    /// In tokens; the agent's nearest level that is not above it is taken. 0: as the vendor likes.
     Budget(u64),
 }
 
 /// What one layer says. `None`: nothing, the next layer counts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Layer {
-    pub agent: Option<BackendId>,
+    pub agent: Option<Agent>,
     pub model: Option<String>,
     pub thinking: Option<Thinking>,
     pub permission_mode: Option<String>,
@@ -96,7 +104,7 @@ pub struct LimitLayer {
 /// What a layer says about the agent that takes over.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BackupLayer {
-    pub agent: Option<Say<BackendId>>,
+    pub agent: Option<Say<Agent>>,
     pub model: Option<String>,
     pub thinking: Option<Thinking>,
     pub patience: Option<Duration>,
@@ -107,7 +115,7 @@ pub struct BackupLayer {
 pub struct Layers {
     /// For everything.
     pub general: Layer,
-    /// By the backend's name.
+    /// By the agent's name.
     pub agents: BTreeMap<String, Layer>,
     pub kinds: BTreeMap<JobKind, Layer>,
     /// By the repository's name.
@@ -128,7 +136,7 @@ impl Layer {
         let Configured { agent, limits, choice } = settings;
         let said = |name: &str| which(if choice.is_known() { choice.origin(name) } else { Origin::Job });
         Self {
-            agent: said(name::AGENT).then_some(agent.backend),
+            agent: said(name::AGENT).then(|| Agent::of(agent)),
             model: agent.model.clone().filter(|_| said(name::MODEL)),
             thinking: said(name::EFFORT).then(|| as_thinking(agent.effort)),
             permission_mode: agent.permission_mode.clone().filter(|_| said(name::PERMISSION_MODE)),
@@ -214,7 +222,7 @@ impl BackupLayer {
     fn of(backup: Option<&Backup>, said: &impl Fn(&str) -> bool) -> Self {
         let agent = backup.map(|backup| &backup.agent);
         Self {
-            agent: said(name::BACKUP_AGENT).then(|| Say::of(agent.map(|agent| agent.backend))),
+            agent: said(name::BACKUP_AGENT).then(|| Say::of(agent.map(Agent::of))),
             model: agent.and_then(|agent| agent.model.clone()).filter(|_| said(name::BACKUP_MODEL)),
             thinking: agent.filter(|_| said(name::BACKUP_EFFORT)).map(|agent| as_thinking(agent.effort)),
             patience: backup.filter(|_| said(name::BACKUP_PATIENCE)).map(|backup| backup.patience),

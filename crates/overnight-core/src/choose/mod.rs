@@ -5,11 +5,11 @@
 //! ```
 //!
 //! Each of these is a [`Layer`]; a layer that says nothing about a setting leaves it to the next one. Vendors' words (model,
-//! effort, permission mode, tools) hold only for the vendor that their layer speaks of: the agent that it names, or that the
+//! effort, permission mode, tools) hold only for the vendor, or the described agent, that their layer speaks of: the agent that it names, or that the
 //! weaker layers give where it names none.
 //!
 //! The same resolver works twice: when a job is ordered, and again when the first worker claims it. The second time what the
-//! task or the job asked for stays, the worker's configuration goes before what the orderer resolved, the backend stays, and no
+//! task or the job asked for stays, the worker's configuration goes before what the orderer resolved, the agent stays, and no
 //! limit is loosened ([`Sources::ordered`]).
 
 mod built_in;

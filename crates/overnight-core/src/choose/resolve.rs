@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::agent::{AgentSettings, BackendId, Capabilities, Effort};
+use crate::agent::{Agent, AgentSettings, Capabilities, Effort};
 use crate::job::{Backup, Choice, Configured, JobKind, JobSpec, Origin};
 
 use super::built_in::{self, BACKUP_PATIENCE};
-use super::layer::{Layer, Layers, Say, Thinking, name};
+use super::layer::{Layer, Layers, Thinking, name};
 use super::limits;
 
 /// Everybody who says something about a job.
@@ -20,12 +20,12 @@ pub struct Sources<'a> {
     pub kind: JobKind,
     pub layers: &'a Layers,
     /// Who works where nobody names an agent: the first one installed.
-    pub usual: Option<BackendId>,
+    pub usual: Option<&'a Agent>,
     /// What the orderer resolved, for the worker that claims the job.
     pub ordered: Option<&'a JobSpec>,
 }
 
-/// What there is to know of a backend on this machine.
+/// What there is to know of an agent on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
     pub can: Capabilities,
@@ -48,8 +48,8 @@ pub struct Resolved {
 pub(super) struct Level<'a> {
     pub(super) origin: Origin,
     pub(super) layer: &'a Layer,
-    /// Whose words it speaks.
-    of: Option<BackendId>,
+    /// Whether it speaks of the agent whose settings are looked for, and so in words that this one understands.
+    fits: bool,
 }
 
 /// Where the settings came from, as far as it is not what everything has.
@@ -67,9 +67,9 @@ impl Origins {
 impl<'a> Sources<'a> {
     /// Who works, and who says so. `None`: nobody names an agent, and none is usual.
     #[must_use]
-    pub fn agent(&self) -> Option<(BackendId, Origin)> {
+    pub fn agent(&self) -> Option<(Agent, Origin)> {
         if let Some(spec) = self.ordered {
-            return Some((spec.agent.backend, spec.choice.origin(name::AGENT)));
+            return Some((Agent::of(&spec.agent), spec.choice.origin(name::AGENT)));
         }
         let named = [
             (Some(self.task), Origin::Task),
@@ -78,8 +78,8 @@ impl<'a> Sources<'a> {
             (self.kind_layer(), Origin::Kind),
             (Some(&self.layers.general), Origin::Default),
         ];
-        let named = named.into_iter().find_map(|(layer, origin)| Some((layer?.agent?, origin)));
-        named.or_else(|| Some((self.usual?, Origin::Default)))
+        let named = named.into_iter().find_map(|(layer, origin)| Some((layer?.agent.clone()?, origin)));
+        named.or_else(|| Some((self.usual.cloned()?, Origin::Default)))
     }
 
     fn repository_layer(&self) -> Option<&'a Layer> {
@@ -90,38 +90,41 @@ impl<'a> Sources<'a> {
         self.layers.kinds.get(&self.kind)
     }
 
-    /// All layers, strongest first, for the settings of `backend` in a job whose first agent is `first`.
-    fn levels(&self, first: BackendId, backend: BackendId) -> Vec<Level<'a>> {
-        let agent = |layer: Option<&Layer>| layer.and_then(|layer| layer.agent);
-        let general = self.layers.general.agent.or(self.usual);
-        let kind = agent(self.kind_layer()).or(general);
-        let repository = agent(self.repository_layer()).or(kind);
+    /// All layers, strongest first, for the settings of `agent` in a job whose first agent is `first`.
+    fn levels(&self, first: &Agent, agent: &Agent) -> Vec<Level<'a>> {
+        let named = |layer: Option<&'a Layer>| layer.and_then(|layer| layer.agent.as_ref());
+        let general = self.layers.general.agent.as_ref().or(self.usual);
+        let kind = named(self.kind_layer()).or(general);
+        let repository = named(self.repository_layer()).or(kind);
         let all = [
             (Some(self.task), Origin::Task, Some(first)),
             (Some(self.job), Origin::Job, Some(first)),
             (self.repository_layer(), Origin::Repository, repository),
             (self.kind_layer(), Origin::Kind, kind),
-            (self.layers.agents.get(backend.as_str()), Origin::Agent, Some(backend)),
+            (self.layers.agents.get(agent.name()), Origin::Agent, Some(agent)),
             (Some(&self.layers.general), Origin::Default, general),
         ];
-        all.into_iter().filter_map(|(layer, origin, of)| Some(Level { origin, layer: layer?, of })).collect()
+        let level = |(layer, origin, of): (Option<&'a Layer>, Origin, Option<&Agent>)| {
+            Some(Level { origin, layer: layer?, fits: of == Some(agent) })
+        };
+        all.into_iter().filter_map(level).collect()
     }
 }
 
-/// The settings of a job whose first agent is `backend`, because `origin` says so.
+/// The settings of a job whose first agent is `first`, because `origin` says so.
 #[must_use]
 pub fn resolve(
     sources: &Sources<'_>,
-    (backend, origin): (BackendId, Origin),
-    known: &dyn Fn(BackendId) -> Known,
+    (first, origin): &(Agent, Origin),
+    known: &dyn Fn(&Agent) -> Known,
 ) -> Resolved {
     let mut picking = Picking { sources, known, origins: Origins::default(), notes: Vec::new() };
-    picking.origins.0.insert(name::AGENT.to_owned(), origin);
-    let levels = sources.levels(backend, backend);
+    picking.origins.0.insert(name::AGENT.to_owned(), *origin);
+    let levels = sources.levels(first, first);
     let before = sources.ordered.map(|spec| &spec.agent);
-    let agent = picking.agent(backend, &levels, &Own::default(), before);
-    let backup = picking.backup(backend, &levels).map(Box::new);
-    let turns = picking.turns(backend, backup.as_deref());
+    let agent = picking.agent(first, &levels, &Own::default(), before);
+    let backup = picking.backup(first, &levels).map(Box::new);
+    let turns = picking.turns(first, backup.as_deref());
     let limits = limits::limits(&levels, sources.ordered, turns, &mut picking.origins);
     let Picking { origins, notes, .. } = picking;
     let choice = Choice { kind: sources.kind, backup, origins: origins.0, frozen: false };
@@ -138,30 +141,29 @@ struct Own {
 
 struct Picking<'a> {
     sources: &'a Sources<'a>,
-    known: &'a dyn Fn(BackendId) -> Known,
+    known: &'a dyn Fn(&Agent) -> Known,
     origins: Origins,
     notes: Vec<String>,
 }
 
 impl Picking<'_> {
-    /// `before`: the settings of the same backend as the orderer resolved them.
+    /// `before`: the settings of the same agent as the orderer resolved them.
     fn agent(
         &mut self,
-        backend: BackendId,
+        agent: &Agent,
         levels: &[Level<'_>],
         own: &Own,
         before: Option<&AgentSettings>,
     ) -> AgentSettings {
-        let known = (self.known)(backend);
-        let mut settings = before.cloned().unwrap_or_else(|| AgentSettings::new(backend));
+        let known = (self.known)(agent);
+        let mut settings = before.cloned().unwrap_or_else(|| agent.settings());
         let (model, effort) =
             if own.backup { (name::BACKUP_MODEL, name::BACKUP_EFFORT) } else { (name::MODEL, name::EFFORT) };
-        let fitting: Vec<Level<'_>> =
-            levels.iter().copied().filter(|level| level.of == Some(backend)).collect();
+        let fitting: Vec<Level<'_>> = levels.iter().copied().filter(|level| level.fits).collect();
         let said = own.model.clone().or_else(|| first(&fitting, |layer| layer.model.clone()));
         self.put(model, said.map(some), &mut settings.model);
         let said = own.thinking.or_else(|| first(&fitting, |layer| layer.thinking));
-        let said = said.map(|(thinking, origin)| (self.effort(thinking, backend, &known), origin));
+        let said = said.map(|(thinking, origin)| (self.effort(thinking, agent, &known), origin));
         if said.is_none() && before.is_none() {
             settings.effort = built_in_effort(self.sources.kind, &known);
         }
@@ -206,40 +208,43 @@ impl Picking<'_> {
         self.sources.ordered.map_or(Origin::Default, |spec| spec.choice.origin(name))
     }
 
-    /// A level that was said stands, fitting or not; a budget becomes the nearest level that the backend has.
-    fn effort(&mut self, thinking: Thinking, backend: BackendId, known: &Known) -> Option<Effort> {
+    /// A level that was said stands, fitting or not; a budget becomes the nearest level that the agent has.
+    fn effort(&mut self, thinking: Thinking, agent: &Agent, known: &Known) -> Option<Effort> {
         let wanted = match thinking {
             Thinking::Level(effort) => return Some(effort),
             Thinking::Budget(tokens) => Effort::for_budget(tokens)?,
         };
         let taken = nearest(wanted, known);
         if let Some(lower) = taken.filter(|taken| *taken != wanted) {
-            let (wanted, lower) = (wanted.as_str(), lower.as_str());
-            self.notes.push(format!("the {backend} agent has no effort {wanted}: {lower} is taken"));
+            let (name, wanted, lower) = (agent.name(), wanted.as_str(), lower.as_str());
+            self.notes.push(format!("the {name} agent has no effort {wanted}: {lower} is taken"));
         }
         // Without any level this is refused with the rest of what does not fit.
         taken.or(Some(wanted))
     }
 
     /// Built in only where whoever may work can keep it.
-    fn turns(&self, backend: BackendId, backup: Option<&Backup>) -> Option<u32> {
-        let keeps = |backend: BackendId| (self.known)(backend).can.turns;
-        let kept = keeps(backend) && backup.is_none_or(|backup| keeps(backup.agent.backend));
+    fn turns(&self, first: &Agent, backup: Option<&Backup>) -> Option<u32> {
+        let keeps = |agent: &Agent| (self.known)(agent).can.turns;
+        let kept = keeps(first) && backup.is_none_or(|backup| keeps(&Agent::of(&backup.agent)));
         built_in::turns(self.sources.kind).filter(|_| kept)
     }
 
-    fn backup(&mut self, backend: BackendId, levels: &[Level<'_>]) -> Option<Backup> {
+    fn backup(&mut self, first_agent: &Agent, levels: &[Level<'_>]) -> Option<Backup> {
         let before = self.sources.ordered.and_then(|spec| spec.choice.backup.as_deref());
-        let mut named = before.map(|before| before.agent.backend);
-        let said = first(levels, |layer| layer.backup.agent);
+        let ordered = before.map(|before| Agent::of(&before.agent));
+        let mut named = ordered.clone();
+        let said = first(levels, |layer| layer.backup.agent.clone());
         self.put(name::BACKUP_AGENT, said.map(|(say, origin)| (say.value(), origin)), &mut named);
         let named = named?;
+        // A worker that describes the same name in another way does not change the description that was ordered.
+        let named = ordered.filter(|ordered| ordered.name() == named.name()).unwrap_or(named);
         // Whose words each layer speaks of the backup, from the weakest on.
         let mut of = None;
         let mut fitting: Vec<Level<'_>> = Vec::new();
         for level in levels.iter().rev() {
-            of = level.layer.backup.agent.map_or(of, Say::value);
-            if of == Some(named) {
+            of = level.layer.backup.agent.as_ref().map_or(of, |say| say.as_ref().value());
+            if of == Some(&named) {
                 fitting.insert(0, *level);
             }
         }
@@ -248,9 +253,9 @@ impl Picking<'_> {
             model: first(&fitting, |layer| layer.backup.model.clone()),
             thinking: first(&fitting, |layer| layer.backup.thinking),
         };
-        let before = before.filter(|before| before.agent.backend == named);
-        let levels_of_named = self.sources.levels(backend, named);
-        let agent = self.agent(named, &levels_of_named, &own, before.map(|before| &before.agent));
+        let before = before.filter(|before| named.is_of(&before.agent));
+        let levels_of_named = self.sources.levels(first_agent, &named);
+        let agent = self.agent(&named, &levels_of_named, &own, before.map(|before| &before.agent));
         let mut patience = before.map_or(BACKUP_PATIENCE, |before| before.patience);
         self.put(name::BACKUP_PATIENCE, first(levels, |layer| layer.backup.patience), &mut patience);
         Some(Backup { agent, patience })
@@ -266,12 +271,12 @@ fn some<T>((value, origin): (T, Origin)) -> (Option<T>, Origin) {
     (Some(value), origin)
 }
 
-/// The highest level that the backend has and that is not above this one.
+/// The highest level that the agent has and that is not above this one.
 fn nearest(wanted: Effort, known: &Known) -> Option<Effort> {
     known.efforts.iter().copied().filter(|level| *level <= wanted).max()
 }
 
-/// Dropped where the backend has no levels: nobody asked for it.
+/// Dropped where the agent has no levels: nobody asked for it.
 fn built_in_effort(kind: JobKind, known: &Known) -> Option<Effort> {
     match built_in::thinking(kind)? {
         Thinking::Level(effort) => nearest(effort, known),

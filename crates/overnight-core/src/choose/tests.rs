@@ -1,11 +1,12 @@
 //! Layers in, settings and origins out.
 
+mod adapters;
 mod claims;
 
 use std::time::Duration;
 
 use super::*;
-use crate::agent::{AgentSettings, BackendId, Billing, Capabilities, Effort};
+use crate::agent::{Agent, AgentSettings, BackendId, Billing, Capabilities, Effort};
 use crate::job::tests_support;
 use crate::job::{Configured, JobKind, JobLimits, JobSpec, Origin};
 use crate::units::MicroDollars;
@@ -15,7 +16,8 @@ const CODEX: BackendId = BackendId::Codex;
 const NO_MAX: &[Effort] = &[Effort::Low, Effort::Medium, Effort::High, Effort::Xhigh];
 
 /// Claude can do everything, codex lacks one level of effort, the command can do nothing.
-fn known(backend: BackendId) -> Known {
+fn known(agent: &Agent) -> Known {
+    let backend = agent.backend;
     let all = backend != BackendId::Command;
     let can = Capabilities {
         resume: all,
@@ -39,8 +41,8 @@ fn model(name: &str) -> Layer {
     Layer { model: Some(name.to_owned()), ..Layer::default() }
 }
 
-fn of(agent: BackendId, name: &str) -> Layer {
-    Layer { agent: Some(agent), ..model(name) }
+fn of(agent: impl Into<Agent>, name: &str) -> Layer {
+    Layer { agent: Some(agent.into()), ..model(name) }
 }
 
 /// What somebody who orders a job says, and where it is.
@@ -50,28 +52,34 @@ struct Case {
     job: Layer,
     kind: JobKind,
     layers: Layers,
-    usual: Option<BackendId>,
+    usual: Option<Agent>,
 }
 
 impl Case {
     fn new(layers: Layers) -> Self {
         let nothing = Layer::default();
-        Self { task: nothing.clone(), job: nothing, kind: JobKind::Implement, layers, usual: Some(CLAUDE) }
+        Self {
+            task: nothing.clone(),
+            job: nothing,
+            kind: JobKind::Implement,
+            layers,
+            usual: Some(CLAUDE.into()),
+        }
     }
 
-    fn with_agent(agent: BackendId, layers: Layers) -> Self {
-        let job = Layer { agent: Some(agent), ..Layer::default() };
+    fn with_agent(agent: impl Into<Agent>, layers: Layers) -> Self {
+        let job = Layer { agent: Some(agent.into()), ..Layer::default() };
         Self { job, ..Self::new(layers) }
     }
 
     fn sources<'a>(&'a self, ordered: Option<&'a JobSpec>) -> Sources<'a> {
         let Self { task, job, kind, layers, usual } = self;
-        Sources { task, job, repository: "app", kind: *kind, layers, usual: *usual, ordered }
+        Sources { task, job, repository: "app", kind: *kind, layers, usual: usual.as_ref(), ordered }
     }
 
     fn all(&self) -> Resolved {
         let sources = self.sources(None);
-        resolve(&sources, sources.agent().unwrap(), &known)
+        resolve(&sources, &sources.agent().unwrap(), &known)
     }
 
     fn settings(&self) -> Configured {
@@ -87,7 +95,7 @@ impl Case {
         let part = |which| Layer::of_job(order, move |origin| origin == which);
         let worker = Self { task: part(Origin::Task), job: part(Origin::Job), ..self.clone() };
         let sources = worker.sources(Some(order));
-        resolve(&sources, sources.agent().unwrap(), &known).settings
+        resolve(&sources, &sources.agent().unwrap(), &known).settings
     }
 }
 
@@ -175,7 +183,7 @@ fn vendors_words_hold_for_the_vendor_that_their_layer_speaks_of() {
 #[test]
 fn what_is_no_vendors_word_holds_for_every_agent() {
     let general = Layer {
-        agent: Some(CLAUDE),
+        agent: Some(CLAUDE.into()),
         billing: Some(Billing::Key),
         silence: Some(Duration::from_secs(7)),
         permission_mode: Some("acceptEdits".to_owned()),
@@ -195,10 +203,10 @@ fn the_agent_comes_from_the_strongest_layer_that_names_one() {
         let case = Case::new(layers);
         case.sources(None).agent()
     };
-    assert_eq!(agent(Layers::default()), Some((CLAUDE, Origin::Default)));
-    assert_eq!(agent(in_general(of(CODEX, "m"))), Some((CODEX, Origin::Default)));
-    assert_eq!(agent(in_kind(of(CODEX, "m"))), Some((CODEX, Origin::Kind)));
-    assert_eq!(agent(in_repository(of(CODEX, "m"))), Some((CODEX, Origin::Repository)));
+    assert_eq!(agent(Layers::default()), Some((CLAUDE.into(), Origin::Default)));
+    assert_eq!(agent(in_general(of(CODEX, "m"))), Some((CODEX.into(), Origin::Default)));
+    assert_eq!(agent(in_kind(of(CODEX, "m"))), Some((CODEX.into(), Origin::Kind)));
+    assert_eq!(agent(in_repository(of(CODEX, "m"))), Some((CODEX.into(), Origin::Repository)));
     let none = Case { usual: None, ..Case::new(Layers::default()) };
     assert_eq!(none.sources(None).agent(), None);
 }
@@ -223,13 +231,14 @@ fn a_budget_for_thinking_becomes_a_level() {
 
 #[test]
 fn a_level_that_a_backend_lacks_becomes_the_next_lower_one_and_that_is_said() {
-    let most = Layer { agent: Some(CODEX), thinking: Some(Thinking::Budget(99_999)), ..Layer::default() };
+    let most =
+        Layer { agent: Some(CODEX.into()), thinking: Some(Thinking::Budget(99_999)), ..Layer::default() };
     let found = Case::new(in_general(most)).all();
     assert_eq!(found.settings.agent.effort, Some(Effort::Xhigh));
     assert_eq!(found.notes, ["the codex agent has no effort max: xhigh is taken"]);
     // Named by its own name it stays, and is refused with what else does not fit.
     let named =
-        Layer { agent: Some(CODEX), thinking: Some(Thinking::Level(Effort::Max)), ..Layer::default() };
+        Layer { agent: Some(CODEX.into()), thinking: Some(Thinking::Level(Effort::Max)), ..Layer::default() };
     assert_eq!(Case::new(in_general(named)).settings().agent.effort, Some(Effort::Max));
 }
 
@@ -293,10 +302,10 @@ fn limits_are_taken_one_by_one() {
     assert_eq!(found.choice.origin(name::TIME), Origin::Default);
 }
 
-fn backed_up(agent: BackendId, name: Option<&str>) -> Layer {
+fn backed_up(agent: impl Into<Agent>, name: Option<&str>) -> Layer {
     let model = name.map(str::to_owned);
     Layer {
-        backup: BackupLayer { agent: Some(Say::To(agent)), model, ..BackupLayer::default() },
+        backup: BackupLayer { agent: Some(Say::To(agent.into())), model, ..BackupLayer::default() },
         ..Layer::default()
     }
 }
@@ -306,7 +315,11 @@ fn a_backup_has_its_own_model_else_that_of_its_vendor() {
     let layers = Layers {
         agents: in_agent(CODEX, Layer { permission_mode: Some("read-only".into()), ..model("of codex") })
             .agents,
-        ..in_general(Layer { agent: Some(CLAUDE), model: Some("of claude".into()), ..backed_up(CODEX, None) })
+        ..in_general(Layer {
+            agent: Some(CLAUDE.into()),
+            model: Some("of claude".into()),
+            ..backed_up(CODEX, None)
+        })
     };
     let backup = Case::new(layers.clone()).settings().choice.backup.unwrap();
     assert_eq!(backup.agent.model.as_deref(), Some("of codex"));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::adapter::AdapterName;
 use crate::agent::{BackendId, SessionStart, TurnOutcome, Usage};
 use crate::command::ProcessIdentity;
 use crate::git::{BranchName, CommitId};
@@ -95,6 +96,9 @@ pub enum JobEvent {
     /// The first agent gave up: the backup takes over on its commits, in a session of its own.
     TakenOver {
         backend: BackendId,
+        /// Name of the description that it works by, if any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        adapter: Option<AdapterName>,
         model: Option<String>,
         why: String,
     },

@@ -78,8 +78,12 @@ fn take_over(
     order: Order<'_>,
 ) -> Step {
     let settings = order.spec.agent_of(Who::Backup);
-    let event =
-        JobEvent::TakenOver { backend: settings.backend, model: settings.model.clone(), why: why.clone() };
+    let event = JobEvent::TakenOver {
+        backend: settings.backend,
+        adapter: settings.adapter.as_ref().map(|adapter| adapter.name.clone()),
+        model: settings.model.clone(),
+        why: why.clone(),
+    };
     trail.who = Who::Backup;
     trail.session = None;
     trail.account = None;

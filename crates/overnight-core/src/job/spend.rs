@@ -26,7 +26,9 @@ impl BillingMode {
         match (settings.backend, settings.billing) {
             (BackendId::Command | BackendId::Rehearsal, _) => Self::Unknown,
             (_, Billing::Key) => Self::Metered,
-            (BackendId::Opencode, Billing::Subscription) => Self::Unknown,
+            (BackendId::Opencode | BackendId::Acp | BackendId::Adapter, Billing::Subscription) => {
+                Self::Unknown
+            }
             (
                 BackendId::Claude | BackendId::Codex | BackendId::Gemini | BackendId::Qwen,
                 Billing::Subscription,

@@ -214,7 +214,7 @@ fn kept(seat: &Seat<'_>) -> Result<(), StageError> {
     if not_kept.is_empty() {
         return Ok(());
     }
-    Err(trouble::config(budget::cannot_be_kept(agent.backend, &not_kept)))
+    Err(trouble::config(budget::cannot_be_kept(agent.name(), &not_kept)))
 }
 
 async fn stage_error(seat: &Seat<'_>, breach: &Breach) -> Result<StageError, StageError> {

@@ -132,8 +132,8 @@ async fn ensure_workspace(seat: &mut Seat<'_>, ground: &Ground, trail: &Trail) -
 
 /// A conversation is known to the login that it was begun with, and to no other.
 fn session(seat: &Seat<'_>, trail: &Trail, go: &Go) -> SessionStart {
-    let backend = seat.job.spec.agent_of(trail.who).backend;
-    let goes_on = overnight_agents::capabilities(backend).resume && trail.account == go.name();
+    let agent = seat.job.spec.agent_of(trail.who);
+    let goes_on = overnight_agents::capabilities_of(agent).resume && trail.account == go.name();
     let known = trail.session.clone().filter(|_| goes_on);
     known.map_or_else(|| SessionStart::Fresh(fresh_session()), SessionStart::Resume)
 }
@@ -261,10 +261,12 @@ fn host_facts(seat: &Seat<'_>, settings: &AgentSettings, go: &Go) -> Result<Host
     let host = seat.engine.host();
     let program = crate::program::find(settings, host).ok_or_else(|| {
         let backend = settings.backend;
-        let usual = overnight_agents::usual_programs(backend).join(", ");
+        let described = settings.adapter.as_ref().map(|adapter| adapter.argv.program().to_owned());
+        let usual = described.unwrap_or_else(|| overnight_agents::usual_programs(backend).join(", "));
         let hint = overnight_agents::login_hint(backend);
+        let name = settings.name();
         let detail =
-            format!("no program for the {backend} agent was found (looked for {usual} in PATH); {hint}");
+            format!("no program for the {name} agent was found (looked for {usual} in PATH); {hint}");
         trouble::end(EndReason::AgentMissing, detail)
     })?;
     Ok(HostFacts {

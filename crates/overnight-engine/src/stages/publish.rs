@@ -148,7 +148,7 @@ async fn facts(seat: &mut Seat<'_>, base_branch: &str) -> Result<PullRequestFact
         diff: *diff,
         checks: pairs.clone(),
         check_source: ground.check_source,
-        agent: format!("{}{model}", agent.backend),
+        agent: format!("{}{model}", agent.name()),
         attempts: trail.attempt,
         elapsed: started.map(|at| now.since(at)).unwrap_or_default(),
         tokens: (tokens > 0).then_some(tokens),

@@ -1,10 +1,11 @@
 //! The arguments of `overnight agent`.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Subcommand};
-use overnight_core::agent::BackendId;
+use std::ffi::OsStr;
 
-use super::values;
+use clap::builder::{NonEmptyStringValueParser, PossibleValue, TypedValueParser};
+use clap::{Args, Subcommand};
+
+use crate::agents;
 
 /// `overnight agent`.
 #[derive(Debug, Clone, Args)]
@@ -24,15 +25,31 @@ pub enum AgentAction {
     /// Check the agents that are installed, or one of them: version, login, what it can do
     Doctor {
         /// Only this one; that it is not installed is then a failure
-        #[arg(value_name = "AGENT", value_parser = vendors())]
-        agent: Option<BackendId>,
+        #[arg(value_name = "AGENT")]
+        agent: Option<String>,
         /// Print one JSON document
         #[arg(long)]
         json: bool,
     },
 }
 
-fn vendors() -> impl TypedValueParser<Value = BackendId> {
-    PossibleValuesParser::new(BackendId::VENDORS.map(BackendId::as_str))
-        .try_map(|text| values::backend(&text))
+/// Takes any name, because adapters have names of their own, and offers those that are built in.
+#[derive(Debug, Clone, Copy)]
+pub struct AgentNames;
+
+impl TypedValueParser for AgentNames {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Self::Value, clap::Error> {
+        NonEmptyStringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(agents::built_in().map(|backend| PossibleValue::new(backend.as_str()))))
+    }
 }

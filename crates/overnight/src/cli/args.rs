@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use overnight_core::agent::BackendId;
 use overnight_core::job::JobKind;
 
-use super::agent_args::AgentCommandArgs;
+use super::agent_args::{AgentCommandArgs, AgentNames};
 use super::budget_args::{BudgetArgs, CostArgs};
 use super::db_args::DbArgs;
 use super::gc_args::GcArgs;
@@ -220,8 +219,8 @@ pub struct JobAskedArgs {
     #[arg(long, value_name = "NAME", requires = "kind")]
     pub repository: Option<String>,
     /// … with this agent
-    #[arg(long, value_name = "NAME", requires = "kind", value_parser = values::backends())]
-    pub agent: Option<BackendId>,
+    #[arg(long, value_name = "NAME", requires = "kind", value_parser = AgentNames)]
+    pub agent: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use overnight_core::agent::{BackendId, Billing, Effort};
+use overnight_core::agent::{Billing, Effort};
 use overnight_core::choose::Say;
 use overnight_core::units::MicroDollars;
 
+use super::agent_args::AgentNames;
 use super::budget_args::JobBudgetArgs;
 use super::values;
 
@@ -111,12 +112,15 @@ pub struct OrderArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Agent")]
 pub struct AgentArgs {
-    /// Which agent works [default: as configured, else the first one installed]
-    #[arg(long, value_name = "NAME", value_parser = values::backends())]
-    pub agent: Option<BackendId>,
+    /// Which agent works, or the name of an adapter [default: as configured, else the first one installed]
+    #[arg(long, value_name = "NAME", value_parser = AgentNames)]
+    pub agent: Option<String>,
     /// A program that edits the tree, with its arguments; it gets the prompt on standard input (implies --agent command)
     #[arg(long, value_name = "ARGV")]
     pub command: Option<String>,
+    /// An agent that speaks the Agent Client Protocol, with its arguments, like 'gemini --acp' (implies --agent acp)
+    #[arg(long, value_name = "ARGV", conflicts_with_all = ["command", "script"])]
+    pub acp: Option<String>,
     /// A rehearsal script (implies --agent rehearsal)
     #[arg(long, value_name = "FILE", conflicts_with = "command")]
     pub script: Option<PathBuf>,
@@ -141,9 +145,9 @@ pub struct AgentArgs {
     /// Who pays: the agent's own login, or an API key from the environment
     #[arg(long, value_name = "MODE", value_parser = values::billings())]
     pub billing: Option<Billing>,
-    /// Which agent takes over when the first one gives up; none: nobody
+    /// Which agent, or which adapter, takes over when the first one gives up; none: nobody
     #[arg(long, value_name = "NAME", value_parser = values::backup)]
-    pub backup_agent: Option<Say<BackendId>>,
+    pub backup_agent: Option<Say<String>>,
     /// The model of the agent that takes over
     #[arg(long, value_name = "NAME")]
     pub backup_model: Option<String>,

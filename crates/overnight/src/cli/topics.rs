@@ -144,6 +144,10 @@ fn config() -> String {
     for setting in HOST_SETTINGS {
         let _ = writeln!(text, "  {:<24} {} [{}]", setting.key, setting.about, setting.kind);
     }
+    text.push_str(
+        "\nAn agent that is not built in, below [agent.adapters.NAME] (docs/backends.md, docs/configuration.md):\n\n\
+         \x20 argv = [\"program\", \"--model\", \"{model}\"]   output = \"jsonl\"   protocol = \"acp\"   …\n",
+    );
     text.push_str("\nA repository's own overnight.toml may only say which checks it has:\n\n");
     text.push_str("  [verify]\n  checks = [\"cargo test\"]\n");
     text

@@ -160,14 +160,15 @@ pub fn backend(text: &str) -> Result<BackendId, String> {
     found.ok_or_else(|| format!("expected one of {}", list(&BackendId::ALL.map(BackendId::as_str))))
 }
 
-/// An agent that takes over, or `none`.
+/// The name of an agent that takes over, or `none`. Which names there are is for the configuration to say.
 ///
 /// # Errors
-/// The list of backends.
-pub fn backup(text: &str) -> Result<Say<BackendId>, String> {
-    match text {
+/// A sentence about what is expected.
+pub fn backup(text: &str) -> Result<Say<String>, String> {
+    match text.trim() {
+        "" => Err("expected the name of an agent, or none".to_owned()),
         "none" => Ok(Say::Off),
-        text => backend(text).map(Say::To).map_err(|why| format!("{why}, or none")),
+        name => Ok(Say::To(name.to_owned())),
     }
 }
 
@@ -248,10 +249,6 @@ pub fn database(text: &str) -> Result<Database, String> {
 }
 
 // Closed sets are given to clap as such, so that it completes them and offers the nearest.
-
-pub fn backends() -> impl TypedValueParser<Value = BackendId> {
-    PossibleValuesParser::new(BackendId::ALL.map(BackendId::as_str)).try_map(|text| backend(&text))
-}
 
 pub fn efforts() -> impl TypedValueParser<Value = Effort> {
     PossibleValuesParser::new(Effort::ALL.map(Effort::as_str)).try_map(|text| effort(&text))
@@ -335,7 +332,7 @@ mod tests {
 
     #[test]
     fn closed_sets_name_their_members() {
-        let known = "expected one of claude, codex, gemini, qwen, opencode, command, rehearsal";
+        let known = "expected one of claude, codex, gemini, qwen, opencode, acp, adapter, command, rehearsal";
         assert_eq!(backend("cluade").unwrap_err(), known);
         assert_eq!(effort("huge").unwrap_err(), "expected one of low, medium, high, xhigh, max");
         assert_eq!(billing("key"), Ok(Billing::Key));

@@ -9,6 +9,7 @@ use overnight_core::text::{for_terminal, nearest};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::agents;
 use crate::app::App;
 use crate::choose::{About, Advice};
 use crate::cli::args::{ConfigAction, ConfigArgs, JobAskedArgs};
@@ -58,14 +59,15 @@ fn show(app: &App, origin: bool, json: bool) -> Result<(), AppError> {
 /// What a job would get that was ordered now.
 fn of_job(app: &App, kind: JobKind, asked: &JobAskedArgs, json: bool) -> Result<(), AppError> {
     let advice = Advice::of(app.config(), &app.host()?);
-    let job = Layer { agent: asked.agent, ..Layer::default() };
+    let named = asked.agent.as_deref().map(|name| agents::named(name, &app.config().agent)).transpose()?;
+    let job = Layer { agent: named, ..Layer::default() };
     let repository = asked.repository.as_deref().unwrap_or_default();
     let task = Layer::default();
     let sources = advice.sources(&task, &job, About { repository, kind });
     let agent = sources.agent().ok_or_else(|| {
         AppError::usage("nobody names an agent, and none is installed").help("name one with --agent")
     })?;
-    let Resolved { settings, notes } = advice.resolve(&sources, agent);
+    let Resolved { settings, notes } = advice.resolve(&sources, &agent);
     let settings = shown::settings(&settings);
     if json {
         let document = json!({"kind": kind, "settings": shown::as_json(&settings), "notes": notes});
@@ -77,7 +79,7 @@ fn of_job(app: &App, kind: JobKind, asked: &JobAskedArgs, json: bool) -> Result<
     app.out.data(&shown::lines(&settings, ""))
 }
 
-/// Documentation's order first, then what is said of some jobs or hosts.
+/// Documentation's order first, then adapters, and what is said of some jobs or hosts.
 fn order(all: &BTreeMap<String, Shown>) -> impl Iterator<Item = (&str, &Shown)> {
     let known = SETTINGS.iter().filter_map(|setting| all.get(setting.key).map(|shown| (setting.key, shown)));
     let others =
@@ -92,6 +94,12 @@ fn all(app: &App) -> BTreeMap<String, Shown> {
     for setting in SETTINGS {
         let shown = Shown { value: (setting.get)(app.config()), origin: origin(setting.key) };
         all.insert(setting.key.to_owned(), shown);
+    }
+    for (name, adapter) in &app.config().agent.adapters {
+        let key = format!("agent.adapters.{name}");
+        let value = Vec::from(adapter.argv.clone()).join(" ");
+        let shown = Shown { value: Some(value), origin: origin(&key) };
+        all.insert(key, shown);
     }
     for (key, value) in app.config().of_sections() {
         let shown = Shown { value: Some(value), origin: origin(&key) };

@@ -32,26 +32,26 @@ enum Level {
 #[derive(Debug, Serialize)]
 struct Finding {
     level: Level,
-    what: &'static str,
+    what: String,
     detail: String,
     /// One thing to do; empty when all is well.
     fix: String,
 }
 
 impl Finding {
-    fn ok(what: &'static str, detail: impl Into<String>) -> Self {
-        Self { level: Level::Ok, what, detail: detail.into(), fix: String::new() }
+    fn ok(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { level: Level::Ok, what: what.into(), detail: detail.into(), fix: String::new() }
     }
 
-    fn warn(what: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { level: Level::Warn, what, detail: detail.into(), fix: fix.into() }
+    fn warn(what: impl Into<String>, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { level: Level::Warn, what: what.into(), detail: detail.into(), fix: fix.into() }
     }
 
-    fn fail(what: &'static str, error: &AppError) -> Self {
+    fn fail(what: impl Into<String>, error: &AppError) -> Self {
         let detail =
             std::iter::once(&error.what).chain(&error.causes).map(String::as_str).collect::<Vec<_>>();
         let fix = error.help.clone().unwrap_or_default();
-        Self { level: Level::Fail, what, detail: detail.join(": "), fix }
+        Self { level: Level::Fail, what: what.into(), detail: detail.join(": "), fix }
     }
 }
 
@@ -107,7 +107,7 @@ async fn git(app: &App) -> Finding {
 
 /// Those that are there, and no complaint about those that are not as long as there is one.
 async fn agents(app: &App, host: &Host) -> Vec<Finding> {
-    let all = facts::all(app, host, &BackendId::VENDORS).await;
+    let all = facts::all(app, host, &facts::known(app)).await;
     let findings: Vec<Finding> = all.iter().filter_map(agent).collect();
     if !findings.is_empty() {
         return findings;
@@ -118,7 +118,11 @@ async fn agents(app: &App, host: &Host) -> Vec<Finding> {
 
 /// `None`: not installed. Asking the vendor whether it is logged in would cost a request, or show a prompt.
 fn agent(facts: &AgentFacts) -> Option<Finding> {
-    let (program, what) = (facts.program.as_ref()?.display(), facts.agent.as_str());
+    let what = facts.agent.as_str();
+    if let Some(command) = &facts.command {
+        return Some(described(what, command, facts.program.is_some()));
+    }
+    let program = facts.program.as_ref()?.display();
     let Some(version) = &facts.version else {
         let detail = format!("{program} does not tell its version");
         return Some(Finding::warn(what, detail, "run it once by hand and look at what it says"));
@@ -128,12 +132,21 @@ fn agent(facts: &AgentFacts) -> Option<Finding> {
     Some(match (facts.standing, &facts.login) {
         (Standing::Older, _) => Finding::warn(what, format!("{detail}; tested with {tested}"), "update it"),
         (Standing::Tested | Standing::Newer | Standing::Unknown, Login::Unknown) => {
-            Finding::ok(what, format!("{detail}; no sign of a login: {}", login_hint(facts.agent)))
+            Finding::ok(what, format!("{detail}; no sign of a login: {}", login_hint(facts.backend)))
         }
         (Standing::Tested | Standing::Newer | Standing::Unknown, Login::Variable(_) | Login::Stored(_)) => {
             Finding::ok(what, format!("{detail}; there is a login"))
         }
     })
+}
+
+/// Whoever described an agent wants it there.
+fn described(name: &str, command: &str, found: bool) -> Finding {
+    if found {
+        return Finding::ok(name, format!("described in the configuration; {command} is there"));
+    }
+    let fix = format!("install it, or name its absolute path in agent.adapters.{name}.argv");
+    Finding::warn(name, format!("described in the configuration; {command} is not in PATH"), fix)
 }
 
 fn containment() -> Finding {
@@ -156,7 +169,7 @@ fn containment() -> Finding {
         ),
         (Err(why), Err(none)) => Finding {
             level: Level::Fail,
-            what: "containment",
+            what: "containment".to_owned(),
             detail: format!("none: {why}; {none}"),
             fix: "Overnight needs Linux with /proc mounted".to_owned(),
         },

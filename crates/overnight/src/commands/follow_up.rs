@@ -1,5 +1,6 @@
 //! `overnight continue`: what is to be done next on a job that has ended, on its branch and in its agent's conversation.
 
+use overnight_core::agent::Agent;
 use overnight_core::handover;
 use overnight_core::id::JobId;
 use overnight_core::job::{Base, End, Follows, Job, JobEvent, JobSpec, JobState, Queueing, Trail};
@@ -79,7 +80,7 @@ async fn spec(
     }
     spec.budget = budget_order::again(&args.order.budget, &old.id, &old.spec.budget);
     budget_order::check(&spec, &app.config().budget.all)?;
-    let same_agent = spec.agent_of(trail.who).backend == old.spec.agent_of(trail.who).backend;
+    let same_agent = Agent::of(spec.agent_of(trail.who)).is_of(old.spec.agent_of(trail.who));
     let travels = overnight_agents::session_travels(old.spec.agent_of(trail.who).backend);
     let session = trail.session.clone().filter(|_| same_agent && travels && !args.fresh);
     spec.title = order::title(args.title.as_deref(), &message);

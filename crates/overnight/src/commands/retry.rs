@@ -52,12 +52,12 @@ pub async fn run(app: &App, args: &RetryArgs) -> Outcome {
 /// When the arguments or the configuration cannot be used.
 pub fn again(app: &App, old: &Job, args: &OrderArgs) -> Result<(JobSpec, Vec<String>), AppError> {
     let spec = order::changed(&old.spec, &args.verify, app.config())?;
-    let asked = order::asked_again(&spec, args)?;
+    let asked = order::asked_again(&spec, args, &app.config().agent)?;
     let task = Layer::of_job(&spec, |origin| origin == Origin::Task);
     let advice = Advice::of(app.config(), &app.host()?);
     let about = About { repository: &old.repository_name, kind: spec.choice.kind };
     let sources = advice.sources(&task, &asked, about);
-    let resolved = advice.resolve(&sources, sources.agent().ok_or_else(wish::no_agent)?);
+    let resolved = advice.resolve(&sources, &sources.agent().ok_or_else(wish::no_agent)?);
     let settings = order::completed(resolved.settings, &args.agent, Some(&spec.agent), app.env.cwd())?;
     Ok((spec.with_settings(settings), resolved.notes))
 }

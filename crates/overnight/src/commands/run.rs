@@ -70,5 +70,5 @@ fn announce<'a>(app: &App, job: &Job, notes: impl Iterator<Item = &'a String>) {
 #[must_use]
 pub fn agent(spec: &JobSpec) -> String {
     let model = spec.agent.model.as_deref().map(|model| format!(" ({})", one_line(model, 60)));
-    format!("{}{}", spec.agent.backend, model.unwrap_or_default())
+    format!("{}{}", spec.agent.name(), model.unwrap_or_default())
 }

@@ -157,7 +157,7 @@ pub fn page(job: &Job, story: &Story, queued: &Queued, logs: &str) -> String {
     }
     if let Some(over) = &story.taken_over {
         let model = over.model.as_deref().map(|model| format!(" ({})", one_line(model, 60)));
-        let who = format!("{}{} took over: ", over.backend, model.unwrap_or_default());
+        let who = format!("{}{} took over: ", one_line(&over.agent, 60), model.unwrap_or_default());
         text += &field("backup", &format!("{who}{}", one_line(&over.why, 200)));
     }
     for attempt in &story.attempts {

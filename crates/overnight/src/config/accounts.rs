@@ -15,7 +15,7 @@ pub struct AccountSetting {
     pub key: &'static str,
     pub kind: &'static str,
     pub about: &'static str,
-    pub set: fn(&mut Account, &Input) -> Result<(), String>,
+    pub set: fn(&mut Account, &Input<'_>) -> Result<(), String>,
     pub get: fn(&Account) -> Option<String>,
 }
 
@@ -67,14 +67,9 @@ pub const ACCOUNT_SETTINGS: &[AccountSetting] = &[
         key: "probe",
         kind: "list: program and arguments",
         about: "program that prints what is left, as {\"left\": 37, \"reset\": 1900000000}; no shell",
-        set: |account, input| match input {
-            Input::List(argv) if !argv.is_empty() => {
-                account.probe.clone_from(argv);
-                Ok(())
-            }
-            Input::List(_) | Input::Text(_) => {
-                Err("expected a list of a program and its arguments".to_owned())
-            }
+        set: |account, input| {
+            account.probe = input.argv()?;
+            Ok(())
         },
         get: |account| (!account.probe.is_empty()).then(|| account.probe.join(" ")),
     },

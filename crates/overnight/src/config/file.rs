@@ -4,20 +4,21 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use overnight_core::agent::{AccountId, BackendId};
+use overnight_core::agent::{AccountId, Adapter, BackendId};
 use overnight_core::job::JobKind;
 use overnight_core::text::nearest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::accounts::{self, ACCOUNT_SETTINGS};
-use super::settings::{HOST_SETTINGS, Input, LAYER_SETTINGS, SETTINGS, Section, other_way};
+use super::adapters::adapters;
+use super::settings::{HOST_SETTINGS, LAYER_SETTINGS, SETTINGS, Section, Written, other_way};
 
 /// A key that a file sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub key: Key,
-    pub input: Input,
+    pub written: Written,
     /// Bytes of the value in the text.
     pub span: Range<usize>,
 }
@@ -33,6 +34,8 @@ pub enum Key {
     Host { host: String, setting: usize },
     /// Index into [`ACCOUNT_SETTINGS`].
     Account { id: AccountId, setting: usize },
+    /// A whole `agent.adapters.<name>`.
+    Adapter(Box<Adapter>),
 }
 
 /// A mistake and the bytes it stands in.
@@ -86,6 +89,7 @@ impl Key {
             Self::Account { id, setting } => {
                 format!("agent.accounts.{}.{}.{}", id.backend, id.name, ACCOUNT_SETTINGS[*setting].key)
             }
+            Self::Adapter(adapter) => format!("agent.adapters.{}", adapter.name),
             Self::Host { host, setting } => format!("forge.hosts.{host}.{}", HOST_SETTINGS[*setting].key),
         }
     }
@@ -96,9 +100,16 @@ fn walk(table: &DeTable<'_>, above: &str, found: &mut Vec<Entry>) -> Result<(), 
     for (name, value) in table {
         let key = format!("{above}{}", name.get_ref());
         if let Some(setting) = SETTINGS.iter().position(|setting| setting.key == key) {
-            found.push(Entry { key: Key::Plain(setting), input: input(value)?, span: value.span() });
+            found.push(Entry { key: Key::Plain(setting), written: written(value)?, span: value.span() });
         } else if key == "forge.hosts" {
             hosts(table_of(value, &key)?, found)?;
+        } else if key == "agent.adapters" {
+            let read = adapters(table_of(value, &key)?)?;
+            found.extend(read.into_iter().map(|(adapter, span)| Entry {
+                written: Written::Text(adapter.name.to_string()),
+                key: Key::Adapter(Box::new(adapter)),
+                span,
+            }));
         } else if key == "agent.accounts" {
             accounts(table_of(value, &key)?, found)?;
         } else if key == "kind" || key == "repository" {
@@ -106,15 +117,28 @@ fn walk(table: &DeTable<'_>, above: &str, found: &mut Vec<Entry>) -> Result<(), 
                 let section = section(&key, name)?;
                 layer(&section, "", table_of(value, &section.key())?, found)?;
             }
-        } else if let Some(backend) = BackendId::ALL.into_iter().find(|id| key == format!("agent.{id}")) {
-            layer(&Section::Agent(backend), "", table_of(value, &key)?, found)?;
+        } else if let Some(section) = Section::of_agents().find(|section| section.key() == key) {
+            layer(&section, "", table_of(value, &key)?, found)?;
         } else if is_section(&key) {
             walk(table_of(value, &key)?, &format!("{key}."), found)?;
+        } else if above == "agent." && value.get_ref().is_table() {
+            return Err(no_agent(&key, name));
         } else {
             return Err(unknown(&key, name.span(), known_keys().iter().map(String::as_str)));
         }
     }
     Ok(())
+}
+
+/// Below `[agent]` there are sections of the agents that are built in, and of none that is described.
+fn no_agent(key: &str, name: &Spanned<Cow<'_, str>>) -> Mistake {
+    let agents = BackendId::ALL.into_iter().filter(|backend| !backend.is_described()).map(BackendId::as_str);
+    let label = match nearest(name.get_ref(), agents.chain(["accounts", "adapters", "program"])) {
+        Some(nearest) => format!("did you mean `agent.{nearest}`?"),
+        None => "only agents that are built in have a section; what is meant for another stands in the section that names it"
+            .to_owned(),
+    };
+    Mistake { what: format!("unknown setting `{key}`"), label, span: name.span() }
 }
 
 /// The section of a kind of job, or of a repository; which repositories there are no file knows.
@@ -145,9 +169,9 @@ fn layer(section: &Section, above: &str, table: &DeTable<'_>, found: &mut Vec<En
         let known = LAYER_SETTINGS.iter().position(|setting| setting.key == key && section.has(setting));
         if let Some(setting) = known {
             let key = Key::Layer { section: section.clone(), setting };
-            found.push(Entry { key, input: input(value)?, span: value.span() });
+            found.push(Entry { key, written: written(value)?, span: value.span() });
         } else if let Some(setting) = program(section, &key) {
-            found.push(Entry { key: Key::Plain(setting), input: input(value)?, span: value.span() });
+            found.push(Entry { key: Key::Plain(setting), written: written(value)?, span: value.span() });
         } else if key == "limits" {
             layer(section, "limits.", table_of(value, &full)?, found)?;
         } else {
@@ -182,7 +206,7 @@ fn hosts(table: &DeTable<'_>, found: &mut Vec<Entry>) -> Result<(), Mistake> {
                 return Err(unknown(name.get_ref(), name.span(), names));
             };
             let key = Key::Host { host: host.get_ref().to_string(), setting };
-            found.push(Entry { key, input: input(value)?, span: value.span() });
+            found.push(Entry { key, written: written(value)?, span: value.span() });
         }
     }
     Ok(())
@@ -202,7 +226,7 @@ fn accounts(table: &DeTable<'_>, found: &mut Vec<Entry>) -> Result<(), Mistake> 
                     return Err(unknown(key.get_ref(), key.span(), names));
                 };
                 let key = Key::Account { id: id.clone(), setting };
-                found.push(Entry { key, input: input(value)?, span: value.span() });
+                found.push(Entry { key, written: written(value)?, span: value.span() });
             }
         }
     }
@@ -210,7 +234,10 @@ fn accounts(table: &DeTable<'_>, found: &mut Vec<Entry>) -> Result<(), Mistake> 
     Ok(())
 }
 
-fn table_of<'t, 'i>(value: &'t Spanned<DeValue<'i>>, key: &str) -> Result<&'t DeTable<'i>, Mistake> {
+pub(super) fn table_of<'t, 'i>(
+    value: &'t Spanned<DeValue<'i>>,
+    key: &str,
+) -> Result<&'t DeTable<'i>, Mistake> {
     value.get_ref().as_table().ok_or_else(|| Mistake {
         what: format!("`{key}` is a section, not a value"),
         label: format!("write [{key}] and settings below it"),
@@ -218,7 +245,7 @@ fn table_of<'t, 'i>(value: &'t Spanned<DeValue<'i>>, key: &str) -> Result<&'t De
     })
 }
 
-fn input(value: &Spanned<DeValue<'_>>) -> Result<Input, Mistake> {
+fn written(value: &Spanned<DeValue<'_>>) -> Result<Written, Mistake> {
     let wrong = |span| Mistake {
         what: "a setting has a kind of value that no setting has".to_owned(),
         label: "expected a text, a number or a list of texts".to_owned(),
@@ -237,27 +264,28 @@ fn input(value: &Spanned<DeValue<'_>>) -> Result<Input, Mistake> {
     match value.get_ref() {
         DeValue::Array(items) => {
             let item = |item: &Spanned<DeValue<'_>>| one(item).ok_or_else(|| wrong(item.span()));
-            Ok(Input::List(items.iter().map(item).collect::<Result<_, _>>()?))
+            Ok(Written::List(items.iter().map(item).collect::<Result<_, _>>()?))
         }
         DeValue::String(_)
         | DeValue::Integer(_)
         | DeValue::Float(_)
         | DeValue::Boolean(_)
         | DeValue::Datetime(_)
-        | DeValue::Table(_) => one(value).map(Input::Text).ok_or_else(|| wrong(value.span())),
+        | DeValue::Table(_) => one(value).map(Written::Text).ok_or_else(|| wrong(value.span())),
     }
 }
 
 /// For suggestions.
 fn known_keys() -> Vec<String> {
     let sections =
-        "agent database forge gc git kind limits quota repository retention serve ui verify worker forge.hosts agent.accounts"
+        "agent database forge gc git kind limits quota repository retention serve ui verify worker forge.hosts agent.accounts \
+         agent.adapters"
             .split(' ');
-    let agents = BackendId::ALL.map(|backend| Section::Agent(backend).key());
+    let agents = Section::of_agents().map(|section| section.key());
     SETTINGS.iter().map(|setting| setting.key).chain(sections).map(str::to_owned).chain(agents).collect()
 }
 
-fn unknown<'a>(key: &str, span: Range<usize>, known: impl Iterator<Item = &'a str>) -> Mistake {
+pub(super) fn unknown<'a>(key: &str, span: Range<usize>, known: impl Iterator<Item = &'a str>) -> Mistake {
     let label = match nearest(key, known) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => "there is no such setting".to_owned(),

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::accounts::{self, ACCOUNT_SETTINGS};
 use super::file::{self, Entry, Key, Mistake};
-use super::settings::{HOST_SETTINGS, Input, LAYER_SETTINGS, SETTINGS, Section, other_way, variable};
+use super::settings::{
+    HOST_SETTINGS, Input, LAYER_SETTINGS, SETTINGS, Section, Written, other_way, variable,
+};
 use super::{Config, Environment};
 use crate::cli::Global;
 use crate::error::{AppError, Place};
@@ -67,13 +69,13 @@ pub enum ConfigError {
 /// [`ConfigError`] with the place of the first mistake.
 pub fn load(global: &Global, env: &Environment) -> Result<Loaded, ConfigError> {
     let mut loaded = Loaded::default();
+    let mut texts = Vec::new();
     for (path, required) in files(global, env) {
         let text = read(&path, required)?;
         loaded.files.push((path.clone(), text.is_some()));
-        if let Some(text) = text {
-            loaded.apply_file(&path, &text)?;
-        }
+        texts.extend(text.map(|text| (path, text)));
     }
+    loaded.apply_files(&texts)?;
     loaded.apply_environment(env)?;
     loaded.check()?;
     Ok(loaded)
@@ -109,24 +111,35 @@ fn read(path: &Path, required: bool) -> Result<Option<String>, ConfigError> {
     }
 }
 
+fn refusal(path: &Path, text: &str, Mistake { what, label, span }: Mistake) -> ConfigError {
+    let place = Place::of(&path.display().to_string(), text, span, label);
+    ConfigError::File { what, place }
+}
+
 impl Loaded {
-    pub(super) fn apply_file(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
-        let file = path.display().to_string();
-        let refuse = |Mistake { what, label, span }| {
-            let place = Place::of(&file, text, span, label);
-            ConfigError::File { what, place }
-        };
-        for entry in file::entries(text).map_err(refuse)? {
-            let line = Place::of(&file, text, entry.span.clone(), "").line;
-            let origin = Origin::File { path: path.to_owned(), line };
+    /// Weakest first. An agent can be named in one file and described in another, so all descriptions are read before any name.
+    pub(crate) fn apply_files(&mut self, texts: &[(PathBuf, String)]) -> Result<(), ConfigError> {
+        let mut files = Vec::new();
+        for (path, text) in texts {
+            let entries = file::entries(text).map_err(|mistake| refusal(path, text, mistake))?;
+            for entry in &entries {
+                if let Key::Adapter(adapter) = &entry.key {
+                    self.config.agent.adapters.insert(adapter.name.clone(), (**adapter).clone());
+                }
+            }
+            files.push((path, text, entries));
+        }
+        files.into_iter().try_for_each(|(path, text, entries)| self.apply(path, text, entries))
+    }
+
+    fn apply(&mut self, path: &Path, text: &str, entries: Vec<Entry>) -> Result<(), ConfigError> {
+        for entry in entries {
+            let line = Place::of(&path.display().to_string(), text, entry.span.clone(), "").line;
             let key = self.set(&entry).map_err(|(key, why)| {
-                refuse(Mistake {
-                    what: format!("`{key}` has a value that does not fit"),
-                    label: why,
-                    span: entry.span,
-                })
+                let what = format!("`{key}` has a value that does not fit");
+                refusal(path, text, Mistake { what, label: why, span: entry.span })
             })?;
-            self.note(key, origin);
+            self.note(key, Origin::File { path: path.to_owned(), line });
         }
         Ok(())
     }
@@ -141,32 +154,35 @@ impl Loaded {
 
     /// Sets one entry and gives its full key; the key and the reason when the value does not fit.
     fn set(&mut self, entry: &Entry) -> Result<String, (String, String)> {
+        let agents = self.config.agent.clone();
+        let input = Input { written: &entry.written, agents: &agents };
         match &entry.key {
             Key::Plain(index) => {
                 let setting = &SETTINGS[*index];
                 let key = setting.key.to_owned();
-                (setting.set)(&mut self.config, &entry.input).map_err(|why| (key.clone(), why))?;
+                (setting.set)(&mut self.config, &input).map_err(|why| (key.clone(), why))?;
                 Ok(key)
             }
             Key::Layer { section, setting } => {
                 let setting = &LAYER_SETTINGS[*setting];
                 let key = format!("{}.{}", section.key(), setting.key);
                 let layer = self.config.layer(section);
-                (setting.set)(layer, &entry.input).map_err(|why| (key.clone(), why))?;
+                (setting.set)(layer, &input).map_err(|why| (key.clone(), why))?;
                 Ok(key)
             }
             Key::Host { host, setting } => {
                 let setting = &HOST_SETTINGS[*setting];
                 let key = format!("forge.hosts.{host}.{}", setting.key);
                 let place = self.config.hosts.entry(host.clone()).or_default();
-                (setting.set)(place, &entry.input).map_err(|why| (key.clone(), why))?;
+                (setting.set)(place, &input).map_err(|why| (key.clone(), why))?;
                 Ok(key)
             }
+            Key::Adapter(_) => Ok(entry.key.full()),
             Key::Account { id, setting } => {
                 let setting = &ACCOUNT_SETTINGS[*setting];
                 let key = format!("agent.accounts.{}.{}.{}", id.backend, id.name, setting.key);
                 let account = accounts::entry(&mut self.config.accounts, id);
-                (setting.set)(account, &entry.input).map_err(|why| (key.clone(), why))?;
+                (setting.set)(account, &input).map_err(|why| (key.clone(), why))?;
                 Ok(key)
             }
         }
@@ -189,7 +205,7 @@ impl Loaded {
         &mut self,
         env: &Environment,
         key: &str,
-        set: impl Fn(&mut Config, &Input) -> Result<(), String>,
+        set: impl Fn(&mut Config, &Input<'_>) -> Result<(), String>,
     ) -> Result<(), ConfigError> {
         let name = variable(key);
         let Some(text) = env.text(&name)? else { return Ok(()) };
@@ -198,7 +214,8 @@ impl Loaded {
             let text = format!("{other} and {name} say the same thing in two ways: set one of them");
             return Err(ConfigError::Together(text));
         }
-        set(&mut self.config, &Input::Text(text.to_owned()))
+        let (written, agents) = (Written::Text(text.to_owned()), self.config.agent.clone());
+        set(&mut self.config, &Input { written: &written, agents: &agents })
             .map_err(|why| ConfigError::Variable { name: name.clone(), why })?;
         self.note(key.to_owned(), Origin::Variable(name));
         Ok(())

@@ -5,6 +5,7 @@
 //! what its agent may do.
 
 pub mod accounts;
+mod adapters;
 pub mod budget;
 pub mod environment;
 pub mod file;
@@ -18,7 +19,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use overnight_core::agent::{Account, BackendId, Billing};
+use overnight_core::agent::adapter::AdapterName;
+use overnight_core::agent::{Account, Adapter, Agent, BackendId, Billing};
 use overnight_core::choose::{Layer, Layers};
 use overnight_core::job::Label;
 use overnight_core::policy::circuit::CircuitPolicy;
@@ -63,6 +65,8 @@ pub struct Config {
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AgentConfig {
+    /// Agents that are described instead of built in.
+    pub adapters: BTreeMap<AdapterName, Adapter>,
     /// The vendors' programs, where they are not found in `PATH` by their usual names.
     pub programs: Programs,
 }
@@ -80,8 +84,8 @@ pub struct QuotaConfig {
 impl Config {
     /// Who pays for this agent where no job says otherwise.
     #[must_use]
-    pub fn billing(&self, backend: BackendId) -> Billing {
-        let own = self.layers.agents.get(backend.as_str()).and_then(|layer| layer.billing);
+    pub fn billing(&self, agent: &Agent) -> Billing {
+        let own = self.layers.agents.get(agent.name()).and_then(|layer| layer.billing);
         own.or(self.layers.general.billing).unwrap_or_default()
     }
 
@@ -129,7 +133,7 @@ impl AgentConfig {
             BackendId::Gemini => self.programs.gemini.as_ref(),
             BackendId::Qwen => self.programs.qwen.as_ref(),
             BackendId::Opencode => self.programs.opencode.as_ref(),
-            BackendId::Command | BackendId::Rehearsal => None,
+            BackendId::Acp | BackendId::Adapter | BackendId::Command | BackendId::Rehearsal => None,
         }
     }
 }

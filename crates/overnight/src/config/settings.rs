@@ -10,9 +10,11 @@ mod worker;
 
 use std::path::PathBuf;
 
+use overnight_core::agent::Agent;
 use overnight_forge::ForgeKind;
 
-use super::{Config, HostConfig};
+use super::{AgentConfig, Config, HostConfig};
+use crate::agents;
 use crate::cli::args::ColorChoice;
 use crate::cli::values;
 use agent::PROGRAMS;
@@ -26,10 +28,17 @@ pub use layer::{LAYER_SETTINGS, LayerSetting, Section, other_way, variable};
 
 /// A value as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
+pub enum Written {
     /// A text, or a number as its digits.
     Text(String),
     List(Vec<String>),
+}
+
+/// A written value, among the agents that it can name.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    pub written: &'a Written,
+    pub agents: &'a AgentConfig,
 }
 
 /// Why a value does not fit: completes "it must be …" or stands alone.
@@ -45,7 +54,7 @@ pub struct Setting {
     /// What holds when nobody sets it, as it would be written.
     pub default: &'static str,
     pub about: &'static str,
-    pub set: fn(&mut Config, &Input) -> Result<(), Wrong>,
+    pub set: fn(&mut Config, &Input<'_>) -> Result<(), Wrong>,
     pub get: fn(&Config) -> Option<String>,
 }
 
@@ -55,7 +64,7 @@ pub struct HostSetting {
     pub key: &'static str,
     pub kind: &'static str,
     pub about: &'static str,
-    pub set: fn(&mut HostConfig, &Input) -> Result<(), Wrong>,
+    pub set: fn(&mut HostConfig, &Input<'_>) -> Result<(), Wrong>,
     pub get: fn(&HostConfig) -> Option<String>,
 }
 
@@ -73,12 +82,12 @@ impl Setting {
     }
 }
 
-impl Input {
+impl Input<'_> {
     pub(super) fn text(&self) -> Result<&str, Wrong> {
-        match self {
-            Self::Text(text) if !text.trim().is_empty() => Ok(text.trim()),
-            Self::Text(_) => Err("expected a text that is not empty".to_owned()),
-            Self::List(_) => Err("expected one value, not a list".to_owned()),
+        match self.written {
+            Written::Text(text) if !text.trim().is_empty() => Ok(text.trim()),
+            Written::Text(_) => Err("expected a text that is not empty".to_owned()),
+            Written::List(_) => Err("expected one value, not a list".to_owned()),
         }
     }
 
@@ -87,12 +96,22 @@ impl Input {
         if path.is_absolute() { Ok(path) } else { Err("expected an absolute path".to_owned()) }
     }
 
+    /// A program and its arguments.
+    pub(super) fn argv(&self) -> Result<Vec<String>, Wrong> {
+        match self.written {
+            Written::List(argv) if !argv.is_empty() => Ok(argv.clone()),
+            Written::List(_) | Written::Text(_) => {
+                Err("expected a list of a program and its arguments".to_owned())
+            }
+        }
+    }
+
     /// From the environment: separated by commas.
     fn list(&self) -> Vec<String> {
         let clean = |item: &str| Some(item.trim().to_owned()).filter(|item| !item.is_empty());
-        match self {
-            Self::Text(text) => text.split(',').filter_map(clean).collect(),
-            Self::List(items) => items.iter().filter_map(|item| clean(item)).collect(),
+        match self.written {
+            Written::Text(text) => text.split(',').filter_map(clean).collect(),
+            Written::List(items) => items.iter().filter_map(|item| clean(item)).collect(),
         }
     }
 
@@ -101,6 +120,23 @@ impl Input {
         match self.text()? {
             "none" => Ok(None),
             text => read(text).map(Some).map_err(|why| format!("{why}, or none")),
+        }
+    }
+
+    /// The agent of this name, built in or described.
+    fn agent(&self) -> Result<Agent, Wrong> {
+        let name = self.text()?;
+        agents::find(name, self.agents).ok_or_else(|| agents::unknown(name, self.agents))
+    }
+
+    /// The same, where `none` stands for nobody.
+    fn agent_or_none(&self) -> Result<Option<Agent>, Wrong> {
+        match self.text()? {
+            "none" => Ok(None),
+            name => match agents::find(name, self.agents) {
+                Some(agent) => Ok(Some(agent)),
+                None => Err(agents::unknown_backup(name, self.agents)),
+            },
         }
     }
 }
@@ -208,12 +244,7 @@ pub const HOST_SETTINGS: &[HostSetting] = &[
         key: "token_command",
         kind: "list: program and arguments",
         about: "program whose first line of output is the token; no shell",
-        set: |host, input| match input {
-            Input::List(argv) if !argv.is_empty() => assign(&mut host.token_command, argv.clone()),
-            Input::List(_) | Input::Text(_) => {
-                Err("expected a list of a program and its arguments".to_owned())
-            }
-        },
+        set: |host, input| assign(&mut host.token_command, input.argv()?),
         get: |host| shown_list(&host.token_command),
     },
 ];

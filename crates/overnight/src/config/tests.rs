@@ -22,7 +22,7 @@ const NO_VARS: [(&str, &str); 0] = [];
 
 fn from_text(text: &str) -> Result<Loaded, ConfigError> {
     let mut loaded = Loaded::default();
-    loaded.apply_file(Path::new("config.toml"), text)?;
+    loaded.apply_files(&[("config.toml".into(), text.to_owned())])?;
     Ok(loaded)
 }
 
@@ -82,7 +82,7 @@ fn a_whole_file_is_read() {
     .unwrap();
     let config = &loaded.config;
     let general = &config.layers.general;
-    assert_eq!(general.agent, Some(BackendId::Claude));
+    assert_eq!(general.agent, Some(BackendId::Claude.into()));
     assert_eq!(
         general.allowed_tools.as_deref(),
         Some(["Edit".to_owned(), "Bash(git *)".to_owned()].as_slice())
@@ -133,7 +133,7 @@ fn sections_speak_of_some_jobs() {
     assert_eq!(agents["gemini"].model.as_deref(), Some("pro"));
     assert_eq!(loaded.config.agent.program(BackendId::Gemini), Some(&PathBuf::from("/opt/gemini")));
     let plan = &kinds[&JobKind::Plan];
-    assert_eq!((plan.agent, plan.limits.turns), (Some(BackendId::Codex), Some(Say::To(7))));
+    assert_eq!((plan.agent.clone(), plan.limits.turns), (Some(BackendId::Codex.into()), Some(Say::To(7))));
     let app = &repositories["my.app"];
     assert_eq!((app.model.as_deref(), app.limits.cost), (Some("m"), Some(Say::To(MicroDollars(1_000_000)))));
     let shown: Vec<(String, String)> = loaded.config.of_sections().collect();
@@ -193,7 +193,8 @@ fn what_is_documented_as_built_in_is_what_a_job_gets() {
     let advice = Advice::of(&Config::default(), &host);
     let nothing = Layer::default();
     let sources = advice.sources(&nothing, &nothing, About { repository: "", kind: JobKind::Implement });
-    let shown = shown::settings(&advice.resolve(&sources, (BackendId::Claude, JobOrigin::Default)).settings);
+    let shown =
+        shown::settings(&advice.resolve(&sources, &(BackendId::Claude.into(), JobOrigin::Default)).settings);
     for setting in shown {
         let general = ["agent.", ""].map(|section| format!("{section}{}", setting.key));
         let general = general.iter().find_map(|key| Setting::find(key));
@@ -215,7 +216,7 @@ fn the_documented_sections_come_to_what_is_documented() {
     let advice = Advice::of(&config, &host);
     let nothing = Layer::default();
     let sources = advice.sources(&nothing, &nothing, About { repository: "app", kind: JobKind::Plan });
-    let settings = advice.resolve(&sources, sources.agent().unwrap()).settings;
+    let settings = advice.resolve(&sources, &sources.agent().unwrap()).settings;
     let found = |key: &str| {
         let of = shown::settings(&settings).into_iter().find(|setting| setting.key == key).unwrap();
         (of.value.unwrap_or_default(), of.origin.unwrap())
@@ -235,7 +236,7 @@ fn the_documented_sections_come_to_what_is_documented() {
 #[test]
 fn stronger_layers_win() {
     let mut loaded = from_text("[limits]\nattempts = 4\ncost = 1\n").unwrap();
-    loaded.apply_file(Path::new("user.toml"), "[limits]\ncost = 2\n").unwrap();
+    loaded.apply_files(&[("user.toml".into(), "[limits]\ncost = 2\n".to_owned())]).unwrap();
     let env = Environment::of([("OVERNIGHT_LIMITS_COST", "none")], Path::new("/"));
     loaded.apply_environment(&env).unwrap();
     let limits = &loaded.config.layers.general.limits;

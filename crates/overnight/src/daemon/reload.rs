@@ -105,6 +105,9 @@ fn changes(old: &Config, new: &Config) -> Changes {
     if old.accounts != new.accounts {
         changes.at_next_start.push("agent.accounts".to_owned());
     }
+    if old.agent.adapters != new.agent.adapters {
+        changes.at_once.push("agent.adapters".to_owned());
+    }
     if old.hosts != new.hosts {
         changes.at_next_start.push("forge.hosts".to_owned());
     }
@@ -131,8 +134,11 @@ mod tests {
         new.layers.repositories.entry("app".to_owned()).or_default().model = Some("m".to_owned());
         new.color = crate::cli::args::ColorChoice::Never;
         new.hosts.insert("git.example.org".to_owned(), crate::config::HostConfig::default());
+        let adapter = *crate::agents::of_command("x").unwrap().adapter.unwrap();
+        new.agent.adapters.insert(adapter.name.clone(), adapter);
         let found = changes(&old, &new);
-        assert_eq!(found.at_once, ["limits.attempts", "worker.slots", "repository.app.model"]);
+        let at_once = ["limits.attempts", "worker.slots", "repository.app.model", "agent.adapters"];
+        assert_eq!(found.at_once, at_once);
         assert_eq!(found.at_next_start, ["worker.lease", "agent.accounts", "forge.hosts"]);
     }
 

@@ -67,7 +67,10 @@ mod tests {
         let mut config = Config::default();
         let plain = of(&config, &OfferArgs::default(), &host("/nowhere"));
         assert!((2..=8).contains(&plain.slots));
-        assert_eq!(plain.offer.backends, [BackendId::Command, BackendId::Rehearsal]);
+        assert_eq!(
+            plain.offer.backends,
+            [BackendId::Acp, BackendId::Adapter, BackendId::Command, BackendId::Rehearsal]
+        );
         config.worker.slots = Some(5);
         config.worker.offer = vec![crate::cli::values::label("gpu").unwrap()];
         assert_eq!(of(&config, &OfferArgs::default(), &host("/nowhere")).slots, 5);

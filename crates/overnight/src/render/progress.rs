@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use overnight_core::agent::adapter::AdapterName;
 use overnight_core::agent::{SessionStart, TurnOutcome, Usage};
 use overnight_core::job::{JobEvent, Stage};
 use overnight_core::text::{cut_chars, one_line};
@@ -130,15 +131,11 @@ impl View {
                     format!("attempt {attempt} of {} failed: {}", self.attempts, one_line(reason, 200));
                 self.bad(now, line(Mark::Again, "again", None, &text), *attempt < self.attempts)
             }
-            JobEvent::TakenOver { backend, model, .. } => {
+            JobEvent::TakenOver { backend, adapter, model, .. } => {
+                let agent = adapter.as_ref().map_or(backend.as_str(), AdapterName::as_str);
                 let model =
                     model.as_deref().map(|model| format!(" ({})", one_line(model, 60))).unwrap_or_default();
-                vec![line(
-                    Mark::Again,
-                    "backup",
-                    None,
-                    &format!("{backend}{model} takes over on its commits"),
-                )]
+                vec![line(Mark::Again, "backup", None, &format!("{agent}{model} takes over on its commits"))]
             }
             JobEvent::BranchTaken { branch } => {
                 vec![line(Mark::Note, "note", None, &format!("{branch} is taken: another name is used"))]

@@ -30,7 +30,13 @@ fn after_its_last_attempt_the_first_agent_hands_its_work_over() {
     let over = place.events_of("taken_over");
     assert_eq!((over.len(), &over[0]["backend"]), (1, &"adapter".into()), "{over:?}");
     let told = std::fs::read_to_string(place.path("told")).unwrap();
-    for words in ["Make the check pass", "Another agent worked on this", "Attempt 2", "I think it is 40.", "answer is 40, not 42"] {
+    for words in [
+        "Make the check pass",
+        "Another agent worked on this",
+        "Attempt 2",
+        "I think it is 40.",
+        "answer is 40, not 42",
+    ] {
         assert!(told.contains(words), "{words}: {told}");
     }
     let shown = place.overnight(&["show", "repo-1"]).expect_code(0);
@@ -42,7 +48,9 @@ fn after_its_last_attempt_the_first_agent_hands_its_work_over() {
 fn what_was_stopped_for_its_cost_is_not_handed_over() {
     let place = Place::new();
     let spends = "{ usage = { output = 900 } }, { usage = { output = 900 } }, \"hang\"";
-    with_backup(&place, &[spends], &["--max-tokens", "1000"]).expect_code(2).expect_said(&["fixer", "--max-tokens"]);
+    with_backup(&place, &[spends], &["--max-tokens", "1000"])
+        .expect_code(2)
+        .expect_said(&["fixer", "--max-tokens"]);
     let place = Place::new();
     let hangs = "{ write = { path = \"notes\", content = \"kept\\n\" } }, \"hang\"";
     with_backup(&place, &[hangs], &["--max-time", "3s"]).expect_code(7);
@@ -59,8 +67,12 @@ fn a_vendor_that_does_not_answer_for_too_long_is_replaced_by_another() {
     let program = codex.environment()[std::ffi::OsStr::new("OVERNIGHT_AGENT_PROGRAM_CODEX")].clone();
     place.env("OVERNIGHT_AGENT_PROGRAM_CODEX", program);
     let far = Action::Http { status: 429, retry_after: Some(7_200), reset_at: None, message: None };
-    let begun = Scenario::new().shell("echo kept > notes && git add notes && git commit --quiet --message=Notes");
-    let steps = begun.then(far).shell("echo 42 > answer && git commit --quiet --all --message='Correct it'").say("Done.");
+    let begun =
+        Scenario::new().shell("echo kept > notes && git add notes && git commit --quiet --message=Notes");
+    let steps = begun
+        .then(far)
+        .shell("echo 42 > answer && git commit --quiet --all --message='Correct it'")
+        .say("Done.");
     let behind = cli::model(Vendor::Codex, &mut place, steps);
     place.env("ANTHROPIC_BASE_URL", behind.url());
     let args = ["--backup-agent", "codex", "--backup-model", "gpt-5.5", "--backup-patience", "30m"];

@@ -9,6 +9,8 @@
               only the functions marked as tests for tests"
 )]
 
+mod acp;
+mod adapter;
 mod bad_input;
 mod budget;
 mod claude;

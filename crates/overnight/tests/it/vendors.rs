@@ -1,6 +1,7 @@
 //! The main job with the other vendors' real CLIs, offline: their models are scripted. Where a CLI is not installed, each test
 //! says so and passes.
 
+mod acp;
 pub(crate) mod cli;
 mod codex;
 mod gemini;

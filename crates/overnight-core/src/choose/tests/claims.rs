@@ -39,7 +39,7 @@ fn a_worker_changes_what_it_says_something_about_and_nobody_asked_for() {
 #[test]
 fn a_worker_never_changes_the_backend() {
     let order = Case::new(in_general(of(CLAUDE, "m"))).order();
-    let worker = Case { usual: Some(CODEX), ..Case::new(in_general(of(CODEX, "gpt"))) };
+    let worker = Case { usual: Some(CODEX.into()), ..Case::new(in_general(of(CODEX, "gpt"))) };
     let found = worker.claimed(&order);
     assert_eq!((found.agent.backend, found.agent.model.as_deref()), (CLAUDE, Some("m")));
 }

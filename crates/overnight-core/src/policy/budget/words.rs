@@ -2,7 +2,7 @@
 
 use super::amounts::{Scope, day_of, day_start, shown};
 use super::judge::Breach;
-use crate::agent::{BackendId, LimitKind};
+use crate::agent::LimitKind;
 use crate::id::TaskKey;
 use crate::job::{EndReason, ParkReason, Trouble};
 use crate::units::Timestamp;
@@ -53,7 +53,7 @@ pub fn explain(breach: &Breach) -> String {
 
 /// Why an order is refused: limits that this agent gives no way to keep, and what to do.
 #[must_use]
-pub fn cannot_be_kept(backend: BackendId, limits: &[(Scope, LimitKind)]) -> String {
+pub fn cannot_be_kept(agent: &str, limits: &[(Scope, LimitKind)]) -> String {
     let named = |(scope, kind): &(Scope, LimitKind)| match scope {
         Scope::Attempt | Scope::Job | Scope::Task => flag(*scope, *kind),
         Scope::RepositoryDay | Scope::Day | Scope::Velocity => {
@@ -64,7 +64,7 @@ pub fn cannot_be_kept(backend: BackendId, limits: &[(Scope, LimitKind)]) -> Stri
     let dollars = limits.iter().any(|(_, kind)| *kind == LimitKind::Cost);
     let priced = if dollars { "name a model whose price is known with --model, or " } else { "" };
     format!(
-        "the {backend} agent gives no way to keep {}; {priced}limit time and sessions instead, or choose another agent",
+        "the {agent} agent gives no way to keep {}; {priced}limit time and sessions instead, or choose another agent",
         all.join(" and ")
     )
 }

@@ -70,13 +70,13 @@ async fn look(app: &App, host: &Host, settings: &AgentSettings) {
 }
 
 fn warning(facts: &AgentFacts) -> String {
-    let AgentFacts { agent, version, .. } = facts;
+    let AgentFacts { agent, backend, version, .. } = facts;
     let version = for_terminal(version.as_deref().unwrap_or_default());
     format!(
         "warning: the {agent} CLI says it is {version}; Overnight was tested with {}, and an older one may not know what it is \
          started with; {}",
         facts.tested(),
-        how_to_install(*agent)
+        how_to_install(*backend)
     )
 }
 

@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use std::path::PathBuf;
 
 use overnight_agents::environment::login_variables;
-use overnight_agents::{KnownGood, LoginPlace, Version, capabilities, known_good, login_places};
-use overnight_core::agent::{AgentSettings, BackendId, Billing, Capabilities};
+use overnight_agents::{KnownGood, LoginPlace, Version, capabilities_of, known_good, login_places};
+use overnight_core::agent::{Adapter, Agent, AgentSettings, BackendId, Billing, Capabilities};
 use overnight_core::text::one_line;
 use overnight_engine::{Host, program};
 use serde::Serialize;
@@ -17,7 +17,11 @@ use crate::ask;
 /// One agent, as in `agent ls --json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct AgentFacts {
-    pub agent: BackendId,
+    /// Its name.
+    pub agent: String,
+    pub backend: BackendId,
+    /// What an adapter starts, by the name it was given.
+    pub command: Option<String>,
     /// `null`: not installed.
     pub program: Option<PathBuf>,
     /// What the program says of itself; `null`: nothing.
@@ -66,42 +70,57 @@ impl AgentFacts {
     }
 }
 
+/// The agents that can be on a machine or not: those of the vendors, and those that are described.
+#[must_use]
+pub fn known(app: &App) -> Vec<Agent> {
+    let adapters = app.config().agent.adapters.values().cloned().map(Agent::from);
+    BackendId::VENDORS.into_iter().map(Agent::from).chain(adapters).collect()
+}
+
 /// Looks at the agents, one after the other.
-pub async fn all(app: &App, host: &Host, agents: &[BackendId]) -> Vec<AgentFacts> {
+pub async fn all(app: &App, host: &Host, agents: &[Agent]) -> Vec<AgentFacts> {
     let mut facts = Vec::new();
     for agent in agents {
-        facts.push(of(app, host, *agent).await);
+        facts.push(of(app, host, agent).await);
     }
     facts
 }
 
 /// Looks at one agent.
-pub async fn of(app: &App, host: &Host, agent: BackendId) -> AgentFacts {
-    let mut settings = AgentSettings::new(agent);
-    settings.program = app.config().agent.program(agent).cloned();
+pub async fn of(app: &App, host: &Host, agent: &Agent) -> AgentFacts {
+    let mut settings = agent.settings();
+    settings.program = app.config().agent.program(agent.backend).cloned();
     of_settings(app, host, &settings).await
 }
 
 /// Looks at the agent that these settings would start.
 pub async fn of_settings(app: &App, host: &Host, settings: &AgentSettings) -> AgentFacts {
-    let agent = settings.backend;
-    let billing = app.config().billing(agent);
+    let agent = Agent::of(settings);
+    let billing = app.config().billing(&agent);
     let program = program::find(settings, host);
-    let version = match &program {
+    // What a described program does with a flag that was not described is not known.
+    let asked = program.as_ref().filter(|_| agent.adapter.is_none());
+    let version = match asked {
         Some(program) => ask::version(app, program).await.map(|text| one_line(&text, 60)),
         None => None,
     };
-    let known = known_good(agent);
+    let known = known_good(agent.backend);
+    let variable = |name: &str| app.env.get(name).map(PathBuf::from);
     AgentFacts {
-        agent,
+        agent: agent.name().to_owned(),
+        backend: agent.backend,
+        command: agent.adapter.as_ref().map(|adapter| adapter.argv.program().to_owned()),
         program,
         standing: standing(version.as_deref(), known),
         version,
         tested_oldest: known.map(|known| known.oldest.to_string()),
         tested_newest: known.map(|known| known.newest.to_string()),
         billing,
-        login: login(agent, billing, |name| app.env.get(name).map(PathBuf::from), host),
-        capabilities: capabilities(agent),
+        login: match &agent.adapter {
+            Some(adapter) => described_login(adapter, billing, variable),
+            None => login(agent.backend, billing, variable, host),
+        },
+        capabilities: capabilities_of(settings),
     }
 }
 
@@ -112,6 +131,16 @@ fn standing(version: Option<&str>, known: Option<KnownGood>) -> Standing {
         Some(Ordering::Greater) => Standing::Newer,
         None => Standing::Unknown,
     }
+}
+
+/// Only the variables that were named can be known.
+fn described_login(adapter: &Adapter, billing: Billing, variable: impl Fn(&str) -> Option<PathBuf>) -> Login {
+    let names = match billing {
+        Billing::Subscription => &adapter.login_env,
+        Billing::Key => &adapter.env,
+    };
+    let set = names.iter().find(|name| variable(name).is_some());
+    set.map_or(Login::Unknown, |name| Login::Variable(name.clone()))
 }
 
 /// A variable is stronger than a file, as it is for the CLIs. Where a key pays, the CLI's own login is not used.

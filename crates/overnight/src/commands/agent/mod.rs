@@ -6,13 +6,14 @@ pub mod facts;
 use std::fmt::Write;
 
 use overnight_agents::{how_to_install, login_hint};
-use overnight_core::agent::{BackendId, Capabilities};
+use overnight_core::agent::Capabilities;
 use overnight_core::job::ExitCode;
 use overnight_core::text::for_terminal;
 
+use crate::agents;
 use crate::app::App;
 use crate::cli::agent_args::{AgentAction, AgentCommandArgs};
-use crate::error::Outcome;
+use crate::error::{AppError, Outcome};
 use crate::output::{DIM, styled};
 use crate::render::stage::Mark;
 use facts::{AgentFacts, Login, Standing};
@@ -22,12 +23,12 @@ use facts::{AgentFacts, Login, Standing};
 pub async fn run(app: &App, args: &AgentCommandArgs) -> Outcome {
     match &args.action {
         AgentAction::Ls { json } => ls(app, *json).await,
-        AgentAction::Doctor { agent, json } => doctor(app, *agent, *json).await,
+        AgentAction::Doctor { agent, json } => doctor(app, agent.as_deref(), *json).await,
     }
 }
 
 async fn ls(app: &App, json: bool) -> Outcome {
-    let agents = facts::all(app, &app.host()?, &BackendId::VENDORS).await;
+    let agents = facts::all(app, &app.host()?, &facts::known(app)).await;
     if json {
         app.out.json("agents", &agents)?;
     } else {
@@ -36,8 +37,15 @@ async fn ls(app: &App, json: bool) -> Outcome {
     Ok(ExitCode::Done)
 }
 
-async fn doctor(app: &App, named: Option<BackendId>, json: bool) -> Outcome {
-    let asked = named.map_or_else(|| BackendId::VENDORS.to_vec(), |agent| vec![agent]);
+async fn doctor(app: &App, named: Option<&str>, json: bool) -> Outcome {
+    let known = facts::known(app);
+    let asked = match named {
+        None => known,
+        Some(name) => match known.iter().find(|agent| agent.name() == name) {
+            Some(agent) => vec![agent.clone()],
+            None => return Err(not_looked_at(name, app)),
+        },
+    };
     let mut agents = facts::all(app, &app.host()?, &asked).await;
     agents.retain(|agent| named.is_some() || agent.program.is_some());
     if json {
@@ -47,8 +55,18 @@ async fn doctor(app: &App, named: Option<BackendId>, json: bool) -> Outcome {
     } else {
         app.out.data(&pages(&agents))?;
     }
-    let unusable = agents.iter().any(|agent| agent.version.is_none());
+    let silent = |agent: &AgentFacts| agent.version.is_none() && agent.command.is_none();
+    let unusable = agents.iter().any(|agent| agent.program.is_none() || silent(agent));
     Ok(if unusable { ExitCode::Unexpected } else { ExitCode::Done })
+}
+
+/// An agent that brings its own program needs no look.
+fn not_looked_at(name: &str, app: &App) -> AppError {
+    match agents::named(name, &app.config().agent) {
+        Ok(_) => AppError::usage(format!("there is nothing to look at for the {name} agent"))
+            .help("name one of those that overnight agent ls shows"),
+        Err(error) => error,
+    }
 }
 
 /// One line for each agent.
@@ -65,7 +83,7 @@ fn table(agents: &[AgentFacts]) -> String {
         let _ = writeln!(
             text,
             "{:<9} {:<14} {:<8} {:<9} {}",
-            agent.agent.as_str(),
+            for_terminal(&agent.agent),
             for_terminal(number),
             if agent.program.is_some() { standing_word(agent.standing) } else { "-" },
             login,
@@ -106,7 +124,8 @@ fn pages(agents: &[AgentFacts]) -> String {
 fn page(agent: &AgentFacts) -> String {
     let mut lines = vec![program_line(agent)];
     if agent.program.is_some() {
-        lines.extend([version_line(agent), login_line(agent)]);
+        lines.extend(agent.command.is_none().then(|| version_line(agent)));
+        lines.push(login_line(agent));
     }
     let body: String =
         lines.iter().map(|(mark, line)| format!("  {} {}\n", mark.show(), for_terminal(line))).collect();
@@ -121,7 +140,10 @@ fn page(agent: &AgentFacts) -> String {
 fn program_line(agent: &AgentFacts) -> (Mark, String) {
     match &agent.program {
         Some(program) => (Mark::Good, format!("program   {}", program.display())),
-        None => (Mark::Bad, format!("program   not installed; {}", how_to_install(agent.agent))),
+        None => match &agent.command {
+            Some(command) => (Mark::Bad, format!("program   {command} is not in PATH")),
+            None => (Mark::Bad, format!("program   not installed; {}", how_to_install(agent.backend))),
+        },
     }
 }
 
@@ -143,7 +165,10 @@ fn version_line(agent: &AgentFacts) -> (Mark, String) {
 }
 
 fn login_line(agent: &AgentFacts) -> (Mark, String) {
-    let hint = login_hint(agent.agent);
+    let hint = match login_hint(agent.backend) {
+        "" => "the agent may have ways of its own",
+        hint => hint,
+    };
     match &agent.login {
         Login::Variable(name) => (Mark::Good, format!("login     from {name}")),
         Login::Stored(file) => (Mark::Good, format!("login     stored in {}", file.display())),
@@ -173,13 +198,15 @@ fn names(abilities: [(&'static str, bool); 8], wanted: bool) -> String {
 #[cfg(test)]
 mod tests {
     use overnight_agents::capabilities;
-    use overnight_core::agent::Billing;
+    use overnight_core::agent::{BackendId, Billing};
 
     use super::*;
 
     fn facts(agent: BackendId, version: Option<&str>, standing: Standing, login: Login) -> AgentFacts {
         AgentFacts {
-            agent,
+            agent: agent.to_string(),
+            backend: agent,
+            command: None,
             program: version.map(|_| format!("/usr/local/bin/{agent}").into()),
             version: version.map(str::to_owned),
             standing,

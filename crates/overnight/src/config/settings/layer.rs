@@ -18,7 +18,7 @@ pub struct LayerSetting {
     pub key: &'static str,
     pub kind: &'static str,
     pub about: &'static str,
-    pub set: fn(&mut Layer, &Input) -> Result<(), Wrong>,
+    pub set: fn(&mut Layer, &Input<'_>) -> Result<(), Wrong>,
     pub get: fn(&Layer) -> Option<String>,
 }
 
@@ -31,10 +31,14 @@ pub enum Section {
 }
 
 impl Section {
+    /// Those of the agents that are built in. What is said of an adapter stands in the section that names it.
+    pub fn of_agents() -> impl Iterator<Item = Self> {
+        BackendId::ALL.into_iter().filter(|backend| !backend.is_described()).map(Self::Agent)
+    }
+
     /// Those that variables can set, too: a repository's name need not fit into a variable's.
     pub fn of_variables() -> impl Iterator<Item = Self> {
-        let agents = BackendId::ALL.into_iter().map(Self::Agent);
-        agents.chain(JobKind::ALL.into_iter().map(Self::Kind))
+        Self::of_agents().chain(JobKind::ALL.into_iter().map(Self::Kind))
     }
 
     /// As in a file: `kind.plan`.
@@ -157,10 +161,10 @@ pub fn other_way(key: &str) -> Option<String> {
 
 const AGENT: LayerSetting = LayerSetting {
     key: name::AGENT,
-    kind: "claude, codex, gemini, qwen, opencode, command or rehearsal",
+    kind: "claude, codex, gemini, qwen, opencode, command, rehearsal or an adapter",
     about: "which agent works",
-    set: |layer, input| put(&mut layer.agent, values::backend(input.text()?)?),
-    get: |layer| layer.agent.map(|id| id.to_string()),
+    set: |layer, input| put(&mut layer.agent, input.agent()?),
+    get: |layer| layer.agent.as_ref().map(|agent| agent.name().to_owned()),
 };
 
 const MODEL: LayerSetting = LayerSetting {
@@ -269,8 +273,8 @@ const BACKUP_AGENT: LayerSetting = LayerSetting {
     key: name::BACKUP_AGENT,
     kind: "the name of an agent, or none",
     about: "who takes over when the agent gives up",
-    set: |layer, input| put(&mut layer.backup.agent, Say::of(input.limit(values::backend)?)),
-    get: |layer| shown(layer.backup.agent, |backend| backend.to_string()),
+    set: |layer, input| put(&mut layer.backup.agent, Say::of(input.agent_or_none()?)),
+    get: |layer| shown(layer.backup.agent.as_ref().map(Say::as_ref), |agent| agent.name().to_owned()),
 };
 
 const BACKUP_MODEL: LayerSetting = LayerSetting {

@@ -36,7 +36,7 @@ impl Vendor {
         }
     }
 
-    fn model(self) -> &'static str {
+    pub(super) fn model(self) -> &'static str {
         match self {
             Self::Codex => "gpt-5.5",
             Self::Gemini => "gemini-2.5-pro",
@@ -78,7 +78,7 @@ pub(crate) fn place(vendor: Vendor, test: &str) -> Option<Place> {
 }
 
 /// A person installs a CLI under one name; a script that needs an interpreter gets one here.
-fn one_file(place: &Place, name: &str, program: &Program) -> PathBuf {
+pub(super) fn one_file(place: &Place, name: &str, program: &Program) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     if program.arguments.is_empty() {
         return program.path.clone();
@@ -119,7 +119,7 @@ pub(crate) fn model(vendor: Vendor, place: &mut Place, scenario: Scenario) -> Mo
             let limits = json!({"context": 200_000, "output": 32_000});
             let one =
                 json!({"name": "m1", "tool_call": true, "limit": limits, "cost": {"input": 3, "output": 15}});
-            let config = json!({"small_model": "scripted/m1", "provider": {"scripted": {
+            let config = json!({"model": "scripted/m1", "small_model": "scripted/m1", "provider": {"scripted": {
                 "npm": "@ai-sdk/openai-compatible", "name": "Scripted", "options": options, "models": {"m1": one}}}});
             place.write("home/.config/opencode/opencode.json", &config.to_string());
             place.env("OPENAI_API_KEY", KEY);
