@@ -14,13 +14,15 @@ const TELLING: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", 
 pub(crate) struct Masks(Redactor);
 
 impl Masks {
-    pub(crate) fn new(host: &Host) -> Self {
+    /// The values of variables whose names say what they are, and of those that are `named`.
+    pub(crate) fn new(host: &Host, named: &[String]) -> Self {
         let secrets: Vec<String> = host
             .env
             .iter()
             .filter(|(name, _)| {
-                let name = name.to_string_lossy().to_ascii_uppercase();
-                TELLING.iter().any(|part| name.contains(part))
+                let name = name.to_string_lossy();
+                let upper = name.to_ascii_uppercase();
+                named.iter().any(|known| *known == name) || TELLING.iter().any(|part| upper.contains(part))
             })
             .map(|(_, value)| value.to_string_lossy().into_owned())
             .filter(|value| !value.is_empty())
