@@ -110,12 +110,12 @@ pub struct GivenFile {
 pub fn given_files(request: &TurnRequest) -> Vec<GivenFile> {
     match request.settings.backend {
         BackendId::Qwen => vec![qwen::settings_file(request)],
+        BackendId::Acp => acp::given_file(request).into_iter().collect(),
         BackendId::Adapter => adapter::given_file(request).into_iter().collect(),
         BackendId::Claude
         | BackendId::Codex
         | BackendId::Gemini
         | BackendId::Opencode
-        | BackendId::Acp
         | BackendId::Command
         | BackendId::Rehearsal => Vec::new(),
     }

@@ -94,7 +94,7 @@ impl Engine {
         let heart = Heart::start(&parts.store, &parts.claimant.worker, rhythm(&parts.settings))?;
         let mirrors = Mirrors::new(parts.git.clone(), parts.dirs.mirrors());
         let git_env = HostEnv::from_vars(parts.host.env.clone());
-        let redactor = Arc::new(Masks::new(&parts.host));
+        let redactor = Arc::new(Masks::new(&parts.host, &[]));
         let accounts = Accounts::new(parts.accounts.clone());
         Ok(Self { parts, mirrors, git_env, redactor, accounts, heart })
     }

@@ -14,15 +14,16 @@ const TELLING: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", 
 pub(crate) struct Masks(Redactor);
 
 impl Masks {
-    pub(crate) fn new(host: &Host) -> Self {
+    /// The values of variables whose names say what they are, and of those that are `named`.
+    pub(crate) fn new(host: &Host, named: &[String]) -> Self {
         let secrets: Vec<String> = host
             .env
             .iter()
             .filter(|(name, _)| {
                 let plain = name.to_string_lossy();
-                let name = plain.to_ascii_uppercase();
-                host.secrets.iter().any(|secret| *secret == plain)
-                    || TELLING.iter().any(|part| name.contains(part))
+                let upper = plain.to_ascii_uppercase();
+                host.secrets.iter().chain(named).any(|known| *known == plain)
+                    || TELLING.iter().any(|part| upper.contains(part))
             })
             .map(|(_, value)| value.to_string_lossy().into_owned())
             .filter(|value| !value.is_empty())

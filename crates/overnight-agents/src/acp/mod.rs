@@ -15,13 +15,14 @@ pub mod wire;
 pub(crate) use driver::AcpDriver;
 
 use overnight_core::agent::adapter::{Hole, Protocol};
-use overnight_core::agent::{AgentSettings, SessionStart, TurnRequest};
+use overnight_core::agent::{AgentSettings, BackendId, SessionStart, TurnRequest};
 use overnight_core::command::{CommandSpec, Isolation, Stdin};
 
 use crate::adapter::program_path;
-use crate::backend::{HostFacts, PlanError};
+use crate::backend::{GivenFile, HostFacts, PlanError};
 use crate::common::{Modes, bounded, check_value, prompt_with_instructions};
-use crate::environment::adapter_environment;
+use crate::environment::{adapter_environment, vendor_behind};
+use crate::qwen;
 use wire::{Order, Policy};
 
 /// The hidden subcommand of the runner's executable that talks with an agent. It takes an [`Order`] on standard input.
@@ -70,7 +71,16 @@ pub(crate) fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpe
     spec.stdin = Stdin::Bytes(order);
     spec.limits = bounded(request);
     spec.isolation = Isolation::Contained(host.guard.clone());
-    Ok(spec)
+    Ok(if is_qwen(request) { qwen::with_settings(spec, request) } else { spec })
+}
+
+/// The settings with which this CLI is kept from the repository's own, whatever it speaks.
+pub(crate) fn given_file(request: &TurnRequest) -> Option<GivenFile> {
+    is_qwen(request).then(|| qwen::settings_file(request))
+}
+
+fn is_qwen(request: &TurnRequest) -> bool {
+    request.settings.adapter.as_deref().and_then(vendor_behind) == Some(BackendId::Qwen)
 }
 
 /// What belongs to a session is said by the protocol; the command line has only what the program is started with.

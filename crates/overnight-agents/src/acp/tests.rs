@@ -13,7 +13,7 @@ use super::client::{Action, Client, response};
 use super::request::{Refusal, Request};
 use super::wire::{Line, Order, Policy, TurnEnd};
 use crate::testing::{MISLEADING, SESSION, exit, host, play, request, session, word, words};
-use crate::{PlanError, capabilities_of, replay, salvage};
+use crate::{PlanError, capabilities_of, given_files, replay, salvage};
 
 fn spoken() -> TurnRequest {
     let mut request = request(BackendId::Acp);
@@ -63,6 +63,25 @@ fn our_own_client_starts_the_agent_and_the_prompt_is_no_argument() {
     assert_eq!(crate::plan(&request, &host()).err(), Some(PlanError::NoAdapter));
     let can = capabilities_of(&spoken().settings);
     assert!(can.resume && can.model && can.turns && !can.effort && !can.tokens && !can.cost);
+}
+
+#[test]
+fn a_vendors_own_program_gets_what_its_vendor_needs() {
+    let planned = |program: &str| {
+        let mut request = spoken();
+        let adapter = request.settings.adapter.as_deref_mut().expect("an adapter");
+        adapter.argv = Argv::parse([program, "--acp"]).expect("words");
+        let env = crate::plan(&request, &host()).expect("a plan").env;
+        let has = |name: &str| env.contains_key(std::ffi::OsStr::new(name));
+        (
+            has("GEMINI_CLI_TRUST_WORKSPACE"),
+            has("QWEN_CODE_SYSTEM_SETTINGS_PATH"),
+            given_files(&request).len(),
+        )
+    };
+    assert_eq!(planned("/opt/bin/gemini"), (true, false, 0));
+    assert_eq!(planned("qwen"), (false, true, 1));
+    assert_eq!(planned("mine"), (false, false, 0));
 }
 
 fn client(resume: bool, policy: Policy) -> Client {

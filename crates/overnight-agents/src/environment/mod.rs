@@ -11,7 +11,7 @@ use std::path::Path;
 mod vendors;
 
 pub use vendors::login_variables;
-pub(crate) use vendors::{adapter_environment, vendor_environment};
+pub(crate) use vendors::{adapter_environment, vendor_behind, vendor_environment};
 
 /// A whole environment, by name.
 pub type Environment = BTreeMap<OsString, OsString>;

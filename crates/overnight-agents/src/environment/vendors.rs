@@ -160,6 +160,13 @@ pub(crate) fn vendor_environment(
     env
 }
 
+/// The vendor whose own program it is that speaks the Agent Client Protocol, by the program's name.
+pub(crate) fn vendor_behind(adapter: &Adapter) -> Option<BackendId> {
+    let file = adapter.argv.program().rsplit('/').next().unwrap_or_default();
+    let of_vendor = |backend: &BackendId| usual_programs(*backend).contains(&file);
+    BackendId::VENDORS.into_iter().find(of_vendor).filter(|_| adapter.backend() == BackendId::Acp)
+}
+
 /// The environment of an agent that was described: what its description names. A vendor's own program that speaks the Agent
 /// Client Protocol is treated as that vendor's.
 #[must_use]
@@ -169,10 +176,7 @@ pub(crate) fn adapter_environment(
     tmp: &Path,
     billing: Billing,
 ) -> Environment {
-    let file = adapter.argv.program().rsplit('/').next().unwrap_or_default();
-    let of_vendor = |backend: &BackendId| usual_programs(*backend).contains(&file);
-    let vendor = BackendId::VENDORS.into_iter().find(of_vendor);
-    let backend = vendor.filter(|_| adapter.backend() == BackendId::Acp).unwrap_or(adapter.backend());
+    let backend = vendor_behind(adapter).unwrap_or(adapter.backend());
     let mut env = vendor_environment(backend, host, tmp, billing);
     let keys: &[String] = match billing {
         Billing::Subscription => &[],

@@ -8,7 +8,7 @@ mod outcome;
 mod plan;
 
 pub(crate) use driver::QwenDriver;
-pub(crate) use plan::{check, plan, settings_file};
+pub(crate) use plan::{check, plan, settings_file, with_settings};
 
 #[cfg(test)]
 mod tests;

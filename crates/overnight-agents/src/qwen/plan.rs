@@ -39,7 +39,12 @@ pub(crate) fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpe
         check_value("session", id.as_str())?;
     }
     let spec = common::command(request, host, arguments(request), common::prompt_with_instructions(request));
-    Ok(spec.env("QWEN_CODE_SYSTEM_SETTINGS_PATH", common::beside_prompt(request, SETTINGS_FILE)))
+    Ok(with_settings(spec, request))
+}
+
+/// The CLI is pointed to [`settings_file`].
+pub(crate) fn with_settings(spec: CommandSpec, request: &TurnRequest) -> CommandSpec {
+    spec.env("QWEN_CODE_SYSTEM_SETTINGS_PATH", common::beside_prompt(request, SETTINGS_FILE))
 }
 
 /// Commits are the agent's own, without a line about the CLI; nothing is remembered beyond the session, which would cost

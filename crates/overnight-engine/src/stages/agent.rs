@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use overnight_agents::{HostFacts, Salvage};
 use overnight_core::agent::{
@@ -15,11 +16,12 @@ use overnight_core::id::SessionId;
 use overnight_core::job::{EndReason, Ground, Input, JobEvent, JobState, Notice, StageOutput, Trail, Turn};
 use overnight_core::prompt;
 use overnight_git::GitError;
-use overnight_proc::{Capture, KillOutcome};
+use overnight_proc::{Capture, KillOutcome, Redact};
 
 use crate::accounts::{self, Chosen, Go, Renewal};
 use crate::clean;
 use crate::guard;
+use crate::masks::Masks;
 use crate::purse::Purse;
 use crate::seat::Seat;
 use crate::stages::agent_turn::TurnWatch;
@@ -107,7 +109,7 @@ async fn left_by_a_dead_runner(seat: &Seat<'_>, turn: &Turn, trail: &Trail) -> R
     let stdout = seat.dirs.turn_stdout(trail.turns);
     let record = seat.dirs.turn_exit(trail.turns);
     let request = request(seat, turn.session.clone(), String::new(), trail.turns, trail);
-    let redact = seat.engine.redactor();
+    let redact = redactor(seat);
     trouble::blocking(move || {
         let mut output = std::fs::read(&stdout).unwrap_or_default();
         output.extend(overnight_proc::read_tail(&stdout).unwrap_or_default());
@@ -234,7 +236,8 @@ async fn take_turn(
         stderr: seat.dirs.turn_stderr(request.turn),
         exit_record: Some(seat.dirs.turn_exit(request.turn)),
     };
-    let running = overnight_proc::spawn(&spec, &capture, seat.engine.redactor()).map_err(trouble::spawn)?;
+    let redact = redactor(seat);
+    let running = overnight_proc::spawn(&spec, &capture, Arc::clone(&redact)).map_err(trouble::spawn)?;
     let process = running.identity().clone();
     let containment = process.containment;
     seat.input(Input::TurnStarted { process }).await?;
@@ -242,7 +245,6 @@ async fn take_turn(
         let why = "namespaces are not permitted here: files are not guarded; see overnight doctor";
         seat.notice(Notice::WeakContainment(why.to_owned())).await?;
     }
-    let redact = seat.engine.redactor();
     let mut watch = TurnWatch::new(request, trail, purse.meter(), seat.watcher, redact.as_ref())
         .listening(go.ear(), renewal);
     let stop = seat.signals.token().child_token();
@@ -255,6 +257,14 @@ async fn take_turn(
         return Err(StageError::Stopped);
     }
     Ok(report)
+}
+
+/// The keys of an agent that was described go by names that say nothing to us.
+fn redactor(seat: &Seat<'_>) -> Arc<dyn Redact> {
+    match seat.job.agent().adapter.as_deref() {
+        Some(adapter) if !adapter.env.is_empty() => Arc::new(Masks::new(seat.engine.host(), &adapter.env)),
+        Some(_) | None => seat.engine.redactor(),
+    }
 }
 
 fn host_facts(seat: &Seat<'_>, settings: &AgentSettings, go: &Go) -> Result<HostFacts, StageError> {

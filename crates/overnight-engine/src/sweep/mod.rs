@@ -146,7 +146,7 @@ impl Sweeper {
     pub fn new(parts: SweeperParts, retention: Retention) -> Self {
         let SweeperParts { store, dirs, git, host, place } = parts;
         let mirrors = Mirrors::new(git, dirs.mirrors());
-        let redactor = Arc::new(Masks::new(&host));
+        let redactor = Arc::new(Masks::new(&host, &[]));
         Self { store, dirs, mirrors, place, redactor, retention, reach: Reach::Everything }
     }
 

@@ -77,14 +77,15 @@ fn a_described_cli_goes_on_in_its_session_until_the_work_is_right() {
 
 #[test]
 fn a_key_reaches_a_described_cli_where_a_key_pays() {
-    let script = "cat > /dev/null\n[ \"$WORKER_KEY\" = k ] && [ -z \"$GITHUB_TOKEN\" ] && echo 42 > answer";
+    let script = "cat > /dev/null\necho \"key $WORKER_KEY\"\n[ \"$WORKER_KEY\" = canary-77e0c1 ] && [ -z \"$GITHUB_TOKEN\" ] && echo 42 > answer";
     let mut place = place(script, "[agent.adapters.worker]\nargv = ['worker']\nenv = 'WORKER_KEY'\n");
     place
-        .env("WORKER_KEY", "k")
+        .env("WORKER_KEY", "canary-77e0c1")
         .env("OVERNIGHT_AGENT_DEFAULT", "worker")
         .env("OVERNIGHT_AGENT_BILLING", "key");
     run(&place, &[]).expect_code(0);
     place.expect_reason("ended", "published");
+    place.expect_not_stored("canary-77e0c1");
     place.finish();
 }
 

@@ -40,7 +40,7 @@ fn does_its_job(vendor: Vendor, test: &str, tokens: Option<(u64, u64)>) {
     run(&place, &[]).expect_code(0);
     published(&place);
     let branch = place.branches()[0].clone();
-    assert_eq!(place.git(&["log", "-1", "--format=%s", &branch]), "Correct it", "as the agent wrote it");
+    assert_eq!(place.git(&["log", "-1", "--format=%B", &branch]), "Correct it", "as the agent wrote it");
     assert_eq!(model.count(), 2);
     let job = place.job();
     assert_eq!((&job["agent"], &job["used"]["turns"]), (&"spoken".into(), &2.into()), "{job:#}");
