@@ -109,16 +109,17 @@ fn opencode_goes_on_in_its_session_over_acp() {
     goes_on_in_its_session(Vendor::Opencode, "opencode_goes_on_in_its_session_over_acp");
 }
 
-/// This one says that it can load a session, and cannot: the job goes on in a fresh one.
+/// This one says that it can load a session, and cannot always (seen both ways with 0.61.0): the job then goes on in a fresh one.
 #[test]
-fn gemini_goes_on_without_its_session_over_acp() {
+fn gemini_goes_on_over_acp_with_its_session_or_without() {
     let vendor = Vendor::Gemini;
-    let Some(mut place) = place(vendor, "gemini_goes_on_without_its_session_over_acp") else { return };
+    let Some(mut place) = place(vendor, "gemini_goes_on_over_acp") else { return };
     let wrong = Scenario::new().shell("echo 40 > answer").say("The first answer.");
     let model = cli::model(vendor, &mut place, finish(wrong));
     run(&place, &[]).expect_code(0);
     let kinds: Vec<String> = sessions(&place).into_iter().map(|(kind, _)| kind).collect();
-    assert_eq!(kinds, ["fresh", "resume", "fresh"]);
+    assert_eq!(kinds[..2], ["fresh", "resume"], "{kinds:?}");
+    assert!(kinds.len() == 2 || kinds[2..] == ["fresh"], "{kinds:?}");
     let job = place.job();
     assert_eq!((&job["attempt"], &job["used"]["turns"]), (&2.into(), &4.into()), "{job:#}");
     assert!(model.asked()[2].body.to_string().contains("answer is 40, not 42"));
