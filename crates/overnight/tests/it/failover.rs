@@ -65,8 +65,13 @@ fn a_vendor_that_does_not_answer_for_too_long_is_replaced_by_another() {
     let Some(mut place) = model::place(test) else { return };
     let Some(codex) = cli::place(Vendor::Codex, test) else { return };
     let program = codex.environment()[std::ffi::OsStr::new("OVERNIGHT_AGENT_PROGRAM_CODEX")].clone();
-    place.env("OVERNIGHT_AGENT_PROGRAM_CODEX", program);
-    let far = Action::Http { status: 429, retry_after: Some(7_200), reset_at: None, message: None };
+    place.env("OVERNIGHT_AGENT_PROGRAM_CODEX", program).env("OVERNIGHT_AGENT_CODEX_BILLING", "key");
+    // With its own login the CLI says when the quota comes back.
+    place
+        .env("OVERNIGHT_AGENT_CLAUDE_BILLING", "subscription")
+        .env("CLAUDE_CODE_OAUTH_TOKEN", "dummy-login-7c1d");
+    let far =
+        Action::Http { status: 429, retry_after: Some(7_200), reset_at: Some(1_900_000_000), message: None };
     let begun =
         Scenario::new().shell("echo kept > notes && git add notes && git commit --quiet --message=Notes");
     let steps = begun

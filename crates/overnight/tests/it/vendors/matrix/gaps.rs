@@ -34,7 +34,7 @@ pub(super) const GAPS: [Gap; 8] = [
     },
     Gap {
         name: "no-reset",
-        text: "with a key, the CLI does not hand on when the quota comes back: the job asks again after a quarter of an hour.",
+        text: "with a key, the CLI does not hand on when the quota comes back: one job asks again after 30 s, then ever later.",
         cells: &[(Agent::Claude, Column::QuotaWithReset), (Agent::Codex, Column::QuotaWithReset)],
     },
     Gap {

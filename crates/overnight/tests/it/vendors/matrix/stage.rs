@@ -119,7 +119,7 @@ fn turn(event: &Value) -> Option<String> {
     }
 }
 
-/// Whether the vendor's own time is waited for: the usual one for an unknown reset is a quarter of an hour.
+/// Whether the vendor's own time is waited for: without one, a vendor is asked again within minutes.
 fn until(job: &Value) -> &'static str {
     let (Some(wake), Some(now)) = (job["wake_ms"].as_i64(), job["updated_at_ms"].as_i64()) else { return "" };
     if wake - now > 60 * 60 * 1000 { " until its reset" } else { "" }
