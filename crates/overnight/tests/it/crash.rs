@@ -1,6 +1,8 @@
 //! The runner is killed with SIGKILL after every event it writes, one run per event, and taken up again: each job must
 //! end as if nothing had happened.
 
+mod handed_on;
+
 use crate::harness::{Outcome, Place, skipped};
 
 const TWO_ATTEMPTS: [&str; 2] = [
