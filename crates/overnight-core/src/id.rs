@@ -77,6 +77,10 @@ text_id!(
     TaskKey, "task key"
 );
 text_id!(
+    /// Something in the backlog: an epic, story, task, sprint or idea. A UUID v7.
+    ItemId, "item id"
+);
+text_id!(
     /// A process that claims jobs: host, boot, start time and a random part.
     WorkerId, "worker id"
 );

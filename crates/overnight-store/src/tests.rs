@@ -121,6 +121,7 @@ pub(crate) fn spec(prompt: &str) -> JobSpec {
         agent: AgentSettings::new(BackendId::Rehearsal),
         choice: Choice::default(),
         follows: None,
+        task: None,
         limits: JobLimits::default(),
         budget: JobBudget::default(),
         author: "A <a@example.org>".to_owned(),

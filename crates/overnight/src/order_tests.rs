@@ -26,6 +26,7 @@ fn order(backend: BackendId) -> JobSpec {
         agent: AgentSettings { command: vec!["true".into()], ..AgentSettings::new(backend) },
         choice: Choice::default(),
         follows: None,
+        task: None,
         limits: JobLimits::default(),
         budget: Default::default(),
         author: "A <a@b.c>".into(),

@@ -103,6 +103,7 @@ impl Ground {
             agent,
             choice,
             follows: None,
+            task: None,
             limits,
             budget: budget_order::of(&args.order.budget, &config.budget.job),
             author: author(app, &self.source),

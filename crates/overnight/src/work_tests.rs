@@ -27,6 +27,7 @@ pub(crate) fn job(state: JobState) -> Job {
         agent: AgentSettings::new(BackendId::Claude),
         choice: Choice::default(),
         follows: None,
+        task: None,
         limits: JobLimits::default(),
         budget: Default::default(),
         author: "A <a@b.c>".into(),

@@ -17,6 +17,7 @@ use crate::verdict::Check;
 use super::choice::{Choice, Configured, Origin};
 use super::queueing::Label;
 use super::state::Who;
+use super::task::TaskOrder;
 
 /// A job's order, complete. Only its settings may change, once: when the first worker claims it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +48,9 @@ pub struct JobSpec {
     /// The job that this one follows up on.
     #[serde(default)]
     pub follows: Option<Box<Follows>>,
+    /// The task of the backlog that it carries out, if it was ordered from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Box<TaskOrder>>,
 }
 
 impl JobSpec {

@@ -46,6 +46,7 @@ pub(crate) fn spec() -> JobSpec {
         agent: AgentSettings::new(BackendId::Claude),
         choice: Choice::default(),
         follows: None,
+        task: None,
         limits: JobLimits::default(),
         budget: JobBudget::default(),
         author: "A <a@example.org>".to_owned(),

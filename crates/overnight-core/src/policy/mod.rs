@@ -1,5 +1,6 @@
 //! Decisions as pure functions: what a verification means for the job, and what its limits still allow.
 
+pub mod alignment;
 pub mod budget;
 pub mod circuit;
 pub mod gate;

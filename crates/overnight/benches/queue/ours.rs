@@ -81,6 +81,7 @@ async fn new_job_of(store: &Store, name: &str) -> NewJob {
         agent: AgentSettings::new(BackendId::Rehearsal),
         choice: Choice::default(),
         follows: None,
+        task: None,
         limits: JobLimits::default(),
         budget: Default::default(),
         author: "Bench <bench@example.org>".to_owned(),

@@ -187,6 +187,7 @@ fn spec() -> JobSpec {
         agent: AgentSettings::new(BackendId::Rehearsal),
         choice: Choice::default(),
         follows: None,
+        task: None,
         limits: JobLimits::default(),
         budget: Default::default(),
         author: "A <a@example.org>".to_owned(),

@@ -99,6 +99,7 @@ fn spec(number: usize) -> JobSpec {
         agent: AgentSettings::new(BackendId::Rehearsal),
         choice: Choice::default(),
         follows: None,
+        task: None,
         limits: JobLimits::default(),
         budget: JobBudget::default(),
         author: "A <a@example.org>".to_owned(),
