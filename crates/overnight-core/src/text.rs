@@ -46,7 +46,8 @@ fn push_visible(out: &mut String, c: char) {
 
 /// Characters that change what others look like, or that nobody sees: bidirectional controls, zero-width characters,
 /// line separators, fillers, tags and the supplementary variation selectors.
-fn is_invisible(c: char) -> bool {
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
     matches!(u32::from(c),
         0x00AD | 0x034F | 0x061C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F
         | 0x2028..=0x202E | 0x2060..=0x206F | 0x3164 | 0xFEFF | 0xFFA0 | 0xFFF9..=0xFFFB

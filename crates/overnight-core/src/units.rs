@@ -38,6 +38,21 @@ impl MicroDollars {
         ((0.0..=9_007_199_254_740_992.0).contains(&micros)).then_some(Self(micros as i64))
     }
 
+    /// `5`, `5.25`, `$5.25`: at most six decimal places, more than zero. `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let text = text.strip_prefix('$').unwrap_or(text);
+        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || part.len() > 6 || !digits(whole) || !digits(part) || text.ends_with('.') {
+            return None;
+        }
+        let part: i64 = format!("{part:0<6}").parse().ok()?;
+        let micros = whole.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(part)?;
+        (micros > 0).then_some(Self(micros))
+    }
+
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
@@ -53,6 +68,27 @@ impl fmt::Display for MicroDollars {
             write!(f, "${}.{:02}", cents / 100, cents % 100)
         }
     }
+}
+
+/// A time span as people write it: a whole number and one of `s`, `m`, `h`, `d`, also several in a row (`1h30m`).
+/// `None` for anything else, for zero and for more than ten years.
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
+    let (mut seconds, mut rest) = (0_u64, text.trim());
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: u64 = rest[..digits].parse().ok()?;
+        let unit = match rest[digits..].chars().next()? {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            'd' => 86_400,
+            _ => return None,
+        };
+        seconds = seconds.checked_add(number.checked_mul(unit)?)?;
+        rest = rest[digits + 1..].trim_start();
+    }
+    (1..=10 * 366 * 86_400).contains(&seconds).then(|| Duration::from_secs(seconds))
 }
 
 /// Serialises a [`Duration`] as whole milliseconds.

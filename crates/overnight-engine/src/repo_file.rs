@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use overnight_core::text::nearest;
+pub use overnight_core::units::duration;
 use overnight_core::verdict::Check;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -111,27 +112,6 @@ pub fn named_checks<S: AsRef<str>>(commands: &[S], timeout: Duration) -> Vec<Che
         Check { name, command, timeout }
     };
     commands.iter().map(one).collect()
-}
-
-/// A time span as people write it: a whole number and one of `s`, `m`, `h`, `d`, also several in a row (`1h30m`).
-/// `None` for anything else, for zero and for more than ten years.
-#[must_use]
-pub fn duration(text: &str) -> Option<Duration> {
-    let (mut seconds, mut rest) = (0_u64, text.trim());
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let number: u64 = rest[..digits].parse().ok()?;
-        let unit = match rest[digits..].chars().next()? {
-            's' => 1,
-            'm' => 60,
-            'h' => 3600,
-            'd' => 86_400,
-            _ => return None,
-        };
-        seconds = seconds.checked_add(number.checked_mul(unit)?)?;
-        rest = rest[digits + 1..].trim_start();
-    }
-    (1..=10 * 366 * 86_400).contains(&seconds).then(|| Duration::from_secs(seconds))
 }
 
 type Found<T> = Result<T, (Mistake, Range<usize>)>;

@@ -24,20 +24,8 @@ pub fn span(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// A sentence about what is expected.
 pub fn money(text: &str) -> Result<MicroDollars, String> {
-    exact_money(text).ok_or_else(|| "expected an amount in US dollars like 5, 2.50 or $0.75".to_owned())
-}
-
-fn exact_money(text: &str) -> Option<MicroDollars> {
-    let text = text.trim();
-    let text = text.strip_prefix('$').unwrap_or(text);
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || part.len() > 6 || !digits(whole) || !digits(part) || text.ends_with('.') {
-        return None;
-    }
-    let part: i64 = format!("{part:0<6}").parse().ok()?;
-    let micros = whole.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(part)?;
-    (micros > 0).then_some(MicroDollars(micros))
+    MicroDollars::parse(text)
+        .ok_or_else(|| "expected an amount in US dollars like 5, 2.50 or $0.75".to_owned())
 }
 
 /// `200000`, `200k`, `1.5M`.

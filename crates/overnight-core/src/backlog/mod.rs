@@ -1,0 +1,29 @@
+//! The backlog: what people want, before and beside the jobs that do it.
+//!
+//! An epic groups stories, a story groups tasks; a sprint is an ordered choice of tasks, an idea a rough wish. All of them are
+//! [`Item`]s with a key from their repository's one counter, which jobs are numbered by too. How far an item has come is never
+//! stored: [`states`](fn@states) derives it from jobs, pull requests and what people said.
+
+mod item;
+mod order;
+pub mod plan;
+mod prompt;
+mod settings;
+mod state;
+#[cfg(test)]
+mod state_tests;
+mod words;
+
+pub use item::{
+    EpicBody, IdeaBody, IdeaStage, InvalidItem, Item, ItemBody, ItemKind, SprintBody, StoryBody, TaskBody,
+};
+pub use order::{Circle, in_order};
+pub use prompt::{Context, prompt};
+pub use settings::{PullStrategy, RepositorySettings, TaskSettings};
+pub use state::{
+    Count, EpicState, Facts, ItemState, Mark, MarkFact, PullState, Run, RunEnd, SprintState, StoryState,
+    TaskState, states,
+};
+pub use words::{
+    ACCEPTANCE_MAX, InvalidText, LINE_MAX, PLAN_MAX, TEXT_MAX, TITLE_MAX, acceptance, line, text, title,
+};
