@@ -164,6 +164,9 @@ pub enum StoreError {
     Unheard { operation: &'static str, class: ErrorClass, why: String },
     #[error("a job that this one should wait for has ended already, as {}: {key}", .reason.code())]
     ParentFailed { key: TaskKey, reason: EndReason },
+    /// A task has at most one job that has not ended.
+    #[error("task {task} has a job that has not ended: {job}")]
+    TaskBusy { task: TaskKey, job: TaskKey },
     #[error("job {key} waits for other jobs that have not ended")]
     Blocked { key: TaskKey },
     #[error("{what}; this is a fault of Overnight")]
@@ -186,6 +189,7 @@ impl StoreError {
             | Self::RequestReused { .. }
             | Self::RequestTwice { .. }
             | Self::ParentFailed { .. }
+            | Self::TaskBusy { .. }
             | Self::Blocked { .. } => ErrorClass::Refused,
             Self::StateMoved { .. }
             | Self::EffectOutOfOrder { .. }
@@ -218,6 +222,7 @@ impl StoreError {
             }
             Self::UnusablePath { .. } => Some("choose a path that is valid UTF-8"),
             Self::ParentFailed { .. } => Some("wait for it with --after-any, or run that job again first"),
+            Self::TaskBusy { .. } => Some("wait for that job, or end it first: overnight cancel"),
             Self::Blocked { .. } => Some("see what it waits for: overnight show"),
             Self::UnknownJob { .. } => Some("overnight ls --all lists every job"),
             Self::LeaseLost { .. }

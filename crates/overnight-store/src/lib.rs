@@ -21,6 +21,7 @@
 
 mod apply;
 mod at_once;
+mod backlog;
 mod cancel;
 mod circuits;
 mod claim;
@@ -62,6 +63,7 @@ mod wakes;
 mod worker;
 
 pub use apply::Applied;
+pub use backlog::{Backlog, BacklogError, Imported, ItemChange, NewItem, PullRequest, SettledRepository};
 pub use cancel::CancelRequest;
 pub use claim::{Claim, ClaimOrder, Claimant, Claimed, Claims};
 pub use copy::{

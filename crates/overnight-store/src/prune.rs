@@ -9,6 +9,7 @@ use overnight_core::id::{JobId, TaskKey, WorkerId};
 use overnight_core::job::{Base, EndReason, JobSpec, JobState, Label, Turn};
 use overnight_core::units::Timestamp;
 
+use crate::backlog::keep_ends;
 use crate::error::{CorruptRow, StoreError};
 use crate::row;
 use crate::sql::{Row, Sql, places, sql};
@@ -163,6 +164,7 @@ impl Store {
         }
         add_to_tallies(&mut tx, &going).await?;
         keep_accounts(&mut tx, before, &going).await?;
+        keep_ends(&mut tx, &going).await?;
         delete(&mut tx, &going).await?;
         tx.commit().await?;
         Ok(going)

@@ -23,6 +23,7 @@ macro_rules! on_both {
 }
 
 mod apply;
+mod backlog;
 mod cancel;
 mod circuits;
 mod claims;

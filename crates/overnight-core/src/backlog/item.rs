@@ -50,6 +50,12 @@ impl ItemKind {
     }
 }
 
+impl std::fmt::Display for ItemKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Something in the backlog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {

@@ -35,7 +35,7 @@ const PAGE: usize = 1000;
 const PAGE_OF_SPECS: usize = 32;
 
 /// In the order in which rows refer to each other.
-pub(crate) const TABLES: [Table; 14] = [
+pub(crate) const TABLES: [Table; 20] = [
     Table {
         into: into(
             "repositories",
@@ -45,6 +45,7 @@ pub(crate) const TABLES: [Table; 14] = [
                 ("remote", TEXT),
                 ("last_number", BIGINT),
                 ("created_at", BIGINT),
+                ("settings", TEXT),
             ],
         ),
         key: &["id"],
@@ -158,7 +159,96 @@ pub(crate) const TABLES: [Table; 14] = [
         page: PAGE,
         resumes: false,
     },
+    ITEMS,
+    Table {
+        into: into("item_dependencies", &[("item_id", TEXT), ("needs_id", TEXT)]),
+        key: &["item_id", "needs_id"],
+        page: PAGE,
+        resumes: false,
+    },
+    Table {
+        into: into("sprint_members", &[("sprint_id", TEXT), ("task_id", TEXT), ("position", BIGINT)]),
+        key: &["sprint_id", "task_id"],
+        page: PAGE,
+        resumes: false,
+    },
+    ITEM_JOBS,
+    Table {
+        into: into(
+            "item_marks",
+            &[("item_id", TEXT), ("number", BIGINT), ("mark", TEXT), ("runs", BIGINT), ("at", BIGINT)],
+        ),
+        key: &["item_id", "number"],
+        page: PAGE,
+        resumes: false,
+    },
+    PULL_REQUESTS,
 ];
+
+const ITEMS: Table = Table {
+    into: into(
+        "items",
+        &[
+            ("id", TEXT),
+            ("repository_id", TEXT),
+            ("number", BIGINT),
+            ("key", TEXT),
+            ("kind", TEXT),
+            ("title", TEXT),
+            ("body", TEXT),
+            ("parent_id", TEXT),
+            ("position", BIGINT),
+            ("runs", BIGINT),
+            ("request", TEXT),
+            ("request_hash", TEXT),
+            ("version", BIGINT),
+            ("created_at", BIGINT),
+            ("updated_at", BIGINT),
+        ],
+    ),
+    key: &["id"],
+    // A body may be some megabytes.
+    page: PAGE_OF_SPECS,
+    resumes: false,
+};
+
+const ITEM_JOBS: Table = Table {
+    into: into(
+        "item_jobs",
+        &[
+            ("item_id", TEXT),
+            ("run", BIGINT),
+            ("job_id", TEXT),
+            ("job_key", TEXT),
+            ("at", BIGINT),
+            ("end_reason", TEXT),
+            ("ended_at", BIGINT),
+            ("pull_repository_id", TEXT),
+            ("pull_number", BIGINT),
+        ],
+    ),
+    key: &["item_id", "run"],
+    page: PAGE,
+    resumes: false,
+};
+
+const PULL_REQUESTS: Table = Table {
+    into: into(
+        "pull_requests",
+        &[
+            ("repository_id", TEXT),
+            ("number", BIGINT),
+            ("url", TEXT),
+            ("branch", TEXT),
+            ("job_id", TEXT),
+            ("state", TEXT),
+            ("updated_at", BIGINT),
+        ],
+    ),
+    key: &["repository_id", "number"],
+    page: PAGE,
+    resumes: false,
+};
 
 const SPEND: Table = Table {
     into: into(

@@ -7,6 +7,7 @@ use overnight_core::job::{AfterRule, Job, JobEvent, JobState, ParkReason, Queuei
 use overnight_core::units::Timestamp;
 
 use crate::apply::{EVENTS, event_row};
+use crate::backlog::Links;
 use crate::error::StoreError;
 use crate::insert::Into;
 use crate::lane::Lane;
@@ -58,6 +59,7 @@ const DEPENDENCIES: Into = Into {
 };
 
 /// A repository's name and the number of its next job.
+#[derive(Clone)]
 pub(super) struct Counter {
     pub(super) name: String,
     pub(super) next: i64,
@@ -86,7 +88,8 @@ pub(super) async fn batch(
     new: &[NewJob],
     known: Vec<Option<Job>>,
 ) -> Result<Batch, StoreError> {
-    let mut counters = counters(tx, new, &known).await?;
+    let mut links = Links::take(tx, new, &known).await?;
+    let mut counters = counters(tx, new, &known, &links).await?;
     let parents = marked(tx, new, &known).await?;
     let mut rows = Rows::default();
     let mut jobs: Vec<Job> = Vec::with_capacity(new.len());
@@ -102,7 +105,14 @@ pub(super) async fn batch(
             return Err(StoreError::Internal { what: "a repository was not counted" });
         };
         let lane = Lane::of(&new.repository, &counter.name, &new.spec, &new.queueing.clone().tidy());
-        let (job, phase) = rows.add(new, counter, &lane.id, &waits)?;
+        let (job, phase) = match links.number(new) {
+            Some(number) => {
+                let mut own = Counter { next: number, ..counter.clone() };
+                rows.add(new, &mut own, &lane.id, &waits)?
+            }
+            None => rows.add(new, counter, &lane.id, &waits)?,
+        };
+        links.add(&job);
         lanes.insert(lane.id.clone(), lane);
         ready |= matches!(phase, Phase::Ready | Phase::Due);
         jobs.push(job);
@@ -115,6 +125,7 @@ pub(super) async fn batch(
     SPECS.rows(tx, &rows.specs).await?;
     EVENTS.rows(tx, &rows.events).await?;
     DEPENDENCIES.rows(tx, &rows.dependencies).await?;
+    links.write(tx).await?;
     if ready {
         tx.gives_work();
     }
@@ -126,10 +137,12 @@ async fn counters(
     tx: &mut WriteTx,
     new: &[NewJob],
     known: &[Option<Job>],
+    links: &Links,
 ) -> Result<BTreeMap<String, Counter>, StoreError> {
     let mut wanted: BTreeMap<&RepositoryId, i64> = BTreeMap::new();
     for (new, _) in new.iter().zip(known).filter(|(_, known)| known.is_none()) {
-        *wanted.entry(&new.repository).or_default() += 1;
+        // The first job of a task has the task's number.
+        *wanted.entry(&new.repository).or_default() += i64::from(links.number(new).is_none());
     }
     let mut counters = BTreeMap::new();
     for (repository, count) in wanted {
