@@ -93,6 +93,10 @@ fn add(attempt: &mut Attempt, event: &JobEvent) {
             attempt.why.get_or_insert_with(|| why.clone());
         }
         JobEvent::Queued { .. }
+        | JobEvent::Inspected { .. }
+        | JobEvent::Approved { .. }
+        | JobEvent::Rejected { .. }
+        | JobEvent::Reported { .. }
         | JobEvent::Claimed { .. }
         | JobEvent::StageStarted { .. }
         | JobEvent::StageFinished { .. }

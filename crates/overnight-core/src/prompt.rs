@@ -66,6 +66,11 @@ fn told(feedback: &Feedback) -> String {
         Feedback::NoChanges => "Your last turn ended without any change to the repository. \
              If the task is already done, show it with a commit that adds the missing test; otherwise do the task now.\n"
             .to_owned(),
+        Feedback::Refused { reasons } => refused(reasons),
+        Feedback::Rejected { why } => format!(
+            "A person looked at your change and does not want it as it is:\n\n{}\n\nChange it accordingly, and commit.\n",
+            crate::text::cut_chars(why.trim(), 4_000)
+        ),
         Feedback::Crashed { detail } => format!(
             "The last turn ended without a result ({}). Look at the state of the working tree and go on from there.\n",
             crate::text::one_line(detail, 300)
@@ -96,6 +101,20 @@ fn taken_over(last: Option<&Feedback>, why: &str) -> String {
         text.push('\n');
         text.push_str(&told(last));
     }
+    text
+}
+
+fn refused(reasons: &[String]) -> String {
+    let mut text = String::from("Your change was looked at before its checks were run, and may not go out as it is:\n\n");
+    for reason in reasons {
+        for line in reason.lines() {
+            indented(&mut text, line);
+        }
+    }
+    text.push_str(
+        "\nMend it and commit. A secret that was committed has to be gone from the files; use a placeholder or the environment \
+         instead. What was refused stays refused under another name.\n",
+    );
     text
 }
 

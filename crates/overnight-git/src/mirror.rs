@@ -6,6 +6,7 @@
 //! Refs: `refs/overnight/bases/<commit>` keeps a fetched base, `refs/overnight/jobs/<job>/<attempt>` what an attempt
 //! made, `refs/overnight/grafts/<commit>` a commit of ours on top of a base.
 
+mod change;
 mod fetch;
 mod import;
 mod lock;

@@ -2,12 +2,16 @@
 //!
 //! Owns no state. A reader must not lose a name that is not UTF-8, and must not guess: what it cannot read is `None`.
 
+mod patch;
+
 use std::collections::BTreeMap;
 
 use overnight_core::git::CommitId;
 use overnight_core::verdict::DiffStat;
 
 use crate::git::Version;
+
+pub(crate) use patch::{patch, sections_of, with_lines};
 
 /// `git version 2.47.3 (Apple Git-1)`.
 pub(crate) fn version(stdout: &[u8]) -> Option<Version> {
@@ -72,6 +76,15 @@ pub struct ChangedPath {
     pub old_mode: u32,
     /// File mode after; 0 when deleted. `0o160000` is a submodule, `0o120000` a symbolic link.
     pub new_mode: u32,
+    /// Name of the new content; zeros when deleted.
+    pub new_id: String,
+}
+
+impl ChangedPath {
+    /// Whether it is a file or a link now.
+    pub(crate) fn has_content(&self) -> bool {
+        self.new_mode != 0 && self.new_mode != 0o160_000
+    }
 }
 
 /// `diff-tree -r -z --raw --no-renames`: `:<mode> <mode> <id> <id> <status>` NUL path NUL.
@@ -81,12 +94,13 @@ pub(crate) fn raw_diff(stdout: &[u8]) -> Option<Vec<ChangedPath>> {
     while let Some(head) = all.next() {
         let head = std::str::from_utf8(head).ok()?.strip_prefix(':')?;
         let parts: Vec<&str> = head.split(' ').collect();
-        let [old, new, _, _, status] = parts[..] else { return None };
+        let [old, new, _, new_id, status] = parts[..] else { return None };
         out.push(ChangedPath {
             path: all.next()?.to_vec(),
             status: status.chars().next()?,
             old_mode: u32::from_str_radix(old, 8).ok()?,
             new_mode: u32::from_str_radix(new, 8).ok()?,
+            new_id: new_id.to_owned(),
         });
     }
     Some(out)

@@ -79,6 +79,12 @@ pub enum EndReason {
     ChecksCouldNotRun,
     AgentFailed,
     NoChanges,
+    /// The base has it already, or the task asked for no change.
+    AlreadyDone,
+    /// The change may not go out as it is: a secret, a forbidden file, or not what the plan says.
+    GateRefused,
+    /// A person did not want it.
+    Rejected,
     AgentRefused,
     NeedsInput,
     AgentTimedOut,
@@ -97,7 +103,7 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::Published,
         Self::Cancelled,
         Self::Interrupted,
@@ -109,6 +115,9 @@ impl EndReason {
         Self::ChecksCouldNotRun,
         Self::AgentFailed,
         Self::NoChanges,
+        Self::AlreadyDone,
+        Self::GateRefused,
+        Self::Rejected,
         Self::AgentRefused,
         Self::NeedsInput,
         Self::AgentTimedOut,
@@ -138,6 +147,9 @@ impl EndReason {
             Self::ChecksCouldNotRun => "checks_could_not_run",
             Self::AgentFailed => "agent_failed",
             Self::NoChanges => "no_changes",
+            Self::AlreadyDone => "already_done",
+            Self::GateRefused => "gate_refused",
+            Self::Rejected => "rejected",
             Self::AgentRefused => "agent_refused",
             Self::NeedsInput => "needs_input",
             Self::AgentTimedOut => "agent_timed_out",
@@ -153,16 +165,22 @@ impl EndReason {
         }
     }
 
+    /// Whether what was asked for is there, so that what waits for it can go on.
+    #[must_use]
+    pub fn is_done(self) -> bool {
+        matches!(self, Self::Published | Self::AlreadyDone)
+    }
+
     #[must_use]
     pub fn exit_code(self) -> ExitCode {
         match self {
-            Self::Published => ExitCode::Done,
-            Self::Cancelled | Self::DependencyFailed => ExitCode::Cancelled,
+            Self::Published | Self::AlreadyDone => ExitCode::Done,
+            Self::Cancelled | Self::Rejected | Self::DependencyFailed => ExitCode::Cancelled,
             Self::Interrupted => ExitCode::Interrupted,
             Self::ConfigInvalid | Self::RepositoryUnusable | Self::NoChecks | Self::AgentMissing => {
                 ExitCode::Usage
             }
-            Self::VerificationFailed | Self::ChecksCouldNotRun => ExitCode::Verification,
+            Self::VerificationFailed | Self::ChecksCouldNotRun | Self::GateRefused => ExitCode::Verification,
             Self::AgentFailed
             | Self::NoChanges
             | Self::AgentRefused

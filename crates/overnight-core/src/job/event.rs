@@ -9,10 +9,12 @@ use crate::agent::{BackendId, SessionStart, TurnOutcome, Usage};
 use crate::command::ProcessIdentity;
 use crate::git::{BranchName, CommitId};
 use crate::id::{Fence, WorkerId};
+use crate::policy::preflight::Inspection;
 use crate::units::{Timestamp, millis};
 use crate::verdict::{CheckReport, CheckSource, DiffStat, Standing};
 
 use super::CancelledBy;
+use super::approval::StatusReport;
 use super::choice::Configured;
 use super::end::{End, ParkReason, PullRequestRef};
 use super::queueing::Label;
@@ -87,6 +89,29 @@ pub enum JobEvent {
     Judged {
         check: String,
         standing: Standing,
+    },
+    /// The commit was looked at before its checks are run.
+    Inspected {
+        commit: CommitId,
+        inspection: Box<Inspection>,
+    },
+    /// A person agreed to publish exactly this commit.
+    Approved {
+        by: String,
+        commit: CommitId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+    /// A person does not want this commit. `ended`: nor another one.
+    Rejected {
+        by: String,
+        commit: CommitId,
+        message: String,
+        ended: bool,
+    },
+    /// The agent said in a structured way how it stands.
+    Reported {
+        report: StatusReport,
     },
     AttemptFailed {
         attempt: u32,

@@ -50,8 +50,11 @@ fn helps(reason: EndReason) -> bool {
         | EndReason::AgentRefused
         | EndReason::AgentTimedOut
         | EndReason::NeedsInput
+        | EndReason::GateRefused
         | EndReason::NoChanges => true,
         EndReason::Published
+        | EndReason::AlreadyDone
+        | EndReason::Rejected
         | EndReason::Cancelled
         | EndReason::Interrupted
         | EndReason::RepositoryUnusable

@@ -6,10 +6,12 @@ use crate::agent::{SessionStart, TurnReport, Usage};
 use crate::command::ProcessIdentity;
 use crate::git::CommitId;
 use crate::id::{Fence, SessionId, TaskKey, WorkerId};
+use crate::policy::preflight::Inspection;
 use crate::units::Timestamp;
 use crate::verdict::{CheckedPair, DiffStat};
 
 use super::CancelledBy;
+use super::approval::StatusReport;
 use super::end::{EndReason, ParkReason, PullRequestRef};
 use super::event::Notice;
 use super::queueing::Label;
@@ -81,6 +83,28 @@ pub enum Input {
         trouble: Trouble,
         detail: String,
         elapsed: Duration,
+    },
+    /// The commit was looked at; its checks come next, or the agent's next attempt.
+    Inspected {
+        inspection: Box<Inspection>,
+        elapsed: Duration,
+    },
+    /// A person agrees to publish exactly this commit.
+    Approved {
+        by: String,
+        commit: CommitId,
+        message: Option<String>,
+    },
+    /// A person does not want this commit: the agent is told why, or the job ends.
+    Rejected {
+        by: String,
+        commit: CommitId,
+        message: String,
+        end: bool,
+    },
+    /// The agent says in a structured way how it stands.
+    Reported {
+        report: StatusReport,
     },
     /// The branch name belongs to work that is not ours.
     BranchTaken,
@@ -158,6 +182,10 @@ impl Input {
             Self::TurnInterrupted { .. } => "turn interrupted",
             Self::Done { output, .. } => output.name(),
             Self::Failed { .. } => "failed",
+            Self::Inspected { .. } => "inspected",
+            Self::Approved { .. } => "approved",
+            Self::Rejected { .. } => "rejected",
+            Self::Reported { .. } => "reported",
             Self::BranchTaken => "branch taken",
             Self::BranchPushed { .. } => "branch pushed",
             Self::Noticed { .. } => "noticed",

@@ -1,5 +1,6 @@
 //! A job: what was asked ([`JobSpec`]), where it is ([`JobState`]), how it moves ([`transition`]), and what is told of it ([`JobEvent`]).
 
+mod approval;
 mod choice;
 mod end;
 mod event;
@@ -18,6 +19,7 @@ pub(crate) mod tests_support;
 mod transition;
 mod turns;
 
+pub use approval::{Approval, StatusReport, Work};
 pub use choice::{Backup, Choice, Configured, JobKind, Origin};
 pub use end::{End, EndReason, ExitCode, ParkReason, Published, PullRequestRef};
 pub use event::{JobEvent, Notice};

@@ -6,7 +6,8 @@ use crate::git::{BranchName, CommitId};
 use crate::policy::gate;
 use crate::verdict::{CheckedPair, DiffStat};
 
-use super::end::{End, EndReason, Published, PullRequestRef};
+use super::approval::{self, Approval};
+use super::end::{End, EndReason, ParkReason, Published, PullRequestRef};
 use super::event::{JobEvent, Notice};
 use super::failover::{GivingUp, give_up};
 use super::input::Order;
@@ -24,7 +25,7 @@ pub(super) fn verified(
     elapsed: Duration,
     order: Order<'_>,
 ) -> Option<Step> {
-    let JobState::Verifying { trail, ground, tip, diff } = state else { return None };
+    let JobState::Verifying { trail, ground, tip, diff, inspected } = state else { return None };
     let mut trail = trail.clone();
     trail.active = trail.active.saturating_add(elapsed);
     let mut told: Vec<JobEvent> = Vec::new();
@@ -36,7 +37,10 @@ pub(super) fn verified(
         told.push(JobEvent::Judged { check: pair.tip.check.clone(), standing: pair.standing() });
     }
     let mut step = match gate::decide(&pairs, &trail, ground, order.spec) {
-        gate::Gate::Publish => publish(trail, ground, tip, *diff, pairs, order),
+        gate::Gate::Publish => {
+            let approval = approval::wanted(inspected.as_deref(), tip, order);
+            publish(trail, ground, tip, *diff, (pairs, approval), order)
+        }
         gate::Gate::Retry { feedback, class, detail } => {
             let failure = Retry { feedback, last: EndReason::VerificationFailed, detail, class };
             retry(trail, ground, failure, order)
@@ -61,11 +65,10 @@ fn publish(
     ground: &Ground,
     tip: &CommitId,
     diff: DiffStat,
-    pairs: Vec<CheckedPair>,
+    (pairs, approval): (Vec<CheckedPair>, Approval),
     order: Order<'_>,
 ) -> Step {
     let branch = name_of(order);
-    let push = EffectChange::Reserve { name: EffectName::PushBranch, detail: branch.to_string() };
     let unverified = pairs.is_empty();
     let next = JobState::Publishing {
         trail,
@@ -76,11 +79,33 @@ fn publish(
         branch,
         taken: 0,
         pushed: false,
+        approval: approval.clone(),
     };
-    let mut step = Step::to(next).effect(push);
+    let mut step = match approval {
+        // Nothing is reserved before somebody has agreed.
+        Approval::Needed { why } => Step::parking(next, ParkReason::Approval, why, None),
+        Approval::NotNeeded | Approval::Given { .. } => reserving(next, order),
+    };
     if unverified {
-        step = step.event(JobEvent::Noticed { notice: Notice::NotVerified });
+        step = step.before(JobEvent::Noticed { notice: Notice::NotVerified });
     }
+    step
+}
+
+/// Enters the publish stage with its effects reserved.
+pub(super) fn reserving(next: JobState, order: Order<'_>) -> Step {
+    let branch = match &next {
+        JobState::Publishing { branch, .. } => branch.to_string(),
+        JobState::Queued
+        | JobState::Preparing { .. }
+        | JobState::Working { .. }
+        | JobState::Collecting { .. }
+        | JobState::Verifying { .. }
+        | JobState::Cleaning { .. }
+        | JobState::Parked { .. }
+        | JobState::Ended { .. } => String::new(),
+    };
+    let step = Step::to(next).effect(EffectChange::Reserve { name: EffectName::PushBranch, detail: branch });
     match &order.spec.publication {
         Publication::LocalBranch { .. } => step,
         Publication::PullRequest { remote, .. } => {
@@ -91,7 +116,10 @@ fn publish(
 
 pub(super) fn branch_taken(state: &JobState, order: Order<'_>) -> Option<Step> {
     let mut next = state.clone();
-    let JobState::Publishing { trail, branch, taken, pushed: false, .. } = &mut next else { return None };
+    let JobState::Publishing { trail, branch, taken, pushed: false, approval, .. } = &mut next else { return None };
+    if approval.is_awaited() {
+        return None;
+    }
     let event = JobEvent::BranchTaken { branch: branch.clone() };
     if order.spec.follows.as_ref().is_some_and(|follows| follows.branch.as_ref() == Some(branch)) {
         let detail =
@@ -109,7 +137,10 @@ pub(super) fn branch_taken(state: &JobState, order: Order<'_>) -> Option<Step> {
 }
 
 pub(super) fn branch_pushed(state: &JobState, elapsed: Duration, order: Order<'_>) -> Option<Step> {
-    let JobState::Publishing { trail, tip, branch, pushed: false, .. } = state else { return None };
+    let JobState::Publishing { trail, tip, branch, pushed: false, approval, .. } = state else { return None };
+    if approval.is_awaited() {
+        return None;
+    }
     let event = JobEvent::BranchPushed { branch: branch.clone(), commit: tip.clone() };
     let effect = EffectChange::Done { name: EffectName::PushBranch, result: format!("{branch} {tip}") };
     Some(match &order.spec.publication {

@@ -36,18 +36,19 @@ fn taken_up(state: &JobState) -> JobState {
 /// tried a second time from other commits, because that would make a second branch.
 fn moved_away(state: &JobState) -> Step {
     match state {
-        JobState::Publishing { pushed: false, trail, .. } => {
+        JobState::Publishing { pushed: false, trail, approval, .. } if !approval.is_awaited() => {
             let detail = "the machine that has its commits is gone, and they may be pushed already; look at the remote, \
                           then run it again with overnight retry";
             Step::ending(trail.clone(), EndReason::WorkerLost, detail).event(JobEvent::Moved).starting()
         }
         // The rest needs the forge only, or nothing.
-        JobState::Publishing { .. } | JobState::Cleaning { .. } => {
+        JobState::Publishing { pushed: true, .. } | JobState::Cleaning { .. } => {
             Step::still(state).event(JobEvent::Moved).starting()
         }
         JobState::Working { trail, .. }
         | JobState::Collecting { trail, .. }
-        | JobState::Verifying { trail, .. } => {
+        | JobState::Verifying { trail, .. }
+        | JobState::Publishing { trail, .. } => {
             let mut trail = trail.clone();
             trail.session = None;
             trail.preserved = None;

@@ -101,6 +101,10 @@ impl Told {
             | Input::Compact
             | Input::TurnStarted { .. }
             | Input::Failed { .. }
+            | Input::Inspected { .. }
+            | Input::Approved { .. }
+            | Input::Rejected { .. }
+            | Input::Reported { .. }
             | Input::BranchTaken
             | Input::BranchPushed { .. }
             | Input::Noticed { .. }

@@ -8,9 +8,11 @@ use crate::agent::{SessionStart, TurnReport, Usage};
 use crate::command::ProcessIdentity;
 use crate::git::{BranchName, CommitId};
 use crate::id::SessionId;
+use crate::policy::preflight::Inspection;
 use crate::units::{Timestamp, millis};
 use crate::verdict::{Check, CheckSource, CheckedPair, DiffStat};
 
+use super::approval::{Approval, StatusReport};
 use super::end::{End, ParkReason};
 use super::queueing::Label;
 
@@ -38,6 +40,9 @@ pub enum JobState {
         ground: Ground,
         tip: CommitId,
         diff: DiffStat,
+        /// What was found in the commit; absent until it was looked at.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        inspected: Option<Box<Inspection>>,
     },
     Publishing {
         trail: Trail,
@@ -50,6 +55,9 @@ pub enum JobState {
         /// How many names were found taken by work that is not ours.
         taken: u32,
         pushed: bool,
+        /// Whether a person has to agree to exactly this commit.
+        #[serde(default)]
+        approval: Approval,
     },
     Cleaning {
         trail: Trail,
@@ -137,6 +145,9 @@ pub struct Trail {
     /// The attempt in which the session began.
     #[serde(default)]
     pub session_attempt: u32,
+    /// What the agent said of its last turn in a structured way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<StatusReport>,
 }
 
 /// One of the agents of an order.
@@ -176,6 +187,15 @@ pub enum Feedback {
     },
     /// It ended without a commit or a change.
     NoChanges,
+    /// The change may not go out as it is.
+    Refused {
+        /// Each with its place.
+        reasons: Vec<String>,
+    },
+    /// A person does not want the change as it is.
+    Rejected {
+        why: String,
+    },
     /// Its last turn ended without a result.
     Crashed {
         detail: String,

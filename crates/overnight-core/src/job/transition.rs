@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::units::Timestamp;
 
 use super::CancelledBy;
+use super::approval::{Rejection, approved, inspected, rejected, reported};
 use super::event::JobEvent;
 use super::input::{Input, Order, StageOutput, Trouble};
 use super::publishing::{branch_pushed, branch_taken, published, pushed_work, verified};
@@ -65,6 +66,10 @@ fn decided(
             | Input::TurnInterrupted { .. }
             | Input::Done { .. }
             | Input::Failed { .. }
+            | Input::Inspected { .. }
+            | Input::Approved { .. }
+            | Input::Rejected { .. }
+            | Input::Reported { .. }
             | Input::BranchTaken
             | Input::BranchPushed { .. }
             | Input::Noticed { .. }
@@ -89,6 +94,14 @@ fn decided(
         Input::Compact => compacted(state).ok_or(illegal),
         Input::TurnStarted { process } => started(state, process).ok_or(illegal),
         Input::TurnInterrupted { session, used } => interrupted(state, session, &used).ok_or(illegal),
+        Input::Inspected { inspection, elapsed } => {
+            inspected(state, inspection, elapsed, order).ok_or(illegal)
+        }
+        Input::Approved { by, commit, message } => approved(state, by, &commit, message, order).ok_or(illegal),
+        Input::Rejected { by, commit, message, end } => {
+            rejected(state, Rejection { by, commit, message, end }, order).ok_or(illegal)
+        }
+        Input::Reported { report } => reported(state, report).ok_or(illegal),
         Input::BranchTaken => branch_taken(state, order).ok_or(illegal),
         Input::BranchPushed { elapsed } => branch_pushed(state, elapsed, order).ok_or(illegal),
         Input::Done { output, elapsed } => done(state, output, elapsed, now, order).ok_or(illegal),

@@ -10,6 +10,7 @@ use crate::policy::budget::{self, Breach};
 use crate::units::Timestamp;
 use crate::verdict::DiffStat;
 
+use super::approval::nothing_to_do;
 use super::end::{EndReason, ParkReason};
 use super::event::{JobEvent, Notice};
 use super::failover::{GivingUp, Refusal, give_up, refused};
@@ -34,6 +35,7 @@ pub(super) fn announced(
     trail.turns = trail.turns.saturating_add(1);
     trail.session = Some(session.id().clone());
     trail.account.clone_from(&account);
+    trail.report = None;
     if session.is_fresh() {
         trail.session_attempt = trail.attempt;
     }
@@ -169,7 +171,11 @@ pub(super) fn collected(
     let tip = tip.filter(|_| diff.files > 0);
     let mut step = match (&report.outcome, tip) {
         (TurnOutcome::Completed, Some(tip)) => {
-            Step::to(JobState::Verifying { trail, ground: ground.clone(), tip, diff })
+            Step::to(JobState::Verifying { trail, ground: ground.clone(), tip, diff, inspected: None })
+        }
+        (TurnOutcome::Completed, None) if nothing_to_do(&trail, order).is_some() => {
+            let detail = nothing_to_do(&trail, order).unwrap_or_default();
+            Step::ending(trail, EndReason::AlreadyDone, detail)
         }
         (TurnOutcome::Completed, None) => match &report.asked {
             // Asked again, it would ask again.

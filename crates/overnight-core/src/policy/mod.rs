@@ -4,3 +4,4 @@ pub mod alignment;
 pub mod budget;
 pub mod circuit;
 pub mod gate;
+pub mod preflight;

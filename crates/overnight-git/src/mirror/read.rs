@@ -143,7 +143,7 @@ impl Mirror {
         self.diff_call(base, tip, options).output().await
     }
 
-    fn diff_call(&self, base: &CommitId, tip: &CommitId, options: &[&str]) -> crate::git::Call {
+    pub(super) fn diff_call(&self, base: &CommitId, tip: &CommitId, options: &[&str]) -> crate::git::Call {
         let call = self.call("compare two commits").about(base).about(tip);
         let call =
             call.args(["diff-tree", "-r", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"]);

@@ -1,0 +1,165 @@
+//! What is looked at before a change goes out: secrets, files that do not belong into a repository, places that a person guards, and
+//! tests that were made weaker. Pure: a change and a policy in, findings out.
+//!
+//! A finding names file, line and rule, and never the secret itself. What could not be read is a finding too: nothing passes unseen.
+
+mod change;
+mod files;
+pub mod glob;
+mod policy;
+mod protected;
+mod secrets;
+mod tamper;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::alignment::AlignmentReport;
+use crate::text::one_line;
+use crate::units::Timestamp;
+
+pub use change::{Author, Change, FileChange, Hunk};
+pub use glob::Glob;
+pub use policy::{Level, Preflight, Rule};
+
+/// Findings that an inspection keeps; the rest is counted.
+pub const MOST_FINDINGS: usize = 50;
+/// Characters of a path, a line of evidence or a sentence in a finding.
+const WORDS: usize = 200;
+
+/// Something that was found in a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    pub rule: Rule,
+    pub level: Level,
+    /// Readable; empty when it is about the change as a whole.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub file: String,
+    /// Of the new file, or of the old one where something was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    pub detail: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// The operator's exception that it falls under: it is told, and has no consequence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excused: Option<String>,
+}
+
+impl Finding {
+    fn new(rule: Rule, file: &str, detail: impl Into<String>) -> Self {
+        Self {
+            rule,
+            level: Level::Off,
+            file: one_line(file, WORDS),
+            line: None,
+            detail: one_line(&detail.into(), WORDS),
+            before: None,
+            after: None,
+            excused: None,
+        }
+    }
+
+    fn at(mut self, line: u32) -> Self {
+        self.line = Some(line);
+        self
+    }
+
+    fn evidence(mut self, before: Option<&str>, after: Option<&str>) -> Self {
+        let cut = |line: &str| one_line(line.trim(), WORDS);
+        (self.before, self.after) = (before.map(cut), after.map(cut));
+        self
+    }
+
+    /// The level that counts.
+    #[must_use]
+    pub fn weight(&self) -> Level {
+        if self.excused.is_some() { Level::Off } else { self.level }
+    }
+
+    /// One line for people: what and where.
+    #[must_use]
+    pub fn line_of_text(&self) -> String {
+        let place = match (self.file.is_empty(), self.line) {
+            (true, _) => String::new(),
+            (false, None) => format!("{}: ", self.file),
+            (false, Some(line)) => format!("{}:{line}: ", self.file),
+        };
+        format!("{place}{} ({})", self.detail, self.rule.code())
+    }
+}
+
+/// What was found in one commit. Bounded: it stands in an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inspection {
+    /// The gravest first.
+    pub findings: Vec<Finding>,
+    /// Findings that are not listed; none of them is graver than those that are.
+    #[serde(default)]
+    pub more: u32,
+    /// The change against its task's plan, where there is a task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<AlignmentReport>,
+}
+
+impl Inspection {
+    pub fn with(&self, level: Level) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |finding| finding.weight() == level)
+    }
+}
+
+/// An operator's word that a rule does not hold for some files, for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exception {
+    pub id: String,
+    pub rule: Rule,
+    /// `None`: all files.
+    pub path: Option<Glob>,
+    pub until: Timestamp,
+}
+
+impl Exception {
+    fn excuses(&self, finding: &Finding, path: &str, now: Timestamp) -> bool {
+        // What was not read cannot be known to be excusable file by file.
+        self.rule == finding.rule
+            && self.until > now
+            && self.path.as_ref().is_none_or(|glob| glob.matches(path))
+    }
+}
+
+/// Looks at a change. `allowed`: the paths of a plan that a person has approved, where the job carries one.
+#[must_use]
+pub fn inspect(
+    change: &Change,
+    policy: &Preflight,
+    exceptions: &[Exception],
+    author: &str,
+    now: Timestamp,
+) -> Inspection {
+    let mut found = files::findings(change, policy);
+    found.extend(protected::findings(change, policy));
+    found.extend(files::authors(change, author));
+    let (secrets, values) = secrets::findings(change);
+    found.extend(secrets);
+    found.extend(tamper::findings(change));
+    for finding in &mut found {
+        finding.level = policy.level(finding.rule);
+        let excuse = exceptions.iter().find(|exception| exception.excuses(finding, &finding.file, now));
+        finding.excused = excuse.map(|exception| exception.id.clone());
+        for shown in [&mut finding.before, &mut finding.after].into_iter().flatten() {
+            if values.iter().any(|value| shown.contains(value.as_str())) {
+                "[a line with a secret]".clone_into(shown);
+            }
+        }
+    }
+    found.retain(|finding| finding.level != Level::Off);
+    found.sort_by(|a, b| {
+        (b.weight(), a.rule, &a.file, a.line).cmp(&(a.weight(), b.rule, &b.file, b.line))
+    });
+    let more = found.len().saturating_sub(MOST_FINDINGS);
+    found.truncate(MOST_FINDINGS);
+    Inspection { findings: found, more: u32::try_from(more).unwrap_or(u32::MAX), alignment: None }
+}
