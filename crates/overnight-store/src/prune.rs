@@ -10,6 +10,7 @@ use overnight_core::job::{Base, EndReason, JobSpec, JobState, Label, Turn};
 use overnight_core::units::Timestamp;
 
 use crate::error::{CorruptRow, StoreError};
+use crate::feed;
 use crate::row;
 use crate::sql::{Row, Sql, places, sql};
 use crate::store::{Store, WriteTx};
@@ -163,6 +164,7 @@ impl Store {
         }
         add_to_tallies(&mut tx, &going).await?;
         keep_accounts(&mut tx, before, &going).await?;
+        feed::mark_pruned(&mut tx, &going).await?;
         delete(&mut tx, &going).await?;
         tx.commit().await?;
         Ok(going)
