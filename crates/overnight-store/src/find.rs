@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use overnight_core::id::{JobId, RepositoryId, TaskKey};
 use overnight_core::job::{Job, Label};
+use overnight_core::units::Timestamp;
 
 use crate::error::{CorruptRow, ErrorClass, StoreError, failed};
 use crate::lane::LimitKey;
@@ -30,6 +31,8 @@ pub struct JobFilter {
     /// Only ended ones, or only unfinished ones.
     pub ended: Option<bool>,
     pub limit: Option<u32>,
+    /// Only jobs that come after this one in the list: when it was made, and its id.
+    pub after: Option<(Timestamp, JobId)>,
 }
 
 /// A list of jobs, newest first. A job that this version cannot read does not hide the others.
@@ -119,6 +122,9 @@ impl Store {
         for name in filter.states.iter().chain(lanes.iter().flatten()) {
             query = query.bind(name.as_str());
         }
+        if let Some((made, id)) = &filter.after {
+            query = query.bind(made.0).bind(id.as_str());
+        }
         let mut list = Jobs::default();
         for found in self.all(operation, query).await? {
             match row::job(&found) {
@@ -186,6 +192,9 @@ fn conditions(filter: &JobFilter, lanes: Option<usize>) -> String {
             let ids: Vec<String> = (0..count).map(|_| next()).collect();
             wanted.push(format!("j.lane_id IN ({})", ids.join(", ")));
         }
+    }
+    if filter.after.is_some() {
+        wanted.push(format!("(j.created_at, j.id) < ({}, {})", next(), next()));
     }
     let mut text = if wanted.is_empty() { String::new() } else { format!("WHERE {} ", wanted.join(" AND ")) };
     text.push_str("ORDER BY j.created_at DESC, j.id DESC");

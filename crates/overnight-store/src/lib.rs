@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+mod answers;
 mod apply;
 mod at_once;
 mod backlog;
@@ -58,10 +59,12 @@ mod stats;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod wake;
 mod wakes;
 mod worker;
 
+pub use answers::{ANSWERS_MAX, KeptAnswer, Recalled};
 pub use apply::Applied;
 pub use backlog::{Backlog, BacklogError, Imported, ItemChange, NewItem, PullRequest, SettledRepository};
 pub use cancel::CancelRequest;
@@ -73,7 +76,7 @@ pub use copy::{
 pub use database::{Database, InvalidDatabase};
 pub use enqueue::{After, NewJob, Parent};
 pub use error::{CorruptRow, ErrorClass, OpenError, StoreError};
-pub use feed::{FeedItem, FeedPosition};
+pub use feed::{FeedItem, FeedPosition, FeedWindow, InvalidPosition};
 pub use find::{FindError, JobFilter, Jobs};
 pub use heartbeat::{Beat, HeldJob};
 pub use lane::{LimitKey, Offer};
@@ -87,5 +90,6 @@ pub use repository::{NewRepository, Repository};
 pub use spend::{CostBy, CostLine, NewRaise, Raise, SpendQuery, SpendSoFar};
 pub use standing::{Dependency, Phase, QueueStanding};
 pub use store::Store;
+pub use tokens::{TokenCheck, TokenError, TokenRow};
 pub use wakes::Listening;
 pub use worker::{WorkerRow, WorkerSeen};

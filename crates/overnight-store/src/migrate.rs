@@ -15,7 +15,7 @@ struct Migration {
 }
 
 /// The nth entry leads from schema n to n + 1. Entries are never changed once released.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration {
         name: "jobs",
         sqlite: include_str!("../migrations/sqlite/0001_jobs.sql"),
@@ -40,6 +40,16 @@ const MIGRATIONS: [Migration; 5] = [
         name: "backlog",
         sqlite: include_str!("../migrations/sqlite/0005_backlog.sql"),
         postgres: include_str!("../migrations/postgres/0005_backlog.sql"),
+    },
+    Migration {
+        name: "gate",
+        sqlite: include_str!("../migrations/sqlite/0006_gate.sql"),
+        postgres: include_str!("../migrations/postgres/0006_gate.sql"),
+    },
+    Migration {
+        name: "api",
+        sqlite: include_str!("../migrations/sqlite/0007_api.sql"),
+        postgres: include_str!("../migrations/postgres/0007_api.sql"),
     },
 ];
 
@@ -97,7 +107,8 @@ pub(crate) async fn schema_sqlite(connection: &mut SqliteConnection) -> Result<S
 /// Tables of every version. Another program may have some of these too, and not all of them.
 const TABLES: &str = "'repositories', 'jobs', 'job_specs', 'events', 'effects', 'workers', 'lanes', 'limits', 'slots', \
     'job_dependencies', 'tallies', 'circuits', 'spend', 'budget_raises', 'budget_marks', 'budget_warnings', \
-    'items', 'item_dependencies', 'sprint_members', 'item_jobs', 'item_marks', 'pull_requests'";
+    'items', 'item_dependencies', 'sprint_members', 'item_jobs', 'item_marks', 'pull_requests', \
+     'tokens', 'kept_answers', 'feed_marks'";
 
 /// The same in PostgreSQL, where other programs' tables may stand in the same schema, but none with our tables' names.
 pub(crate) async fn schema_postgres(connection: &mut PgConnection) -> Result<Schema, sqlx::Error> {

@@ -11,6 +11,7 @@ use overnight_core::units::Timestamp;
 
 use crate::backlog::keep_ends;
 use crate::error::{CorruptRow, StoreError};
+use crate::feed;
 use crate::row;
 use crate::sql::{Row, Sql, places, sql};
 use crate::store::{Store, WriteTx};
@@ -165,6 +166,7 @@ impl Store {
         add_to_tallies(&mut tx, &going).await?;
         keep_accounts(&mut tx, before, &going).await?;
         keep_ends(&mut tx, &going).await?;
+        feed::mark_pruned(&mut tx, &going).await?;
         delete(&mut tx, &going).await?;
         tx.commit().await?;
         Ok(going)

@@ -46,6 +46,7 @@ mod prune;
 mod records;
 mod spend;
 mod standing;
+mod tokens;
 mod wakes;
 
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ use axum::routing::get;
 use overnight_core::worker::WorkerReport;
 use tokio::sync::watch;
 
+use crate::api::{self, Api};
 use crate::hosts::AllowedHosts;
 use crate::pulse::Pulse;
 use crate::stats::StatsCache;
@@ -21,7 +22,7 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
 }
 
-pub(crate) fn router(parts: Parts, pulse: watch::Receiver<Pulse>) -> Router {
+pub(crate) fn router(parts: Parts, pulse: watch::Receiver<Pulse>, api: Option<&Arc<Api>>) -> Router {
     let limits = parts.limits;
     let hosts = Arc::new(AllowedHosts::new(&parts.allowed_hosts));
     let app = Arc::new(App {
@@ -31,7 +32,11 @@ pub(crate) fn router(parts: Parts, pulse: watch::Receiver<Pulse>) -> Router {
         usage: parts.usage,
         limits,
     });
-    Router::new()
+    let mut router = Router::new();
+    if let Some(api) = api {
+        router = router.nest_service("/api/v1", api::router(api));
+    }
+    router
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/health", get(health::report))

@@ -25,7 +25,7 @@ pub(crate) async fn check(State(hosts): State<Arc<AllowedHosts>>, request: Reque
         None => next.run(request).await,
     };
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, value);
+        response.headers_mut().entry(name).or_insert(value);
     }
     response
 }
@@ -43,7 +43,9 @@ fn refusal(hosts: &AllowedHosts, request: &Request) -> Option<Response> {
             return Some(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail).into_response());
         }
     }
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
+    // The API says itself what can be done where.
+    let is_api = request.uri().path().starts_with("/api/");
+    if is_api || matches!(*request.method(), Method::GET | Method::HEAD) {
         return None;
     }
     let mut response =
@@ -53,5 +55,5 @@ fn refusal(hosts: &AllowedHosts, request: &Request) -> Option<Response> {
 }
 
 pub(crate) async fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "there are /healthz, /readyz, /health and /metrics")
+    Problem::new(StatusCode::NOT_FOUND, "there are /healthz, /readyz, /health, /metrics and /api/v1")
 }

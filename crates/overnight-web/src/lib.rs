@@ -6,13 +6,15 @@
 //! | `/readyz` | 200 when the store answers, has this version's schema, and jobs may be claimed, else 503 and why |
 //! | `/health` | what the worker says of itself, as JSON; 503 when somebody has to look |
 //! | `/metrics` | OpenMetrics |
+//! | `/api/v1` | jobs and events for programs that show a token: [`api`] |
 //!
-//! It changes nothing and knows nothing that the store and the worker's report do not say. It must stay answerable when
+//! All but the API changes nothing and knows nothing that the store and the worker's report do not say. It must stay answerable when
 //! both are in trouble, because that is when it is asked: a store that hangs costs a request a few seconds, a client
 //! that hangs costs one of a bounded number of connections, and no number of scrapes loads the store.
 
 #![forbid(unsafe_code)]
 
+pub mod api;
 mod app;
 mod guard;
 mod health;
@@ -38,10 +40,13 @@ use overnight_store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use api::{Api, Desk};
+
 pub use waiting::{Waiting, serve_waiting};
 
 /// What the surface shows, and to whom.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
+#[allow(missing_debug_implementations)]
 pub struct Parts {
     pub store: Store,
     /// The worker of this process, as it is now.
@@ -51,6 +56,8 @@ pub struct Parts {
     pub allowed_hosts: Vec<String>,
     /// Asked at each scrape, so it has to be cheap.
     pub usage: fn() -> ProcessUsage,
+    /// What the API asks the program around it for; `None`: there is no API.
+    pub desk: Option<Arc<dyn Desk>>,
     pub limits: Limits,
 }
 
@@ -107,9 +114,25 @@ pub async fn serve(
     let (pulse, beats) = pulse::channel(&parts.report);
     let limits = parts.limits;
     let follow = pulse::follow(parts.report.clone(), pulse);
-    let serving = listen::accept(listener.into(), app::router(parts, beats), limits, shutdown);
+    let (close, closing) = watch::channel(false);
+    let api =
+        parts.desk.clone().map(|desk| Arc::new(Api::new(parts.store.clone(), desk, limits.store, closing)));
+    let hub = api.as_ref().map(|api| api.hub());
+    let streaming = async move {
+        match hub {
+            Some(hub) => hub.run().await,
+            None => std::future::pending().await,
+        }
+    };
+    // Streams end of themselves only when they are told.
+    let shutdown = async move {
+        shutdown.await;
+        close.send_replace(true);
+    };
+    let serving = listen::accept(listener.into(), app::router(parts, beats, api.as_ref()), limits, shutdown);
     tokio::select! {
         ended = serving => ended,
         never = follow => match never {},
+        never = streaming => match never {},
     }
 }

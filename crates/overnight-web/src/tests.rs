@@ -55,6 +55,7 @@ async fn server_at(listener: Arc<TcpListener>, limits: Limits) -> Server {
         report: watching,
         allowed_hosts: vec!["runner.example".to_owned()],
         usage: || ProcessUsage { resident_bytes: Some(4096), open_fds: None },
+        desk: None,
         limits,
     };
     let (stop, stopped) = oneshot::channel();

@@ -275,6 +275,10 @@ fn ended(verify_only: bool, reason: Option<EndReason>, pull: Option<PullState>) 
             Some(PullState::Closed) => TaskState::Todo,
             Some(PullState::Open) | None => TaskState::Review,
         },
+        // The work was there before.
+        Some(EndReason::AlreadyDone) => TaskState::Done,
+        // Somebody did not want it, as with a pull request that was closed.
+        Some(EndReason::Rejected) => TaskState::Todo,
         Some(EndReason::NoChanges) if verify_only => TaskState::Done,
         // Nothing was tried that failed.
         Some(EndReason::Cancelled | EndReason::Interrupted | EndReason::DependencyFailed) => TaskState::Todo,
@@ -286,6 +290,7 @@ fn ended(verify_only: bool, reason: Option<EndReason>, pull: Option<PullState>) 
             | EndReason::AgentMissing
             | EndReason::VerificationFailed
             | EndReason::ChecksCouldNotRun
+            | EndReason::GateRefused
             | EndReason::AgentFailed
             | EndReason::AgentRefused
             | EndReason::NeedsInput

@@ -20,9 +20,10 @@ pub(crate) struct Table {
     pub(crate) resumes: bool,
 }
 
-/// Tables that are not copied: those of running processes, of which there are none on a copy, and the schema's version.
+/// Tables that are not copied: those of running processes, of which there are none on a copy, marks in the feed, whose
+/// positions are new there, and the schema's version.
 #[cfg(test)]
-pub(crate) const TABLES_LEFT_OUT: [&str; 3] = ["overnight_schema", "slots", "workers"];
+pub(crate) const TABLES_LEFT_OUT: [&str; 4] = ["feed_marks", "overnight_schema", "slots", "workers"];
 
 /// Columns that take their default on a copy, where nobody holds a job and positions in the feed are new.
 #[cfg(test)]
@@ -35,7 +36,7 @@ const PAGE: usize = 1000;
 const PAGE_OF_SPECS: usize = 32;
 
 /// In the order in which rows refer to each other.
-pub(crate) const TABLES: [Table; 20] = [
+pub(crate) const TABLES: [Table; 22] = [
     Table {
         into: into(
             "repositories",
@@ -183,6 +184,41 @@ pub(crate) const TABLES: [Table; 20] = [
         resumes: false,
     },
     PULL_REQUESTS,
+    Table {
+        into: into(
+            "tokens",
+            &[
+                ("id", TEXT),
+                ("name", TEXT),
+                ("scope", TEXT),
+                ("hash", TEXT),
+                ("created_at", BIGINT),
+                ("expires_at", BIGINT),
+                ("last_used_at", BIGINT),
+                ("revoked_at", BIGINT),
+            ],
+        ),
+        key: &["id"],
+        page: PAGE,
+        resumes: false,
+    },
+    Table {
+        into: into(
+            "kept_answers",
+            &[
+                ("token_id", TEXT),
+                ("request_key", TEXT),
+                ("request", TEXT),
+                ("status", BIGINT),
+                ("body", TEXT),
+                ("created_at", BIGINT),
+                ("expires_at", BIGINT),
+            ],
+        ),
+        key: &["token_id", "request_key"],
+        page: PAGE,
+        resumes: false,
+    },
 ];
 
 const ITEMS: Table = Table {

@@ -89,6 +89,9 @@ async fn lists_are_newest_first_and_filtered(f: &Fixture) {
     let repository = Some(held.job.repository.clone());
     assert_eq!(list(JobFilter { repository: repository.clone(), ..all() }).await, ["app-2", "app-1"]);
     let states = vec!["preparing".to_owned(), "working".to_owned()];
+    let first = f.store.job_find("app-2").await.unwrap();
+    let after = Some((first.created_at, first.id));
+    assert_eq!(list(JobFilter { after, ended: Some(false), ..all() }).await, ["web-1", "app-1"]);
     let narrow = JobFilter { repository, states, ended: Some(false), limit: Some(9), ..all() };
     assert_eq!(list(narrow).await, ["app-1"]);
     assert!(list(JobFilter { ended: Some(true), ..all() }).await.is_empty());

@@ -263,6 +263,25 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
         )],
         "budget_marks" => vec![vec![text("r0"), START.into()]],
         "budget_warnings" => vec![vec![text(WORDS[1]), START.into()]],
+        "tokens" => vec![row(
+            table,
+            &[
+                ("id", text("t-1")),
+                ("name", text(WORDS[1])),
+                ("scope", text("read")),
+                ("hash", text("00")),
+                ("created_at", START.into()),
+            ],
+        )],
+        "kept_answers" => vec![vec![
+            text("t-1"),
+            text(WORDS[1]),
+            text("00"),
+            201.into(),
+            text("{}"),
+            START.into(),
+            i64::MAX.into(),
+        ]],
         other => panic!("no rows for {other}"),
     }
 }

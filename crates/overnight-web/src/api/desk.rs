@@ -1,0 +1,88 @@
+//! What the API needs of the program around it: orders are placed and documents are made by the same code as those of the
+//! command line, so that neither can drift from the other. The web knows neither repositories nor configuration.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use overnight_core::id::JobId;
+use overnight_core::job::Job;
+use serde_json::{Map, Value};
+
+/// An answer that takes its time.
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send>>;
+
+/// The program around the API.
+pub trait Desk: Send + Sync + 'static {
+    /// Puts a job into the queue, or finds the one that the same request made before.
+    fn order(&self, order: NewOrder) -> Answer<Placed>;
+
+    /// The order of a job that has ended, again as a new job.
+    fn again(&self, job: Job, request: Option<String>) -> Answer<Placed>;
+
+    /// A document as the command of the same name prints it with `--json`, without what stands around it.
+    fn document(&self, wanted: Document) -> Answer<Value>;
+}
+
+/// What is wanted, as it came.
+#[derive(Debug, Clone)]
+pub struct NewOrder {
+    /// The body: its fields are for the desk to judge.
+    pub fields: Map<String, Value>,
+    /// The sender's own name for this request.
+    pub request: Option<String>,
+    /// Whether a directory may be named besides repositories that are known.
+    pub any_directory: bool,
+}
+
+/// A job that is in the queue now.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    pub job: JobId,
+    /// `false`: an earlier request had made it.
+    pub new: bool,
+    /// What to know about it, for people.
+    pub notes: Vec<String>,
+}
+
+/// What can be read.
+#[derive(Debug, Clone)]
+pub enum Document {
+    /// As `overnight ls`.
+    Jobs(Vec<Job>),
+    /// As `overnight show`.
+    Job(Box<Job>),
+    Status,
+    Workers {
+        /// Also those that are gone.
+        all: bool,
+    },
+    Budget,
+    Cost {
+        /// `day`, `repo`, `backend` or `model`.
+        by: String,
+        /// The first day, as in 2026-11-21.
+        since: Option<String>,
+    },
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub kind: RefusalKind,
+    pub what: String,
+    pub help: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// What was asked cannot be done: asking again does not help.
+    Unusable,
+    /// The key of the request belongs to another order.
+    Reused,
+    /// It needs a token of the scope `admin`.
+    Forbidden,
+    /// The store does not answer or fails.
+    Store,
+    /// A mistake of ours.
+    Unexpected,
+}

@@ -1,0 +1,134 @@
+//! The API, `/api/v1`: jobs and what surrounds them for programs, and the events as streams.
+//!
+//! ```text
+//! request ─► host (guard) ─► site, token (access) ─► scope ─► handler ─► store: rows that the engine picks up
+//!                                                                    └─► desk: what only the program around it knows
+//! ```
+//!
+//! `operations` is the one table of what there is: the router and the OpenAPI document are both made from it.
+
+mod access;
+mod desk;
+mod fault;
+mod jobs;
+mod openapi;
+mod operations;
+mod schemas;
+mod stream;
+mod take;
+mod world;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, delete, get, post, put};
+use overnight_core::SCHEMA;
+use overnight_store::{Store, StoreError};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+pub use desk::{Answer, Desk, Document, NewOrder, Placed, Refusal, RefusalKind};
+pub use openapi::document as openapi;
+pub(crate) use stream::Hub;
+
+use fault::{Code, Fault};
+use operations::{Method, OPERATIONS, Op, Operation};
+
+/// What every handler can see.
+pub(crate) struct Api {
+    pub(crate) store: Store,
+    desk: Arc<dyn Desk>,
+    hub: Arc<Hub>,
+    /// How long the store may take for an answer.
+    patience: Duration,
+}
+
+impl Api {
+    pub(crate) fn new(
+        store: Store,
+        desk: Arc<dyn Desk>,
+        patience: Duration,
+        closing: watch::Receiver<bool>,
+    ) -> Self {
+        let hub = Arc::new(Hub::new(store.clone(), closing));
+        Self { store, desk, hub, patience }
+    }
+
+    pub(crate) fn hub(&self) -> Arc<Hub> {
+        Arc::clone(&self.hub)
+    }
+
+    /// The store's answer, or a fault when it hangs.
+    async fn in_time<T>(&self, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, Fault> {
+        match timeout(self.patience, asked).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(Fault::new(Code::StoreFailed, "the store does not answer")),
+        }
+    }
+}
+
+/// Everything below `/api/v1`.
+pub(crate) fn router(api: &Arc<Api>) -> Router {
+    let mut router = Router::new();
+    for operation in &OPERATIONS {
+        let allowed = from_fn_with_state(operation.scope, access::allow);
+        router = router.route(operation.path, handler(operation).layer(allowed));
+    }
+    router
+        .method_not_allowed_fallback(not_allowed)
+        .fallback(not_found)
+        .layer(from_fn_with_state(Arc::clone(api), access::identify))
+        .with_state(Arc::clone(api))
+}
+
+fn handler(operation: &Operation) -> MethodRouter<Arc<Api>> {
+    let on_get = || match operation.op {
+        Op::JobsList => get(jobs::list),
+        Op::JobShow => get(jobs::show),
+        Op::JobEvents => get(jobs::events),
+        Op::JobStream => get(stream::of_job),
+        Op::Stream => get(stream::of_all),
+        Op::Repositories => get(world::repositories),
+        Op::Workers => get(world::workers),
+        Op::Status => get(world::status),
+        Op::Budget => get(world::budget),
+        Op::Cost => get(world::cost),
+        Op::Limits => get(world::limits),
+        Op::Whoami => get(world::whoami),
+        Op::OpenApi => get(openapi::serve),
+        Op::JobPlace => post(jobs::place),
+        Op::JobCancel => post(jobs::cancel),
+        Op::JobResume => post(jobs::resume),
+        Op::JobRetry => post(jobs::retry),
+        Op::WorkerDrain => post(world::drain),
+        Op::LimitSet => put(world::set_limit),
+        Op::LimitRemove => delete(world::remove_limit),
+    };
+    match operation.method {
+        Method::Get | Method::Post | Method::Put | Method::Delete => on_get(),
+    }
+}
+
+/// A document in the envelope that `--json` has, too.
+fn document(kind: &str, data: &Value) -> Value {
+    json!({ "schema": SCHEMA, "kind": kind, "data": data })
+}
+
+fn answer(status: StatusCode, body: &Value) -> Response {
+    let kind = HeaderValue::from_static("application/json");
+    (status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
+}
+
+async fn not_found() -> Fault {
+    Fault::new(Code::NotFound, "nothing is at this path").hint("/api/v1/openapi.json lists what there is")
+}
+
+async fn not_allowed() -> Fault {
+    Fault::new(Code::MethodNotAllowed, "this path takes other methods: see the header Allow")
+}
