@@ -7,7 +7,7 @@ use overnight_core::backlog::{
     Circle, Context, EpicState, Item, ItemBody, ItemKind, ItemState, RepositorySettings, TaskBody, TaskState,
     in_order, prompt,
 };
-use overnight_core::id::{ItemId, RepositoryId};
+use overnight_core::id::{ItemId, JobId, RepositoryId};
 use overnight_core::job::{AfterRule, ExitCode, Publication, Queueing, TaskOrder};
 use overnight_core::text::for_terminal;
 use overnight_store::{After, Backlog, NewJob, Parent, Repository, Store};
@@ -36,6 +36,12 @@ struct Chosen {
 /// # Errors
 /// When one of the tasks cannot be started; no job was made then.
 pub(super) async fn run(app: &App, args: &StartArgs) -> Outcome {
+    if args.queue.key.is_some() {
+        return Err(AppError::usage(
+            "--key means nothing here: a task that is started twice has one job anyway",
+        )
+        .help("leave --key out"));
+    }
     let store = store_for(app, args.keys.first().map_or("", String::as_str)).await?;
     let chosen = chosen(&store, &args.keys).await?;
     let now = store.now().await.map_err(|error| store_error(&error))?;
@@ -51,16 +57,13 @@ pub(super) async fn run(app: &App, args: &StartArgs) -> Outcome {
             grounds.insert(repository.id.clone(), Grounded::look(app, &store, args, &repository).await?);
         }
         let Some(grounded) = grounds.get(&repository.id) else { continue };
-        let ordered = grounded.spec(app, &chosen, task, body)?;
+        let mut ordered = grounded.spec(app, &chosen, task, body)?;
+        ordered.spec.budget.first = first_job(&store, &chosen, task).await?;
         notes.extend(ordered.notes);
         let place = wish::place_of(app, &ordered.spec)?;
         let after = chosen.after(task, &new)?.into_iter().chain(outside.iter().cloned()).collect();
-        let request = args.queue.key.as_ref().map(|key| match chosen.tasks.len() {
-            1 => key.clone(),
-            _ => format!("{key}/{}", task.key),
-        });
         let queueing = Queueing { place, ..queueing.clone() };
-        new.push(NewJob { queueing, request, after, ..NewJob::new(repository.id.clone(), ordered.spec) });
+        new.push(NewJob { queueing, after, ..NewJob::new(repository.id.clone(), ordered.spec) });
     }
     let jobs = store.jobs_enqueue(&new).await.map_err(|error| add::refused(&error))?;
     let ground_notes = grounds.values().flat_map(|grounded| grounded.ground.target.notes.clone());
@@ -216,6 +219,16 @@ async fn repository_of(store: &Store, task: &Item, body: &TaskBody) -> Result<Re
     let all = store.repositories().await.map_err(|error| store_error(&error))?;
     let found = all.into_iter().find(|repository| repository.id == task.repository);
     found.ok_or_else(|| AppError::unexpected(format!("the repository of {} is not registered", task.key)))
+}
+
+/// The job that the limits of the whole task count from: all of its jobs draw on the same amounts.
+async fn first_job(store: &Store, chosen: &Chosen, task: &Item) -> Result<Option<JobId>, AppError> {
+    let backlog = chosen.backlogs.get(&task.repository);
+    if !backlog.is_some_and(|backlog| backlog.facts.runs.contains_key(&task.id)) {
+        return Ok(None);
+    }
+    let runs = store.item_runs(&task.id).await.map_err(|error| store_error(&error))?;
+    Ok(runs.into_iter().next().map(|run| run.job))
 }
 
 /// The jobs that the arguments name to be waited for.
