@@ -154,6 +154,14 @@ async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
         }
         Command::Run(_)
         | Command::Add(_)
+        | Command::Repo(_)
+        | Command::Epic(_)
+        | Command::Story(_)
+        | Command::Task(_)
+        | Command::Sprint(_)
+        | Command::Idea(_)
+        | Command::Import(_)
+        | Command::Export(_)
         | Command::Limit(_)
         | Command::Budget(_)
         | Command::Cost(_)
@@ -191,6 +199,14 @@ async fn on_app(app: &App, global: &Global, command: &Command) -> Outcome {
     match command {
         Command::Run(args) => Box::pin(commands::run::run(app, args)).await,
         Command::Add(args) => Box::pin(commands::add::run(app, args)).await,
+        Command::Repo(args) => Box::pin(commands::backlog::repo::run(app, args)).await,
+        Command::Epic(args) => Box::pin(commands::backlog::run(app, &args.action)).await,
+        Command::Story(args) => Box::pin(commands::backlog::run(app, &args.action)).await,
+        Command::Task(args) => Box::pin(commands::backlog::run(app, &args.action)).await,
+        Command::Sprint(args) => Box::pin(commands::backlog::run(app, &args.action)).await,
+        Command::Idea(args) => Box::pin(commands::backlog::run(app, &args.action)).await,
+        Command::Import(args) => Box::pin(commands::backlog::plan::import(app, args)).await,
+        Command::Export(args) => commands::backlog::plan::export(app, args).await,
         Command::Limit(args) => commands::limit::run(app, args).await,
         Command::Budget(args) => Box::pin(commands::budget::run(app, args)).await,
         Command::Cost(args) => commands::cost::run(app, args).await,

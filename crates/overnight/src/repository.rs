@@ -10,6 +10,7 @@ use overnight_core::git::CommitId;
 use overnight_core::job::{Base, ExitCode, Publication};
 use overnight_core::text::one_line;
 use overnight_git::{Git, InspectError, Remote, Source};
+use overnight_store::NewRepository;
 
 use crate::app::{App, git_error};
 use crate::cli::run_args::{PublishArgs, WishArgs};
@@ -193,6 +194,32 @@ async fn forge_is_ready(app: &App, remote: &str) -> Result<(), AppError> {
         Ok(None) => Err(missing("there is no token")),
         Err(error) => Err(missing("the token cannot be had").because(&error)),
     }
+}
+
+/// The repository as it is registered by its place.
+///
+/// # Errors
+/// When its path is no text.
+pub fn registration(source: &Source) -> Result<NewRepository, AppError> {
+    Ok(NewRepository { name: name_of(source), remote: text_path(&source.common_dir)? })
+}
+
+/// What its remotes would be registered as.
+#[must_use]
+pub fn remotes(source: &Source) -> Vec<String> {
+    let base_dir = source.top_level.as_deref().unwrap_or(&source.git_dir);
+    source.remotes.values().filter_map(|urls| usable(&urls.fetch, base_dir).ok()).collect()
+}
+
+/// A remote as it is registered, and the name that its keys would begin with.
+///
+/// # Errors
+/// When it is no remote that can be used.
+pub fn registration_of(url: &str, cwd: &Path) -> Result<NewRepository, AppError> {
+    let remote = usable(url, cwd)?;
+    let last = remote.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
+    let name = last.strip_suffix(".git").unwrap_or(last).to_owned();
+    Ok(NewRepository { name, remote })
 }
 
 /// The last part of the path, for people and keys.

@@ -3,7 +3,7 @@
 use overnight_core::agent::Usage;
 use overnight_core::git::CommitId;
 use overnight_core::id::{JobId, TaskKey, WorkerId};
-use overnight_core::job::{CancelledBy, ExitCode, Job, JobState, Label, Published, Stage};
+use overnight_core::job::{CancelledBy, ExitCode, Job, JobState, Label, Published, Stage, TaskOrder};
 use overnight_core::units::Timestamp;
 use overnight_store::{Phase, QueueStanding};
 use serde::Serialize;
@@ -15,6 +15,8 @@ pub struct JobView {
     pub key: TaskKey,
     pub title: String,
     pub repository: String,
+    /// The task of the backlog that it carries out, with its story and epic.
+    pub task: Option<TaskView>,
     pub agent: String,
     pub state: &'static str,
     pub stage: Option<Stage>,
@@ -51,6 +53,20 @@ pub struct JobView {
     pub updated_at_ms: Timestamp,
     /// What `run` and `resume` end with in this state.
     pub exit_code: u8,
+}
+
+/// The task of a job.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TaskView {
+    pub key: TaskKey,
+    pub story: Option<TaskKey>,
+    pub epic: Option<TaskKey>,
+}
+
+impl TaskView {
+    fn of(task: &TaskOrder) -> Self {
+        Self { key: task.key.clone(), story: task.story.clone(), epic: task.epic.clone() }
+    }
 }
 
 /// Where an unfinished job stands.
@@ -94,6 +110,7 @@ impl JobView {
             key: job.key.clone(),
             title: job.spec.title.clone(),
             repository: job.repository_name.clone(),
+            task: job.spec.task.as_deref().map(TaskView::of),
             agent: job.spec.agent.name().to_owned(),
             state: job.state.name(),
             stage: job.state.stage(),

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use overnight_agents::how_to_install;
 use overnight_core::agent::{Agent, BackendId};
 use overnight_core::choose::Layer;
-use overnight_core::job::{Configured, JobKind, JobSpec, Label, Origin};
+use overnight_core::job::{Base, Configured, JobKind, JobSpec, Label, Origin, Publication, TaskOrder};
 use overnight_core::text::one_line;
 use overnight_engine::{Host, program};
 use overnight_git::Source;
-use overnight_store::NewRepository;
+use overnight_store::{NewRepository, Repository};
 
 use crate::app::{App, store_error};
 use crate::budget_order;
@@ -38,12 +38,21 @@ pub enum Site {
 pub struct Ground {
     pub target: Target,
     site: Site,
-    source: Source,
+    /// The person's own clone; `None`: the order names a remote and nothing else.
+    source: Option<Source>,
     host: Host,
     advice: Advice,
     /// Name of the repository, as far as it is known.
     repository: String,
     agent: (Agent, Origin),
+}
+
+/// A task of the backlog that an order carries out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Errand {
+    pub title: String,
+    pub layer: Layer,
+    pub order: TaskOrder,
 }
 
 /// What was made of one wish.
@@ -76,7 +85,30 @@ impl Ground {
         let about = About { repository: &repository, kind: JobKind::default() };
         let agent = advice.sources(&Layer::default(), &asked, about).agent();
         let agent = agent.ok_or_else(no_agent)?;
-        Ok(Self { target, site, source, host, advice, repository, agent })
+        Ok(Self { target, site, source: Some(source), host, advice, repository, agent })
+    }
+
+    /// The same for a repository that is registered by its remote, without a clone of the person's: the work starts from a branch
+    /// of the remote and comes back as a pull request.
+    ///
+    /// # Errors
+    /// Says what is missing or does not fit.
+    pub fn afar(app: &App, args: &WishArgs, repository: &Repository) -> Result<Self, AppError> {
+        order::check_verify(&args.order.verify)?;
+        let asked = order::asked(&args.order, &app.config().agent)?;
+        let host = app.host()?;
+        let mut advice = Advice::of(app.config(), &host);
+        if advice.usual.is_none() {
+            advice.usual = Some(BackendId::VENDORS[0].into());
+        }
+        let base = args.base.clone().map_or(Base::RemoteDefault, |branch| Base::RemoteBranch { branch });
+        let (name, remote) = (repository.name.clone(), repository.remote.clone());
+        let publication = Publication::PullRequest { remote: remote.clone(), draft: args.publish.draft };
+        let target = Target { name: name.clone(), source: remote, base, publication, notes: Vec::new() };
+        let about = About { repository: &name, kind: JobKind::default() };
+        let agent = advice.sources(&Layer::default(), &asked, about).agent();
+        let agent = agent.ok_or_else(no_agent)?;
+        Ok(Self { target, site: Site::Anywhere, source: None, host, advice, repository: name, agent })
     }
 
     /// The order for this prompt, which is one that can be worked on.
@@ -84,18 +116,36 @@ impl Ground {
     /// # Errors
     /// When the settings cannot be used.
     pub fn spec(&self, app: &App, args: &WishArgs, prompt: String) -> Result<Ordered, AppError> {
+        self.spec_for(app, args, prompt, None)
+    }
+
+    /// The order for a task of the backlog, whose settings go before what is asked for.
+    ///
+    /// # Errors
+    /// As [`Ground::spec`].
+    pub fn spec_for(
+        &self,
+        app: &App,
+        args: &WishArgs,
+        prompt: String,
+        errand: Option<Errand>,
+    ) -> Result<Ordered, AppError> {
         let config = app.config();
-        let (task, asked) = (Layer::default(), order::asked(&args.order, &config.agent)?);
+        let asked = order::asked(&args.order, &config.agent)?;
+        let task = errand.as_ref().map(|errand| errand.layer.clone()).unwrap_or_default();
+        let title = errand.as_ref().map(|errand| errand.title.as_str()).or(args.title.as_deref());
         let about = About { repository: &self.repository, kind: JobKind::default() };
-        let resolved = self.advice.resolve(&self.advice.sources(&task, &asked, about), &self.agent);
+        let sources = self.advice.sources(&task, &asked, about);
+        let agent = sources.agent().unwrap_or_else(|| self.agent.clone());
+        let resolved = self.advice.resolve(&sources, &agent);
         let settings = order::completed(resolved.settings, &args.order.agent, None, app.env.cwd())?;
         let Configured { agent, limits, choice } = settings;
         let spec = JobSpec {
-            title: order::title(args.title.as_deref(), &prompt),
+            title: order::title(title, &prompt),
             prompt,
             source: self.target.source.clone(),
             // A path that is no text cannot be stored; a local result is refused there anyway.
-            ordered_in: self.source.common_dir.to_str().map(PathBuf::from),
+            ordered_in: self.source.as_ref().and_then(|source| source.common_dir.to_str()).map(PathBuf::from),
             base: self.target.base.clone(),
             publication: self.target.publication.clone(),
             verify: order::verify(&args.order.verify, config),
@@ -103,10 +153,10 @@ impl Ground {
             agent,
             choice,
             follows: None,
-            task: None,
+            task: errand.map(|errand| Box::new(errand.order)),
             limits,
             budget: budget_order::of(&args.order.budget, &config.budget.job),
-            author: author(app, &self.source),
+            author: author(app, self.source.as_ref()),
         };
         order::check_enforceable(&spec, self.must_be_here(&spec) && self.host.root)?;
         budget_order::check(&spec, &config.budget.all)?;
@@ -252,8 +302,9 @@ pub fn text_of(reader: impl Read, most: usize) -> std::io::Result<String> {
     Ok(text)
 }
 
-fn author(app: &App, source: &Source) -> String {
+fn author(app: &App, source: Option<&Source>) -> String {
     let own = || {
+        let source = source?;
         let text = format!("{} <{}>", source.user_name.as_deref()?, source.user_email.as_deref()?);
         crate::cli::values::author(&text).ok()
     };

@@ -2,7 +2,7 @@
 
 use overnight_core::backlog::plan::{self, Plan};
 use overnight_core::backlog::{
-    EpicBody, Item, ItemBody, ItemKind, Mark, PullState, RepositorySettings, StoryBody, TaskBody,
+    EpicBody, Item, ItemBody, ItemKind, Mark, PullState, RepositorySettings, StoryBody,
 };
 use overnight_core::id::{ItemId, RepositoryId};
 use overnight_core::job::{EndReason, Job, JobSpec, TaskOrder};
@@ -262,7 +262,7 @@ async fn a_large_backlog_is_read_in_a_moment(f: &Fixture) {
     assert_eq!((states[&epic.id].1.of, states.len()), (5_000, 5_002));
     assert!(begun.elapsed() < std::time::Duration::from_secs(10));
     assert_eq!(epic.body, ItemBody::Epic(EpicBody::default()));
-    assert!(backlog.items.iter().any(|item| item.body == ItemBody::Task(Box::new(TaskBody::default()))));
+    assert!(backlog.items.iter().any(|item| item.body == ItemBody::Task(Box::default())));
 }
 
 on_both!(

@@ -14,7 +14,7 @@ async fn first_schema(path: &std::path::Path, jobs: &[(&str, JobState, Option<&s
         "CREATE TABLE overnight_schema (version BIGINT NOT NULL); INSERT INTO overnight_schema VALUES (1)";
     file.execute(begin).await.unwrap();
     file.execute(include_str!("../../migrations/sqlite/0001_jobs.sql")).await.unwrap();
-    file.execute("INSERT INTO repositories VALUES ('r-1', 'app', '/src/app', 9, 1)").await.unwrap();
+    file.execute("INSERT INTO repositories (id, name, remote, last_number, created_at) VALUES ('r-1', 'app', '/src/app', 9, 1)").await.unwrap();
     file.execute("INSERT INTO workers VALUES ('old', 'h', 'b', 1, 1, '0', 1)").await.unwrap();
     for (number, (id, state, holder)) in (1..).zip(jobs) {
         let wake = match state {

@@ -6,6 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use overnight_core::job::JobKind;
 
 use super::agent_args::{AgentCommandArgs, AgentNames};
+use super::backlog_args::{
+    EpicArgs, ExportArgs, IdeaArgs, ImportArgs, RepoArgs, SprintArgs, StoryArgs, TaskArgs,
+};
 use super::budget_args::{BudgetArgs, CostArgs};
 use super::db_args::DbArgs;
 use super::gc_args::GcArgs;
@@ -94,6 +97,22 @@ pub enum Command {
     Compact(CompactArgs),
     /// Go on with jobs that were interrupted or wait
     Resume(ResumeArgs),
+    /// Register repositories, and say what holds for all of their tasks
+    Repo(RepoArgs),
+    /// Epics: stories that are done for one purpose
+    Epic(Box<EpicArgs>),
+    /// Stories: tasks that belong together
+    Story(Box<StoryArgs>),
+    /// Tasks: add, list, plan, start and mark them
+    Task(Box<TaskArgs>),
+    /// Sprints: an ordered choice of tasks
+    Sprint(Box<SprintArgs>),
+    /// Ideas: rough wishes that are to become epics
+    Idea(Box<IdeaArgs>),
+    /// Make an epic with its stories and tasks from a plan document
+    Import(ImportArgs),
+    /// Write an epic with its stories and tasks as a plan document
+    Export(ExportArgs),
     /// Say how many jobs of a repository, a label or a group may run at a time
     Limit(LimitCommandArgs),
     /// Show what is left of the budgets, and raise one for a while

@@ -82,7 +82,7 @@ pub async fn run(app: &App, args: &AddArgs) -> Outcome {
     for note in &notes {
         app.out.say(&line(Mark::Note, "note", None, &for_terminal(note)));
     }
-    show(app, &store, &jobs, now, args).await?;
+    show(app, &store, &jobs, now, args.json).await?;
     Ok(ExitCode::Done)
 }
 
@@ -109,7 +109,11 @@ fn of_line(batch: Option<&Batch>, one: &Wanted, error: AppError) -> AppError {
     }
 }
 
-fn queueing(args: &QueueArgs, now: Timestamp) -> Result<Queueing, AppError> {
+/// Where the arguments put a job.
+///
+/// # Errors
+/// When the time cannot be used.
+pub fn queueing(args: &QueueArgs, now: Timestamp) -> Result<Queueing, AppError> {
     let not_before = args.not_before.map(|moment| moment.resolve(now, &TimeZone::system())).transpose();
     let not_before = not_before.map_err(|why| AppError::usage(format!("that time cannot be used: {why}")))?;
     Ok(Queueing {
@@ -155,7 +159,8 @@ fn after(args: &QueueArgs, parents: &BTreeMap<String, JobId>, wanted: &[Wanted])
 }
 
 /// A person's mistake is one of usage, not of the store.
-fn refused(error: &StoreError) -> AppError {
+#[must_use]
+pub fn refused(error: &StoreError) -> AppError {
     match error {
         StoreError::RequestReused { request, key } => {
             AppError::usage(format!("the key {request:?} was used before, for another order: {key}"))
@@ -166,6 +171,10 @@ fn refused(error: &StoreError) -> AppError {
             AppError::usage(what).help(format!(
                 "run that one again first: overnight retry {key}; --after-any waits for an end of any kind"
             ))
+        }
+        StoreError::TaskBusy { task, job } => {
+            AppError::usage(format!("{task} has a job that has not ended: {job}"))
+                .help(format!("see it: overnight show {job}; end it first: overnight cancel {job}"))
         }
         other => store_error(other),
     }
@@ -181,16 +190,19 @@ fn announce(app: &App, job: &Job, ground: &Ground, missing: Option<&AppError>) {
 }
 
 /// The keys on standard output, and on standard error what to know about them.
-async fn show(
+///
+/// # Errors
+/// When the store fails.
+pub async fn show(
     app: &App,
     store: &Store,
     jobs: &[Job],
     asked: Timestamp,
-    args: &AddArgs,
+    json: bool,
 ) -> Result<(), AppError> {
     // Made before this command asked what time it is.
     let old = |job: &Job| job.created_at < asked;
-    if args.json {
+    if json {
         let views = views(store, jobs).await?;
         let added = jobs.iter().zip(views).map(|(job, view)| Added { new: !old(job), job: view });
         app.out.json("added", &added.collect::<Vec<_>>())?;

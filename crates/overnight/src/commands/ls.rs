@@ -132,10 +132,19 @@ pub fn table(jobs: &[Job], standings: &HashMap<JobId, QueueStanding>, now: Times
             coloured(job, &state),
             cost(job),
             job.spec.limits.attempts,
-            one_line(&job.spec.title, TITLE),
+            title(job),
         );
     }
     text
+}
+
+/// With the task, where its key is another, and the epic.
+fn title(job: &Job) -> String {
+    let title = one_line(&job.spec.title, TITLE);
+    let Some(task) = job.spec.task.as_deref() else { return title };
+    let named = Some(&task.key).filter(|key| **key != job.key).into_iter().chain(&task.epic);
+    let named: Vec<&str> = named.map(|key| key.as_str()).collect();
+    if named.is_empty() { title } else { format!("{title} [{}]", named.join(", ")) }
 }
 
 fn coloured(job: &Job, text: &str) -> String {

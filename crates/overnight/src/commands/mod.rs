@@ -3,6 +3,7 @@
 
 pub mod add;
 pub mod agent;
+pub mod backlog;
 pub mod budget;
 pub mod cancel;
 pub mod compact;

@@ -8,14 +8,15 @@ use overnight_core::job::{AfterRule, ExitCode, Job, Label, Priority};
 use overnight_core::text::{for_terminal, human_duration, one_line};
 use overnight_core::units::Timestamp;
 use overnight_core::verdict::{Standing, Verdict};
-use overnight_store::{Dependency, EventRecord, Phase, QueueStanding, Store};
+use overnight_store::{Dependency, EventRecord, FindError, Phase, QueueStanding, Store};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::app::{App, find_error, store_error};
 use crate::cli::args::ShowArgs;
+use crate::cli::backlog_args::JsonArgs;
 use crate::commands::run::agent;
-use crate::commands::{events, readable};
+use crate::commands::{backlog, events, readable};
 use crate::error::{AppError, Outcome};
 use crate::output::{BOLD, DIM, styled};
 use crate::render::screen::EventLine;
@@ -62,7 +63,10 @@ pub struct Queued {
 /// When there is no such job, or the store fails.
 pub async fn run(app: &App, args: &ShowArgs) -> Outcome {
     let store = app.store_for(&args.job).await?;
-    let job = store.job_find(&args.job).await.map_err(|error| find_error(&error))?;
+    let job = match store.job_find(&args.job).await {
+        Ok(job) => job,
+        Err(error) => return no_job(app, &store, args, &error).await,
+    };
     let records = events(&store, &job.id).await?;
     if args.events {
         show_events(app, &job, &records, args.json)?;
@@ -81,6 +85,16 @@ pub async fn run(app: &App, args: &ShowArgs) -> Outcome {
     }
     app.out.data(&page(&job, &story, &queued, &logs))?;
     Ok(ExitCode::Done)
+}
+
+/// Perhaps something in the backlog that has no job has this key.
+async fn no_job(app: &App, store: &Store, args: &ShowArgs, error: &FindError) -> Outcome {
+    if let FindError::NotFound { .. } = error
+        && let Ok(item) = store.item_find(&args.job).await
+    {
+        return backlog::show(app, store, &item, JsonArgs { json: args.json }).await;
+    }
+    Err(find_error(error))
 }
 
 async fn queued(store: &Store, job: &Job) -> Result<Queued, AppError> {
@@ -122,7 +136,7 @@ pub fn page(job: &Job, story: &Story, queued: &Queued, logs: &str) -> String {
     text += &field("id", job.id.as_str());
     text += &field("state", &words::state(&job.state));
     text += &field("age", &words::age(now.since(job.created_at)));
-    for (name, value) in in_queue(job, queued) {
+    for (name, value) in of_task(job).into_iter().chain(in_queue(job, queued)) {
         text += &field(name, &value);
     }
     text += &field("agent", &agent(&job.spec));
@@ -172,6 +186,14 @@ pub fn page(job: &Job, story: &Story, queued: &Queued, logs: &str) -> String {
 
 fn field(name: &str, value: &str) -> String {
     format!("  {} {value}\n", styled(DIM, &format!("{name:<12}")))
+}
+
+/// What of the backlog it carries out.
+fn of_task(job: &Job) -> Option<(&'static str, String)> {
+    let task = job.spec.task.as_deref()?;
+    let around = [("story", &task.story), ("epic", &task.epic)];
+    let around = around.iter().filter_map(|(name, key)| key.as_ref().map(|key| format!(", {name} {key}")));
+    Some(("task", format!("{}{}", task.key, around.collect::<String>())))
 }
 
 /// What the queue knows of it, as far as it is not what is usual.

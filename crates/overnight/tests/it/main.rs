@@ -11,6 +11,7 @@
 
 mod acp;
 mod adapter;
+mod backlog;
 mod bad_input;
 mod budget;
 mod claude;

@@ -141,7 +141,7 @@ async fn first_version(path: &Path) {
     let mut connection = sqlx::SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
     connection.execute(include_str!("../../../migrations/sqlite/0001_jobs.sql")).await.unwrap();
     let rows = "CREATE TABLE overnight_schema (version BIGINT NOT NULL); INSERT INTO overnight_schema VALUES (1); \
-        INSERT INTO repositories VALUES ('r', 'app', '/src', 2, 1); \
+        INSERT INTO repositories (id, name, remote, last_number, created_at) VALUES ('r', 'app', '/src', 2, 1); \
         INSERT INTO jobs VALUES ('a', 'r', 1, 'app-1', NULL, '{\"state\":\"queued\"}', 'queued', 'prepare', NULL, FALSE, 0, \
           NULL, NULL, NULL, 1, 1, 1), ('b', 'r', 2, 'app-2', NULL, '{\"state\":\"queued\"}', 'queued', 'prepare', NULL, \
           FALSE, 1, 'w', 5, NULL, 1, 1, 1); \

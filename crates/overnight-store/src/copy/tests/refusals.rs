@@ -25,7 +25,7 @@ async fn a_target_with_a_repository_of_its_own_is_refused() {
         let (from, to) = (places.store(there, "from").await, places.store(back, "to").await);
         fill(&from, 5).await;
         // The same name as one of the source's, and another identity.
-        change(&to, "INSERT INTO repositories VALUES ('other', 'app0', '/src/other', 0, 1)").await;
+        change(&to, "INSERT INTO repositories (id, name, remote, last_number, created_at) VALUES ('other', 'app0', '/src/other', 0, 1)").await;
         let error = copied(&from, &to).await.unwrap_err();
         assert!(matches!(error, CopyError::NotEmpty { table: "repositories", rows: 1, .. }), "{error:?}");
         assert_eq!(number(&to, "SELECT COUNT(*) FROM jobs").await, 0);

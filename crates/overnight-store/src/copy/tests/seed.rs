@@ -211,6 +211,7 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
                     remote.into(),
                     9999.into(),
                     START.into(),
+                    text("{\"draft\":true}"),
                 ]
             })
             .collect(),
@@ -282,7 +283,72 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
             START.into(),
             i64::MAX.into(),
         ]],
+        "items" | "item_dependencies" | "sprint_members" | "item_jobs" | "item_marks" | "pull_requests" => {
+            backlog(table)
+        }
         other => panic!("no rows for {other}"),
+    }
+}
+
+/// A sprint over a task of a story that was made after it.
+fn backlog(table: &Table) -> Vec<Vec<Value>> {
+    let text = |text: &str| Value::from(text);
+    let item = |number: i64, kind: &str, parent: Option<&str>| {
+        let (id, key) = (format!("i-{number}"), format!("app0-{}", 9000 + number));
+        let named = [
+            ("id", id.into()),
+            ("repository_id", text("r0")),
+            ("number", (9000 + number).into()),
+            ("key", key.into()),
+            ("kind", text(kind)),
+            ("title", text(WORDS[1])),
+            ("body", text("{\"kind\":\"task\"}")),
+            ("parent_id", parent.into()),
+            ("position", 1.into()),
+            ("runs", 1.into()),
+            ("version", 1.into()),
+            ("created_at", START.into()),
+            ("updated_at", START.into()),
+        ];
+        row(table, &named)
+    };
+    match table.name() {
+        "items" => {
+            vec![
+                item(1, "task", Some("i-2")),
+                item(2, "story", None),
+                item(3, "sprint", None),
+                item(4, "task", None),
+            ]
+        }
+        "item_dependencies" => vec![vec![text("i-1"), text("i-4")]],
+        "sprint_members" => vec![vec![text("i-3"), text("i-1"), 1.into()]],
+        "item_marks" => vec![vec![text("i-1"), 1.into(), text("done"), 0.into(), START.into()]],
+        "item_jobs" => vec![row(
+            table,
+            &[
+                ("item_id", text("i-1")),
+                ("run", 1.into()),
+                ("job_id", text("gone")),
+                ("job_key", text("app0-9001")),
+                ("at", START.into()),
+                ("end_reason", text("published")),
+                ("pull_repository_id", text("r0")),
+                ("pull_number", 7.into()),
+            ],
+        )],
+        _ => vec![row(
+            table,
+            &[
+                ("repository_id", text("r0")),
+                ("number", 7.into()),
+                ("url", text("https://forge/7")),
+                ("branch", text("overnight/x")),
+                ("job_id", text("gone")),
+                ("state", text("merged")),
+                ("updated_at", START.into()),
+            ],
+        )],
     }
 }
 

@@ -1,0 +1,324 @@
+//! `overnight epic|story|task|sprint|idea`: one set of commands for every kind of item.
+
+mod about;
+mod ground;
+pub mod plan;
+pub mod repo;
+mod start;
+pub mod view;
+
+use std::fmt::Write as _;
+
+use overnight_core::backlog::{Item, ItemKind, Mark};
+use overnight_core::job::ExitCode;
+use overnight_core::text::one_line;
+use overnight_store::{Backlog, BacklogError, ItemChange, NewItem, Repository, Store};
+
+use self::about::About;
+use self::view::ItemView;
+use crate::app::{App, store_error};
+use crate::cli::backlog_args::{ItemAction, JsonArgs, MarkName};
+use crate::error::{AppError, Outcome};
+use crate::output::{BAD, BOLD, DIM, GOOD, WARN, styled};
+use crate::render::words::plural;
+
+/// Characters of a title in a list.
+const TITLE: usize = 60;
+
+/// # Errors
+/// When there is no such item, or what is wanted of it cannot be.
+pub async fn run<A: About + clap::Args>(app: &App, action: &ItemAction<A>) -> Outcome {
+    match action {
+        ItemAction::Add { title, repo, about, output } => {
+            add(app, title, repo.as_deref(), about.as_ref(), *output).await
+        }
+        ItemAction::Ls { repo, of, state, output } => {
+            ls(app, A::KIND, repo.as_deref(), of.as_deref(), state, *output).await
+        }
+        ItemAction::Show { key, output } => {
+            let store = store_for(app, key).await?;
+            let item = of_kind(&store, key, A::KIND).await?;
+            show(app, &store, &item, *output).await
+        }
+        ItemAction::Edit { key, title, place, about, output } => {
+            edit(app, key, title.as_ref(), *place, about.as_ref(), *output).await
+        }
+        ItemAction::Rm { key, all } => rm(app, key, A::KIND, *all).await,
+        ItemAction::Start(args) => Box::pin(start::run(app, args)).await,
+        ItemAction::Mark { key, mark } => mark_item(app, key, A::KIND, *mark).await,
+    }
+}
+
+async fn add<A: About>(app: &App, title: &str, repo: Option<&str>, about: &A, output: JsonArgs) -> Outcome {
+    let store = app.store().await?;
+    let parent = match about.parent() {
+        Some(Some(key)) => Some(find(&store, key).await?),
+        Some(None) | None => None,
+    };
+    let repository = match (repo, &parent) {
+        (None, Some(parent)) => parent.repository.clone(),
+        (Some(name), _) => ground::named(&store, name).await?.id,
+        (None, None) => ground::here(app, &store).await?.id,
+    };
+    let body = about.body(None)?;
+    let new = NewItem { repository, title: title.to_owned(), body, parent: parent.map(|parent| parent.id) };
+    // Looked up first, so that nothing is added when one of them is not there.
+    let links = about.links(app, &store).await?;
+    let mut item = store.item_add(&new).await.map_err(|error| refused(&error))?;
+    if !links.is_empty() {
+        let change = links.into_change(&item);
+        item = match store.item_change(&change).await {
+            Ok(item) => item,
+            Err(error) => {
+                store.item_remove(&item.id, false).await.map_err(|error| refused(&error))?;
+                return Err(refused(&error));
+            }
+        };
+    }
+    told(app, &store, &item, output, "added").await
+}
+
+async fn edit<A: About>(
+    app: &App,
+    key: &str,
+    title: Option<&String>,
+    place: Option<u32>,
+    about: &A,
+    output: JsonArgs,
+) -> Outcome {
+    let store = store_for(app, key).await?;
+    let item = of_kind(&store, key, A::KIND).await?;
+    let parent = match about.parent() {
+        Some(Some(key)) => Some(Some(find(&store, key).await?.id)),
+        Some(None) => Some(None),
+        None => None,
+    };
+    let body = about.body(Some(&item.body))?;
+    let change = about.links(app, &store).await?.into_change(&item);
+    let change = ItemChange {
+        title: title.cloned(),
+        body: (body != item.body).then_some(body),
+        parent,
+        place: place.and_then(|place| usize::try_from(place).ok()),
+        ..change
+    };
+    if change == ItemChange::of(&item) {
+        let kind = A::KIND;
+        return Err(AppError::usage(format!("nothing is to be changed in {}", item.key))
+            .help(format!("say what: overnight {kind} edit --help")));
+    }
+    let item = store.item_change(&change).await.map_err(|error| refused(&error))?;
+    told(app, &store, &item, output, "changed").await
+}
+
+/// One document, or the key on standard output.
+async fn told(app: &App, store: &Store, item: &Item, output: JsonArgs, word: &str) -> Outcome {
+    if output.json {
+        let backlog = backlog(store, item).await?;
+        app.out.json(item.kind().as_str(), &ItemView::all(&backlog).of(item))?;
+    } else {
+        app.out.data(&format!("{}\n", item.key))?;
+        app.out.say(&format!("{word}: {} {}", styled(BOLD, item.key.as_str()), one_line(&item.title, TITLE)));
+    }
+    Ok(ExitCode::Done)
+}
+
+async fn ls(
+    app: &App,
+    kind: ItemKind,
+    repo: Option<&str>,
+    of: Option<&str>,
+    states: &[String],
+    output: JsonArgs,
+) -> Outcome {
+    let mut rows: Vec<ItemView> = Vec::new();
+    if let Some(store) = app.store_if_any().await? {
+        let within = match of {
+            Some(key) => Some(find(&store, key).await?),
+            None => None,
+        };
+        for repository in repositories(&store, repo).await? {
+            if within.as_ref().is_some_and(|item| item.repository != repository.id) {
+                continue;
+            }
+            let backlog = store.backlog(&repository.id).await.map_err(|error| store_error(&error))?;
+            let views = ItemView::all(&backlog);
+            let wanted = backlog.items.iter().filter(|item| item.kind() == kind);
+            let wanted = wanted.filter(|item| within.as_ref().is_none_or(|of| belongs(&backlog, item, of)));
+            rows.extend(wanted.map(|item| views.of(item)));
+        }
+        rows.retain(|row| states.is_empty() || states.iter().any(|state| state == row.state));
+    }
+    if output.json {
+        app.out.json("items", &rows)?;
+    } else if rows.is_empty() {
+        app.out.say(&format!("there is no such {kind}; add one: overnight {kind} add TITLE"));
+    } else {
+        app.out.data(&table(&rows))?;
+    }
+    Ok(ExitCode::Done)
+}
+
+fn belongs(backlog: &Backlog, item: &Item, of: &Item) -> bool {
+    let member = backlog.facts.members.get(&of.id).is_some_and(|members| members.contains(&item.id));
+    let up = |item: &Item| item.parent.as_ref().and_then(|parent| backlog.item(parent));
+    let parent = up(item);
+    let above = parent.and_then(up);
+    member || [parent, above].into_iter().flatten().any(|found| found.id == of.id)
+}
+
+async fn repositories(store: &Store, name: Option<&str>) -> Result<Vec<Repository>, AppError> {
+    match name {
+        Some(name) => Ok(vec![ground::named(store, name).await?]),
+        None => store.repositories().await.map_err(|error| store_error(&error)),
+    }
+}
+
+/// An item on one page, with what belongs to it.
+///
+/// # Errors
+/// When the store fails.
+pub async fn show(app: &App, store: &Store, item: &Item, output: JsonArgs) -> Outcome {
+    let backlog = backlog(store, item).await?;
+    let runs = store.item_runs(&item.id).await.map_err(|error| store_error(&error))?;
+    let shown = view::Shown::of(&backlog, item, &runs);
+    if output.json {
+        app.out.json(item.kind().as_str(), &shown)?;
+    } else {
+        app.out.data(&view::page(&shown, &item.body))?;
+        if !shown.parts.is_empty() {
+            app.out.data(&format!("\n{}", table(&shown.parts)))?;
+        }
+    }
+    Ok(ExitCode::Done)
+}
+
+async fn rm(app: &App, key: &str, kind: ItemKind, all: bool) -> Outcome {
+    let store = store_for(app, key).await?;
+    let item = of_kind(&store, key, kind).await?;
+    let gone = store.item_remove(&item.id, all).await.map_err(|error| refused(&error))?;
+    app.out.say(&format!("removed: {}", plural(u64::try_from(gone).unwrap_or(u64::MAX), "item")));
+    Ok(ExitCode::Done)
+}
+
+async fn mark_item(app: &App, key: &str, kind: ItemKind, name: MarkName) -> Outcome {
+    let mark = match name {
+        MarkName::Done => Mark::Done,
+        MarkName::Excluded => Mark::Excluded,
+        MarkName::Blocked => Mark::Blocked,
+        MarkName::Reopen => Mark::Reopened,
+    };
+    let store = store_for(app, key).await?;
+    let item = of_kind(&store, key, kind).await?;
+    if !mark.fits(kind) {
+        let what = format!("{} is one of kind {kind}: it cannot be marked {}", item.key, mark.as_str());
+        return Err(AppError::usage(what).help("tasks: done, excluded, reopen; epics: blocked, reopen"));
+    }
+    store.item_mark(&item.id, mark).await.map_err(|error| refused(&error))?;
+    let view = ItemView::all(&backlog(&store, &item).await?).of(&item);
+    app.out.say(&format!("{} is {} now", styled(BOLD, item.key.as_str()), view.state));
+    Ok(ExitCode::Done)
+}
+
+async fn backlog(store: &Store, item: &Item) -> Result<Backlog, AppError> {
+    store.backlog(&item.repository).await.map_err(|error| store_error(&error))
+}
+
+/// The item that a key names.
+///
+/// # Errors
+/// When there is none.
+pub async fn find(store: &Store, key: &str) -> Result<Item, AppError> {
+    store.item_find(key).await.map_err(|error| refused(&error))
+}
+
+/// The store that the item of this key must be in.
+async fn store_for(app: &App, key: &str) -> Result<Store, AppError> {
+    let none = || {
+        AppError::usage(format!("there is no {:?}: the backlog is empty", one_line(key, 60)))
+            .help("add something: overnight task add TITLE; or: overnight import FILE")
+    };
+    app.store_if_any().await?.ok_or_else(none)
+}
+
+async fn of_kind(store: &Store, key: &str, kind: ItemKind) -> Result<Item, AppError> {
+    let item = find(store, key).await?;
+    if item.kind() == kind {
+        return Ok(item);
+    }
+    let found = item.kind();
+    Err(AppError::usage(format!("{} is no {kind}: it is one of kind {found}", item.key))
+        .help(format!("overnight {found} show {}", item.key)))
+}
+
+/// What a person can do about it.
+#[must_use]
+pub fn refused(error: &BacklogError) -> AppError {
+    let plain = AppError::usage(one_line(&error.to_string(), 400));
+    match error {
+        BacklogError::NotFound { nearest, .. } if nearest.is_empty() => {
+            plain.help("overnight task ls lists tasks; overnight epic ls lists epics")
+        }
+        BacklogError::NotFound { nearest, .. } => {
+            let names: Vec<&str> = nearest.iter().map(|key| key.as_str()).collect();
+            plain.help(format!("did you mean {}?", names.join(" or ")))
+        }
+        BacklogError::Changed { .. } | BacklogError::SettingsChanged => {
+            plain.help("look at it again, and say once more what is to be changed")
+        }
+        BacklogError::Parent { .. } => plain.help("tasks belong to stories, stories belong to epics"),
+        BacklogError::Elsewhere { .. } => plain.help(
+            "a task that is to be done in another repository: overnight task edit KEY --elsewhere NAME",
+        ),
+        BacklogError::WrongKind { .. } => plain.help("name one of that kind"),
+        BacklogError::Circle(_) => plain.help("take one of them out: overnight task edit KEY --after …"),
+        BacklogError::HasParts { key, .. } => {
+            plain.help(format!("remove them too with --all, or move them; see them: overnight show {key}"))
+        }
+        BacklogError::Running { job, .. } => {
+            plain.help(format!("wait for it, or end it: overnight cancel {job}"))
+        }
+        BacklogError::RequestReused { key, .. } => {
+            plain.help(format!("see what it made: overnight show {key}; or give this plan a key of its own"))
+        }
+        BacklogError::RepositoryInUse { .. } => plain.help("remove what it has first, or leave it be"),
+        BacklogError::Invalid(_) => plain.help("shorten it, or write it in plain characters"),
+        BacklogError::Store(error) => store_error(error),
+    }
+}
+
+/// One line for each item.
+fn table(rows: &[ItemView]) -> String {
+    let wide = |head: &str, text: &dyn Fn(&ItemView) -> usize| {
+        rows.iter().map(text).max().unwrap_or(0).max(head.len())
+    };
+    let keys = wide("KEY", &|row| row.key.as_str().len());
+    let states = wide("STATE", &|row| row.state.len());
+    let head = format!("{:<keys$}  {:<states$}  {:>9}  TITLE", "KEY", "STATE", "DONE");
+    let mut text = format!("{}\n", styled(DIM, &head));
+    for row in rows {
+        let count = match row.kind {
+            "epic" | "story" | "sprint" => format!("{}/{}", row.tasks.done, row.tasks.of),
+            _ => String::new(),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{}  {}  {count:>9}  {}",
+            styled(BOLD, &format!("{:<keys$}", row.key.as_str())),
+            coloured(row.state, &format!("{:<states$}", row.state)),
+            one_line(&row.title, TITLE),
+        );
+    }
+    text
+}
+
+fn coloured(state: &str, text: &str) -> String {
+    match state {
+        "done" | "planned" => styled(GOOD, text),
+        "failed" => styled(BAD, text),
+        "review" | "blocked" => styled(WARN, text),
+        "excluded" => styled(DIM, text),
+        _ => text.to_owned(),
+    }
+}

@@ -1,0 +1,230 @@
+//! `overnight import` and `overnight export`: plan documents in and out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use overnight_core::backlog::plan::{self, DOCUMENT_MAX, Plan, PlanError, PlannedStory, PlannedTask};
+use overnight_core::backlog::{Item, ItemBody, ItemKind};
+use overnight_core::id::ItemId;
+use overnight_core::job::ExitCode;
+use overnight_core::text::{for_terminal, one_line};
+use overnight_store::{Backlog, Repository, Store};
+use serde::Serialize;
+
+use super::view::ItemView;
+use super::{find, ground, refused, table};
+use crate::app::{App, store_error};
+use crate::cli::backlog_args::{ExportArgs, ImportArgs};
+use crate::error::{AppError, Outcome, Place};
+use crate::render::words::plural;
+use crate::{agents, wish};
+
+#[derive(Debug, Serialize)]
+struct Imported {
+    /// `false`: the same key had made it before, or nothing was to be made.
+    new: bool,
+    dry_run: bool,
+    repository: String,
+    stories: usize,
+    tasks: usize,
+    epic: Option<ItemView>,
+    items: Vec<ItemView>,
+}
+
+/// # Errors
+/// When the document is no plan, with the line; nothing was imported then.
+pub async fn import(app: &App, args: &ImportArgs) -> Outcome {
+    let (name, text) = load(app, &args.file)?;
+    let plan = plan::read(&text).map_err(|error| shown(&name, &text, error))?;
+    check_agents(app, &plan)?;
+    let store = app.store().await?;
+    let repository = match &args.repo {
+        Some(name) => ground::named(&store, name).await?,
+        None => ground::here(app, &store).await?,
+    };
+    check_repositories(&store, &plan).await?;
+    let (stories, tasks) = (plan.stories.len(), plan.tasks().count());
+    let mut imported = Imported {
+        new: false,
+        dry_run: args.dry_run,
+        repository: repository.name.clone(),
+        stories,
+        tasks,
+        epic: None,
+        items: Vec::new(),
+    };
+    if !args.dry_run {
+        let made = store.plan_import(&repository.id, &plan, args.key.as_deref()).await;
+        let made = made.map_err(|error| refused(&error))?;
+        imported.new = made.new;
+        views(&store, &repository, &made.epic, &mut imported).await?;
+    }
+    tell(app, &plan, &imported, args.output.json)
+}
+
+async fn views(
+    store: &Store,
+    repository: &Repository,
+    epic: &Item,
+    imported: &mut Imported,
+) -> Result<(), AppError> {
+    let backlog = store.backlog(&repository.id).await.map_err(|error| store_error(&error))?;
+    let views = ItemView::all(&backlog);
+    imported.epic = Some(views.of(epic));
+    for story in backlog.parts(&epic.id) {
+        imported.items.push(views.of(story));
+        imported.items.extend(backlog.parts(&story.id).map(|task| views.of(task)));
+    }
+    Ok(())
+}
+
+fn tell(app: &App, plan: &Plan, imported: &Imported, json: bool) -> Outcome {
+    let counted = |count: usize, one: &str, many: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {many}"),
+    };
+    let size = format!(
+        "{}, {}",
+        counted(imported.stories, "story", "stories"),
+        counted(imported.tasks, "task", "tasks")
+    );
+    if json {
+        app.out.json("imported", imported)?;
+        return Ok(ExitCode::Done);
+    }
+    match &imported.epic {
+        None => {
+            let title = one_line(&plan.title, 80);
+            app.out.say(&format!("it can be imported into {}: {title} ({size})", imported.repository));
+        }
+        Some(epic) => {
+            app.out.data(&format!("{}\n", epic.key))?;
+            let word = if imported.new { "imported" } else { "imported before, and not again" };
+            app.out.say(&format!("{word}: {} ({size})", one_line(&epic.title, 80)));
+            app.out.say(table(&imported.items).trim_end());
+            app.out.say(&format!("start it: overnight epic start {}", epic.key));
+        }
+    }
+    Ok(ExitCode::Done)
+}
+
+/// The name of the document for messages, and its text.
+fn load(app: &App, file: &Path) -> Result<(String, String), AppError> {
+    let (name, text) = if file == Path::new("-") {
+        ("standard input".to_owned(), wish::text_of(std::io::stdin().lock(), DOCUMENT_MAX))
+    } else {
+        let path = app.env.absolute(file);
+        let text = std::fs::File::open(&path).and_then(|file| wish::text_of(file, DOCUMENT_MAX));
+        (path.display().to_string(), text)
+    };
+    let text = text.map_err(|error| {
+        AppError::usage(format!("the plan in {name} cannot be read"))
+            .because(&error)
+            .help("a plan is a text file in UTF-8")
+    })?;
+    if text.len() > DOCUMENT_MAX {
+        return Err(AppError::usage(format!("the plan in {name} is longer than {} MiB", DOCUMENT_MAX >> 20))
+            .help("divide it into several epics"));
+    }
+    Ok((name, text))
+}
+
+fn shown(name: &str, text: &str, error: PlanError) -> AppError {
+    let PlanError { line, column, what, help } = error;
+    let whole = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let column = column.min(whole.chars().count() + 1);
+    // A long line is of no use, and a mark below its end of none either.
+    let place = (whole.chars().count() <= 200).then(|| Place {
+        file: name.to_owned(),
+        line,
+        column,
+        text: for_terminal(whole),
+        length: 1,
+        label: String::new(),
+    });
+    let error = AppError::usage(format!("the plan cannot be used: line {line}: {what}")).help(help);
+    match place {
+        Some(place) => error.at(place),
+        None => error,
+    }
+}
+
+/// Agents are known by the configuration, not by the document.
+fn check_agents(app: &App, plan: &Plan) -> Result<(), AppError> {
+    let names = plan.tasks().filter_map(|task| task.task.settings.agent.as_deref());
+    for name in names {
+        agents::named(name, &app.config().agent)?;
+    }
+    Ok(())
+}
+
+/// A task never falls back on another repository than the one that it names.
+async fn check_repositories(store: &Store, plan: &Plan) -> Result<(), AppError> {
+    for name in plan.tasks().filter_map(|task| task.task.repository.as_deref()) {
+        ground::named(store, name).await?;
+    }
+    Ok(())
+}
+
+/// # Errors
+/// When there is no such epic.
+pub async fn export(app: &App, args: &ExportArgs) -> Outcome {
+    let store = super::store_for(app, &args.epic).await?;
+    let epic = find(&store, &args.epic).await?;
+    let ItemBody::Epic(body) = &epic.body else {
+        let what = format!("{} is no epic: it is one of kind {}", epic.key, epic.kind());
+        return Err(AppError::usage(what).help("overnight epic ls lists epics"));
+    };
+    let backlog = store.backlog(&epic.repository).await.map_err(|error| store_error(&error))?;
+    let (plan, keys, left) = planned(&backlog, &epic, body.clone());
+    app.out.data(&plan::write(&plan, |place| keys.get(place).cloned().unwrap_or_default()))?;
+    if left > 0 {
+        let count = plural(u64::try_from(left).unwrap_or(u64::MAX), "dependency");
+        app.out.say(&format!("{count} on tasks of other epics is not part of the plan"));
+    }
+    Ok(ExitCode::Done)
+}
+
+/// The plan, the keys of its tasks, and how many dependencies lead out of it.
+fn planned(
+    backlog: &Backlog,
+    epic: &Item,
+    body: overnight_core::backlog::EpicBody,
+) -> (Plan, Vec<String>, usize) {
+    let mut parts: HashMap<&ItemId, Vec<&Item>> = HashMap::new();
+    for item in &backlog.items {
+        if let Some(parent) = &item.parent {
+            parts.entry(parent).or_default().push(item);
+        }
+    }
+    let below = |id: &ItemId, kind: ItemKind| {
+        parts.get(id).into_iter().flatten().copied().filter(move |item| item.kind() == kind)
+    };
+    let stories: Vec<&Item> = below(&epic.id, ItemKind::Story).collect();
+    let tasks: Vec<&Item> = stories.iter().flat_map(|story| below(&story.id, ItemKind::Task)).collect();
+    let places: BTreeMap<&ItemId, usize> =
+        tasks.iter().enumerate().map(|(place, task)| (&task.id, place)).collect();
+    let mut left = 0;
+    let mut plan = Plan { title: epic.title.clone(), epic: body, stories: Vec::new() };
+    for story in stories {
+        let ItemBody::Story(body) = &story.body else { continue };
+        let mut planned = PlannedStory { title: story.title.clone(), story: body.clone(), tasks: Vec::new() };
+        for task in below(&story.id, ItemKind::Task) {
+            let ItemBody::Task(body) = &task.body else { continue };
+            let needs = backlog.waits.get(&task.id).into_iter().flatten();
+            let (mut after, mut outside) = (Vec::new(), 0);
+            for need in needs {
+                match places.get(need) {
+                    Some(place) => after.push(*place),
+                    None => outside += 1,
+                }
+            }
+            after.sort_unstable();
+            left += outside;
+            let title = task.title.clone();
+            planned.tasks.push(PlannedTask { title, task: body.as_ref().clone(), after });
+        }
+        plan.stories.push(planned);
+    }
+    (plan, tasks.iter().map(|task| task.key.to_string()).collect(), left)
+}
