@@ -10,7 +10,7 @@ use overnight_core::git::{BranchName, CommitId};
 use overnight_core::id::JobId;
 use overnight_testkit::forge::{FakeForge, FakeToken, Flavour};
 
-use crate::{Forge, ForgeAddress, ForgeKind, NewPullRequest, Secret, Settings, body};
+use crate::{CallBudget, Forge, ForgeAddress, ForgeKind, NewPullRequest, Secret, Settings, body};
 
 pub(super) const FLAVOURS: [Flavour; 2] = [Flavour::GitHub, Flavour::Gitea];
 pub(super) const REPOSITORY: &str = "octo/app";
@@ -33,6 +33,7 @@ pub(super) fn quick() -> Settings {
         first_pause: Duration::from_millis(5),
         longest_pause: Duration::from_secs(5),
         proxy: None,
+        calls: CallBudget::default(),
     }
 }
 

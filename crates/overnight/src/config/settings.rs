@@ -285,7 +285,8 @@ fn forge_kind(text: &str) -> Result<ForgeKind, Wrong> {
     match text {
         "github" => Ok(ForgeKind::GitHub),
         "gitea" | "forgejo" => Ok(ForgeKind::Gitea),
-        _ => Err("expected github, gitea or forgejo".to_owned()),
+        "gitlab" => Ok(ForgeKind::GitLab),
+        _ => Err("expected github, gitea, forgejo or gitlab".to_owned()),
     }
 }
 
@@ -293,5 +294,6 @@ fn kind_word(kind: ForgeKind) -> &'static str {
     match kind {
         ForgeKind::GitHub => "github",
         ForgeKind::Gitea => "gitea",
+        ForgeKind::GitLab => "gitlab",
     }
 }
