@@ -29,7 +29,8 @@ pub(crate) async fn merge(forge: &Forge, number: u64, order: &MergeOrder) -> Res
             Err(error) => error,
         };
         match &error {
-            ForgeError::Permission { message, .. } => {
+            // It let us look a moment ago: GitLab's 401 is about merging, not about the token.
+            ForgeError::Permission { message, .. } | ForgeError::Auth { message, .. } => {
                 return Ok(MergeAnswer::NotAllowed { why: message.clone() });
             }
             ForgeError::Refused { message, .. }

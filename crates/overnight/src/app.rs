@@ -11,7 +11,7 @@ use overnight_core::job::{ExitCode, Label};
 use overnight_engine::credentials::{ForgeSettings, HostToken};
 use overnight_engine::dirs::Dirs;
 use overnight_engine::{AccountSettings, Configure, Engine, EngineParts, EngineSettings, Host};
-use overnight_forge::{ForgeKind, KnownForge, KnownForges, Settings, TokenSource};
+use overnight_forge::{CallBudget, ForgeKind, KnownForge, KnownForges, Settings, TokenSource};
 use overnight_git::{Git, GitError, HostEnv};
 use overnight_store::{Claimant, Database, ErrorClass, FindError, OpenError, Store, StoreError};
 use tokio::sync::OnceCell;
@@ -258,7 +258,8 @@ impl App {
                 tokens.push(HostToken { host: host.to_owned(), sources });
             }
         }
-        let http = Settings { proxy: self.proxy(), ..Settings::default() };
+        let calls = CallBudget { share: self.config().forge_call_share, ..CallBudget::default() };
+        let http = Settings { proxy: self.proxy(), calls, ..Settings::default() };
         Ok(ForgeSettings { known: KnownForges::new(known), tokens, http })
     }
 
