@@ -5,6 +5,7 @@
 
 use overnight_core::git::CommitId;
 
+use crate::address::ForgeKind;
 use crate::checks::Checks;
 use crate::client::Forge;
 use crate::error::ForgeError;
@@ -30,7 +31,10 @@ pub(crate) async fn merge(forge: &Forge, number: u64, order: &MergeOrder) -> Res
         };
         match &error {
             // It let us look a moment ago: GitLab's 401 is about merging, not about the token.
-            ForgeError::Permission { message, .. } | ForgeError::Auth { message, .. } => {
+            ForgeError::Auth { message, .. } if forge.address().kind() == ForgeKind::GitLab => {
+                return Ok(MergeAnswer::NotAllowed { why: message.clone() });
+            }
+            ForgeError::Permission { message, .. } => {
                 return Ok(MergeAnswer::NotAllowed { why: message.clone() });
             }
             ForgeError::Refused { message, .. }
