@@ -84,12 +84,16 @@ pub(crate) fn forge(error: ForgeError) -> StageError {
     let detail = format!("{}; {}", chain(&error), error.hint());
     match error.class() {
         ErrorClass::Auth | ErrorClass::Permission => wait(ParkReason::ForgeLogin, detail),
-        ErrorClass::RateLimited | ErrorClass::Unavailable => wait(ParkReason::Unavailable, detail),
+        ErrorClass::RateLimited | ErrorClass::BudgetExhausted | ErrorClass::Unavailable => {
+            wait(ParkReason::Unavailable, detail)
+        }
         ErrorClass::NotFound => wait(ParkReason::ForgeLogin, detail),
         ErrorClass::Conflict => end(EndReason::BranchConflict, detail),
-        ErrorClass::Validation | ErrorClass::Redirected | ErrorClass::Unexpected | ErrorClass::Unusable => {
-            end(EndReason::RepositoryUnusable, detail)
-        }
+        ErrorClass::Validation
+        | ErrorClass::Refused
+        | ErrorClass::Redirected
+        | ErrorClass::Unexpected
+        | ErrorClass::Unusable => end(EndReason::RepositoryUnusable, detail),
     }
 }
 

@@ -15,9 +15,11 @@ pub enum ForgeKind {
     GitHub,
     /// Also Forgejo, which speaks the same API.
     Gitea,
+    GitLab,
 }
 
-/// A repository on a forge: owner and name consist of letters, digits, `-`, `_` and `.` only.
+/// A repository on a forge: owner and name consist of letters, digits, `-`, `_` and `.` only. On GitLab the owner may be
+/// a group below others: `group/subgroup`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForgeAddress {
     kind: ForgeKind,
@@ -40,7 +42,11 @@ impl ForgeAddress {
     /// [`InvalidAddress`] when `api_base` is no plain http(s) URL, or a name has other characters than forges allow.
     pub fn new(kind: ForgeKind, api_base: &str, owner: &str, repo: &str) -> Result<Self, InvalidAddress> {
         for (name, what) in [(owner, "an owner"), (repo, "a repository name")] {
-            if !is_name(name) {
+            let fits = match kind {
+                ForgeKind::GitLab if what == "an owner" => is_group(name),
+                ForgeKind::GitHub | ForgeKind::Gitea | ForgeKind::GitLab => is_name(name),
+            };
+            if !fits {
                 let why = "only letters, digits, '-', '_' and '.' are allowed";
                 return Err(InvalidAddress { text: shortened(name), what, why });
             }
@@ -84,6 +90,30 @@ impl ForgeAddress {
         all.extend(segments);
         self.endpoint(&all)
     }
+
+    /// GitLab's `<api base>/projects/<group%2Fsubgroup%2Frepo>/<segments…>`.
+    pub(crate) fn project_endpoint(&self, segments: &[&str]) -> Url {
+        let path = self.to_string();
+        let mut all = vec!["projects", path.as_str()];
+        all.extend(segments);
+        self.endpoint(&all)
+    }
+
+    /// `https://host:port` of the API, for what a forge names without a host.
+    pub(crate) fn web_origin(&self) -> String {
+        self.api_base.origin().ascii_serialization()
+    }
+
+    /// GitHub's GraphQL endpoint: beside the REST API, on a server of one's own as well.
+    pub(crate) fn graphql_endpoint(&self) -> Url {
+        let mut url = self.api_base.clone();
+        let path = url.path().trim_end_matches('/').to_owned();
+        match path.strip_suffix("/v3") {
+            Some(above) => url.set_path(&format!("{above}/graphql")),
+            None => url.set_path(&format!("{path}/graphql")),
+        }
+        url
+    }
 }
 
 impl fmt::Display for ForgeAddress {
@@ -109,20 +139,26 @@ impl KnownForge {
     pub fn new(kind: ForgeKind, web_base: &str, api_base: Option<&str>) -> Result<Self, InvalidAddress> {
         let web_base = plain_url(web_base)?;
         let api_base = match (api_base, kind) {
-            (Some(given), ForgeKind::GitHub | ForgeKind::Gitea) => plain_url(given)?,
+            (Some(given), ForgeKind::GitHub | ForgeKind::Gitea | ForgeKind::GitLab) => plain_url(given)?,
             (None, ForgeKind::GitHub) if web_base.host_str() == Some("github.com") => plain_url(GITHUB_API)?,
             (None, ForgeKind::GitHub) => below(&web_base, "api/v3"),
             (None, ForgeKind::Gitea) => below(&web_base, "api/v1"),
+            (None, ForgeKind::GitLab) => below(&web_base, "api/v4"),
         };
         Ok(Self { kind, web_base, api_base })
     }
 }
 
 const GITHUB_API: &str = "https://api.github.com";
+const GITLAB_API: &str = "https://gitlab.com/api/v4";
+/// Names under which gitlab.com is reached; the second takes SSH on port 443.
+const GITLAB_HOSTS: [&str; 3] = ["gitlab.com", "altssh.gitlab.com", "www.gitlab.com"];
+/// GitLab's own limit on groups within groups.
+const MAX_GROUPS: usize = 20;
 /// Names under which github.com is reached; the second takes SSH on port 443.
 const GITHUB_HOSTS: [&str; 3] = ["github.com", "ssh.github.com", "www.github.com"];
 
-/// The forges of the configuration. github.com is always known.
+/// The forges of the configuration. github.com and gitlab.com are always known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KnownForges(Vec<KnownForge>);
 
@@ -138,7 +174,7 @@ impl KnownForges {
 #[must_use]
 pub fn detect(remote_url: &str, known: &KnownForges) -> Option<ForgeAddress> {
     let remote = Remote::parse(remote_url)?;
-    known.0.iter().find_map(|forge| remote.on(forge)).or_else(|| remote.on_github())
+    known.0.iter().find_map(|forge| remote.on(forge)).or_else(|| remote.on_public())
 }
 
 /// The parts of a remote's URL that matter here.
@@ -185,25 +221,37 @@ impl Remote {
             return None;
         }
         let sub_path: Vec<&str> = forge.web_base.path().split('/').filter(|part| !part.is_empty()).collect();
-        let (owner, repo) = match after(&self.path, &sub_path) {
-            Some([owner, repo]) => (owner, repo),
-            // Over SSH a forge below a sub-path is reached without it.
-            _ => match (self.web_port, self.path.as_slice()) {
-                (None, [owner, repo]) => (owner, repo),
-                _ => return None,
-            },
-        };
-        ForgeAddress::new(forge.kind, forge.api_base.as_str(), owner, repo).ok()
+        // Over SSH a forge below a sub-path is reached without it.
+        let whole = self.web_port.is_none().then_some(self.path.as_slice());
+        [after(&self.path, &sub_path), whole]
+            .into_iter()
+            .flatten()
+            .find_map(|path| address(forge.kind, forge.api_base.as_str(), path))
     }
 
-    fn on_github(&self) -> Option<ForgeAddress> {
-        let [owner, repo] = self.path.as_slice() else { return None };
+    fn on_public(&self) -> Option<ForgeAddress> {
         let usual_port = matches!(self.web_port, None | Some(80 | 443));
-        if !GITHUB_HOSTS.contains(&self.host.as_str()) || !usual_port {
-            return None;
-        }
-        ForgeAddress::new(ForgeKind::GitHub, GITHUB_API, owner, repo).ok()
+        let host = self.host.as_str();
+        let (kind, api) = match usual_port {
+            true if GITHUB_HOSTS.contains(&host) => (ForgeKind::GitHub, GITHUB_API),
+            true if GITLAB_HOSTS.contains(&host) => (ForgeKind::GitLab, GITLAB_API),
+            _ => return None,
+        };
+        address(kind, api, &self.path)
     }
+}
+
+/// The repository of a path: two names, or on GitLab a project below any number of groups.
+fn address(kind: ForgeKind, api_base: &str, path: &[String]) -> Option<ForgeAddress> {
+    let (repo, owner) = path.split_last()?;
+    let fits = match kind {
+        ForgeKind::GitHub | ForgeKind::Gitea => owner.len() == 1,
+        ForgeKind::GitLab => !owner.is_empty(),
+    };
+    if !fits {
+        return None;
+    }
+    ForgeAddress::new(kind, api_base, &owner.join("/"), repo).ok()
 }
 
 /// What follows `prefix` in `path`.
@@ -217,6 +265,11 @@ fn path_of(path: &str) -> Option<Vec<String>> {
     let path = path.trim_start_matches('/').trim_end_matches('/');
     let path = path.strip_suffix(".git").unwrap_or(path);
     path.split('/').map(|part| decoded(part).filter(|name| is_name(name))).collect()
+}
+
+/// Names with slashes between them.
+fn is_group(text: &str) -> bool {
+    text.split('/').all(is_name) && text.split('/').count() <= MAX_GROUPS
 }
 
 fn is_name(text: &str) -> bool {
@@ -284,6 +337,7 @@ mod tests {
             KnownForge::new(ForgeKind::Gitea, "https://git.example.com:8443/gitea", None).unwrap(),
             KnownForge::new(ForgeKind::Gitea, "http://nas:3000", None).unwrap(),
             KnownForge::new(ForgeKind::GitHub, "https://ghe.example.com/", None).unwrap(),
+            KnownForge::new(ForgeKind::GitLab, "https://lab.example.com/git", None).unwrap(),
         ])
     }
 
@@ -321,6 +375,44 @@ mod tests {
             shown("https://ghe.example.com/o/r").as_deref(),
             Some("GitHub https://ghe.example.com/api/v3 o/r")
         );
+    }
+
+    #[test]
+    fn projects_of_gitlab_may_be_below_many_groups() {
+        let here = |path: &str| Some(format!("GitLab https://gitlab.com/api/v4 {path}"));
+        assert_eq!(shown("https://gitlab.com/g/r.git"), here("g/r"));
+        assert_eq!(shown("git@gitlab.com:g/s/t/r.git"), here("g/s/t/r"));
+        let own = Some("GitLab https://lab.example.com/git/api/v4 g/s/r");
+        assert_eq!(shown("https://lab.example.com/git/g/s/r").as_deref(), own);
+        assert_eq!(shown("git@lab.example.com:g/s/r.git").as_deref(), own);
+        for bad in [
+            "https://gitlab.com/r",
+            "https://gitlab.com/g/../r",
+            "https://gitlab.com/g//r",
+            "https://gitlab.com/g/%2e%2e/r",
+        ] {
+            assert!(shown(bad).is_none_or(|found| found.ends_with(" r/r") || !found.contains("..")), "{bad}");
+        }
+        let address = ForgeAddress::new(ForgeKind::GitLab, GITLAB_API, "g/s", "r").unwrap();
+        assert_eq!(
+            address.project_endpoint(&["merge_requests"]).as_str(),
+            "https://gitlab.com/api/v4/projects/g%2Fs%2Fr/merge_requests"
+        );
+        assert!(ForgeAddress::new(ForgeKind::GitHub, GITHUB_API, "g/s", "r").is_err());
+        assert!(ForgeAddress::new(ForgeKind::GitLab, GITLAB_API, "g/..", "r").is_err());
+    }
+
+    #[test]
+    fn graphql_is_beside_the_rest_api() {
+        for (api, graphql) in [
+            ("https://api.github.com", "https://api.github.com/graphql"),
+            ("https://h/x/api/v3/", "https://h/x/api/graphql"),
+        ] {
+            assert_eq!(
+                ForgeAddress::new(ForgeKind::GitHub, api, "o", "r").unwrap().graphql_endpoint().as_str(),
+                graphql
+            );
+        }
     }
 
     #[test]

@@ -18,6 +18,21 @@ pub enum Operation {
     GetPullRequest,
     GetRepository,
     GetAccount,
+    /// Make a token of a GitHub App.
+    MakeToken,
+    UpdatePullRequest,
+    ReadComments,
+    Comment,
+    ChangeLabels,
+    ReadChecks,
+    ReadReviews,
+    Merge,
+    CompareBranches,
+    DeleteBranch,
+    FindIssues,
+    GetIssue,
+    CloseIssue,
+    GetPermission,
 }
 
 /// An operation on a repository.
@@ -37,6 +52,20 @@ impl fmt::Display for Call {
             Operation::GetPullRequest => "read a pull request of",
             Operation::GetRepository => "read the settings of",
             Operation::GetAccount => "read whose token is used for",
+            Operation::MakeToken => "make the App's token for",
+            Operation::UpdatePullRequest => "change a pull request of",
+            Operation::ReadComments => "read the comments of",
+            Operation::Comment => "comment in",
+            Operation::ChangeLabels => "change labels in",
+            Operation::ReadChecks => "read the checks of",
+            Operation::ReadReviews => "read the reviews of",
+            Operation::Merge => "merge a pull request of",
+            Operation::CompareBranches => "compare branches of",
+            Operation::DeleteBranch => "delete a branch of",
+            Operation::FindIssues => "look up the issues of",
+            Operation::GetIssue => "read an issue of",
+            Operation::CloseIssue => "close an issue of",
+            Operation::GetPermission => "read what somebody may do in",
         };
         write!(f, "{what} {}", self.repository)
     }
@@ -81,6 +110,12 @@ pub enum ForgeError {
     Conflict { call: Call, message: String },
     #[error("{call}: the forge refuses the request: {message}")]
     Validation { call: Call, message: String },
+    /// 405 or 406: the forge understands, and does not do it in this state of things.
+    #[error("{call}: the forge does not do it now: {message}")]
+    Refused { call: Call, message: String },
+    /// Nothing was sent: our part of the forge's limit is used up. `until` is by the forge's clock.
+    #[error("{call}: our part of the forge's limit is used up; there is more in {} s", wait.as_secs())]
+    BudgetExhausted { call: Call, wait: Duration, until: Option<Timestamp> },
     #[error("{call}: the forge is unavailable: {why}")]
     Unavailable {
         call: Call,
@@ -112,6 +147,8 @@ pub enum ErrorClass {
     RateLimited,
     Conflict,
     Validation,
+    Refused,
+    BudgetExhausted,
     Unavailable,
     Redirected,
     Unexpected,
@@ -128,6 +165,8 @@ impl ForgeError {
             Self::RateLimited { .. } => ErrorClass::RateLimited,
             Self::Conflict { .. } => ErrorClass::Conflict,
             Self::Validation { .. } => ErrorClass::Validation,
+            Self::Refused { .. } => ErrorClass::Refused,
+            Self::BudgetExhausted { .. } => ErrorClass::BudgetExhausted,
             Self::Unavailable { .. } => ErrorClass::Unavailable,
             Self::Redirected { .. } => ErrorClass::Redirected,
             Self::Unexpected { .. } => ErrorClass::Unexpected,
@@ -150,6 +189,8 @@ impl ForgeError {
             | Self::NotFound { .. }
             | Self::RateLimited { .. }
             | Self::Validation { .. }
+            | Self::Refused { .. }
+            | Self::BudgetExhausted { .. }
             | Self::Redirected { .. }
             | Self::Unusable { .. } => false,
         }
@@ -178,6 +219,12 @@ impl ErrorClass {
             }
             Self::Validation => {
                 "Read the forge's message: the branch may be gone, equal to its target, or forbidden by a rule of the repository."
+            }
+            Self::Refused => {
+                "Read the forge's message: a rule of the repository, a missing check or review, or a setting stands against it."
+            }
+            Self::BudgetExhausted => {
+                "It goes on by itself when the forge's limit is reset. A token of its own for Overnight has a limit of its own, and the share that may be used is a setting."
             }
             Self::Unavailable => {
                 "Check the network and the forge's status page. Nothing is lost: the same request can be repeated safely."

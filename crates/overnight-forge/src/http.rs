@@ -3,18 +3,23 @@
 //! Owns the connection pool and the token's header. Must not follow a redirect to another origin, repeat a request that
 //! changes something, or put a header, a token or a body of ours into a log line or an error.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use overnight_core::units::Timestamp;
-use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    AUTHORIZATION, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LOCATION, RETRY_AFTER,
+};
 use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
-use serde::Deserialize;
 use serde_json::Value;
 
+use crate::app::AppTokens;
+use crate::cache::Cache;
 use crate::error::{Call, ForgeError, Operation, Outage};
 use crate::http_date;
+use crate::meter::{Meter, Usage};
 use crate::retry::{Budget, Settings};
+use crate::said::Said;
 use overnight_core::secret::Secret;
 
 /// A longer answer is refused. A page of 100 pull requests with bodies of the longest kind stays below 30 MB.
@@ -28,23 +33,66 @@ const MAX_MESSAGE: usize = 500;
 #[derive(Debug)]
 pub(crate) struct Http {
     client: Client,
-    headers: HeaderMap,
-    token: Secret,
+    dialect: &'static Dialect,
+    auth: Auth,
     pub(crate) settings: Settings,
     repository: Arc<str>,
+    /// Our own name there, once it was asked for.
+    pub(crate) login: OnceLock<String>,
+    cache: Cache,
+    meter: Meter,
+}
+
+/// Whom we speak for.
+#[derive(Debug)]
+pub(crate) enum Auth {
+    Token(Secret),
+    /// A GitHub App: its tokens are made when they are needed.
+    App(Box<AppTokens>),
 }
 
 /// A request before it is sent.
 #[derive(Debug)]
 pub(crate) struct Order<'a> {
     pub(crate) operation: Operation,
+    pub(crate) method: Method,
     pub(crate) url: Url,
-    /// Posted as JSON; `None` is a GET.
     pub(crate) json: Option<&'a Value>,
 }
 
-/// A successful answer.
-#[derive(Debug)]
+impl<'a> Order<'a> {
+    pub(crate) fn get(operation: Operation, url: Url) -> Self {
+        Self { operation, method: Method::GET, url, json: None }
+    }
+
+    pub(crate) fn post(operation: Operation, url: Url, json: &'a Value) -> Self {
+        Self { operation, method: Method::POST, url, json: Some(json) }
+    }
+
+    pub(crate) fn put(operation: Operation, url: Url, json: &'a Value) -> Self {
+        Self { operation, method: Method::PUT, url, json: Some(json) }
+    }
+
+    pub(crate) fn patch(operation: Operation, url: Url, json: &'a Value) -> Self {
+        Self { operation, method: Method::PATCH, url, json: Some(json) }
+    }
+
+    pub(crate) fn delete(operation: Operation, url: Url) -> Self {
+        Self { operation, method: Method::DELETE, url, json: None }
+    }
+
+    fn again(&self) -> Self {
+        Self {
+            operation: self.operation,
+            method: self.method.clone(),
+            url: self.url.clone(),
+            json: self.json,
+        }
+    }
+}
+
+/// A successful answer. One without a body, as of a deletion, is `null`.
+#[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
     pub(crate) json: Value,
@@ -60,8 +108,8 @@ pub(crate) struct Dialect {
 
 impl Http {
     pub(crate) fn new(
-        dialect: &Dialect,
-        token: Secret,
+        dialect: &'static Dialect,
+        auth: Auth,
         settings: Settings,
         repository: &str,
     ) -> Result<Self, ForgeError> {
@@ -72,8 +120,11 @@ impl Http {
             let call = Call { operation: Operation::Connect, repository: Arc::clone(&repository) };
             ForgeError::Unusable { call, problem, source }
         };
-        let headers = headers(dialect, &token)
-            .ok_or_else(|| unusable("the token is empty or no header can hold it", None))?;
+        if let Auth::Token(token) = &auth
+            && bearer(dialect.scheme, token).is_none()
+        {
+            return Err(unusable("the token is empty or no header can hold it", None));
+        }
         let mut builder = Client::builder()
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -86,7 +137,37 @@ impl Http {
         }
         let client =
             builder.build().map_err(|source| unusable("the HTTP client could not be made", Some(source)))?;
-        Ok(Self { client, headers, token, settings, repository })
+        let meter = Meter::new(settings.calls);
+        Ok(Self {
+            client,
+            dialect,
+            auth,
+            settings,
+            repository,
+            login: OnceLock::new(),
+            cache: Cache::default(),
+            meter,
+        })
+    }
+
+    /// What was used of the forge's limit so far.
+    pub(crate) fn usage(&self) -> Usage {
+        self.meter.usage()
+    }
+
+    pub(crate) fn app(&self) -> Option<&AppTokens> {
+        match &self.auth {
+            Auth::App(tokens) => Some(tokens),
+            Auth::Token(_) => None,
+        }
+    }
+
+    /// The token as it is now: an App's is made first if there is none that lives long enough.
+    pub(crate) async fn token(&self, limit: Duration) -> Result<Secret, ForgeError> {
+        match &self.auth {
+            Auth::Token(token) => Ok(token.clone()),
+            Auth::App(tokens) => tokens.current(self, limit).await,
+        }
     }
 
     pub(crate) fn call(&self, operation: Operation) -> Call {
@@ -104,10 +185,20 @@ impl Http {
         url: Url,
         budget: &mut Budget<'_>,
     ) -> Result<Answer, ForgeError> {
+        self.send(&Order::get(operation, url), budget).await
+    }
+
+    /// Sends what may be done twice with the same outcome, and repeats it while the budget lasts. A conflict is an
+    /// answer here, unless nothing was to be changed.
+    pub(crate) async fn send(
+        &self,
+        order: &Order<'_>,
+        budget: &mut Budget<'_>,
+    ) -> Result<Answer, ForgeError> {
         loop {
-            let order = Order { operation, url: url.clone(), json: None };
-            match self.send_once(order, budget.request_timeout()).await {
+            match self.send_once(order.again(), budget.request_timeout()).await {
                 Ok(answer) => return Ok(answer),
+                Err(error @ ForgeError::Conflict { .. }) if order.method != Method::GET => return Err(error),
                 Err(error) if budget.pause_after(&error).await => {}
                 Err(error) => return Err(error),
             }
@@ -115,17 +206,25 @@ impl Http {
     }
 
     /// Sends one request, never a second time, and reads the whole answer.
-    pub(crate) async fn send_once(
+    pub(crate) async fn send_once(&self, order: Order<'_>, limit: Duration) -> Result<Answer, ForgeError> {
+        let token = self.token(limit).await?;
+        self.send_as(order, self.dialect.scheme, &token, limit).await
+    }
+
+    /// Sends one request with a token of the caller's.
+    pub(crate) async fn send_as(
         &self,
         mut order: Order<'_>,
+        scheme: &str,
+        token: &Secret,
         limit: Duration,
     ) -> Result<Answer, ForgeError> {
         let call = self.call(order.operation);
         let exchange = async {
             for _ in 0..=MAX_REDIRECTS {
-                let response = self.exchange(&order).await?;
+                let response = self.exchange(&order, scheme, token).await?;
                 let Some(to) = redirect_of(&response) else {
-                    return self.answer(order.operation, response).await;
+                    return self.answer(&order, token, response).await;
                 };
                 order.url = self.same_origin(&order, &to)?;
             }
@@ -137,16 +236,79 @@ impl Http {
         }
     }
 
-    async fn exchange(&self, order: &Order<'_>) -> Result<Response, ForgeError> {
-        let method = if order.json.is_some() { Method::POST } else { Method::GET };
-        let mut request =
-            self.client.request(method.clone(), order.url.clone()).headers(self.headers.clone());
+    async fn exchange(
+        &self,
+        order: &Order<'_>,
+        scheme: &str,
+        token: &Secret,
+    ) -> Result<Response, ForgeError> {
+        let (operation, method) = (order.operation, order.method.clone());
+        let Some(headers) = headers(self.dialect, scheme, token) else {
+            return Err(self.unexpected(operation, "the token that it gave fits in no header"));
+        };
+        let under_way = self.meter.admit().map_err(|spent| ForgeError::BudgetExhausted {
+            call: self.call(operation),
+            wait: spent.wait,
+            until: spent.until,
+        })?;
+        let mut request = self.client.request(method.clone(), order.url.clone()).headers(headers);
         if let Some(json) = order.json {
             request = request.json(json);
         }
-        let response = request.send().await.map_err(|source| self.lost(order.operation, source))?;
+        if method == Method::GET
+            && let Some(etag) = self.cache.etag(&order.url)
+        {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        let response = request.send().await.map_err(|source| self.lost(operation, source))?;
+        under_way.answered(response.status().as_u16(), response.headers());
         tracing::debug!(%method, path = order.url.path(), status = response.status().as_u16(), "forge answered");
         Ok(response)
+    }
+
+    /// The end of a text that belongs to `url` (a log), at most `most` bytes of it. Where the forge keeps it elsewhere,
+    /// it is fetched there without our token. `None` when it cannot be had, which is never a reason to fail.
+    pub(crate) async fn tail(
+        &self,
+        operation: Operation,
+        url: Url,
+        most: usize,
+        limit: Duration,
+    ) -> Option<String> {
+        let token = self.token(limit).await.ok()?;
+        let reading = async {
+            let order = Order::get(operation, url);
+            let mut response = self.exchange(&order, self.dialect.scheme, &token).await.ok()?;
+            if let Some(to) = redirect_of(&response) {
+                let target = order.url.join(&to).ok()?;
+                if target.scheme() != "https" && target.origin() != order.url.origin() {
+                    return None;
+                }
+                let same = target.origin() == order.url.origin();
+                let bare = self.client.get(target.clone());
+                response = if same {
+                    self.exchange(&Order::get(operation, target), self.dialect.scheme, &token).await.ok()?
+                } else {
+                    bare.send().await.ok()?
+                };
+            }
+            if !response.status().is_success() {
+                return None;
+            }
+            let mut kept: Vec<u8> = Vec::new();
+            let mut seen = 0;
+            while let Some(chunk) = response.chunk().await.ok()? {
+                seen += chunk.len();
+                kept.extend_from_slice(&chunk);
+                let excess = kept.len().saturating_sub(most);
+                kept.drain(..excess);
+                if seen > MAX_ANSWER_BYTES {
+                    break;
+                }
+            }
+            Some(token.redact(&String::from_utf8_lossy(&kept)))
+        };
+        tokio::time::timeout(limit, reading).await.ok().flatten()
     }
 
     /// The token goes to the origin it was configured for and to no other.
@@ -169,15 +331,45 @@ impl Http {
         ForgeError::Unavailable { call: self.call(operation), why, source: Some(source.without_url()) }
     }
 
-    async fn answer(&self, operation: Operation, response: Response) -> Result<Answer, ForgeError> {
+    async fn answer(
+        &self,
+        order: &Order<'_>,
+        token: &Secret,
+        response: Response,
+    ) -> Result<Answer, ForgeError> {
+        let operation = order.operation;
         let (status, headers) = (response.status(), response.headers().clone());
+        if status == StatusCode::NOT_MODIFIED {
+            let known = self.cache.get(&order.url);
+            return known.ok_or_else(|| {
+                self.unexpected(operation, "it says \"not modified\" of nothing that we know")
+            });
+        }
         let bytes = self.read(operation, response).await?;
         if !status.is_success() {
-            return Err(self.refusal(operation, status, &headers, &bytes));
+            if status == StatusCode::UNAUTHORIZED
+                && let Some(app) = self.app()
+            {
+                app.forget();
+            }
+            return Err(self.refusal(operation, status, &headers, &bytes, token));
+        }
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            // A read that says nothing is no answer; an order may well be carried out in silence.
+            return match order.method {
+                Method::GET => Err(self.unexpected(operation, "its body is empty")),
+                _ => Ok(Answer { headers, json: Value::Null }),
+            };
         }
         let json = serde_json::from_slice(&bytes)
             .map_err(|error| self.unexpected(operation, format!("its body is not JSON ({error})")))?;
-        Ok(Answer { headers, json })
+        let answer = Answer { headers, json };
+        if order.method == Method::GET
+            && let Some(etag) = answer.headers.get(ETAG).cloned()
+        {
+            self.cache.keep(&order.url, etag, &answer, bytes.len());
+        }
+        Ok(answer)
     }
 
     async fn read(&self, operation: Operation, mut response: Response) -> Result<Vec<u8>, ForgeError> {
@@ -197,10 +389,11 @@ impl Http {
         status: StatusCode,
         headers: &HeaderMap,
         body: &[u8],
+        token: &Secret,
     ) -> ForgeError {
         let call = self.call(operation);
         let said = Said::read(body);
-        let message = self.clean(&said.text(status));
+        let message = clean(&token.redact(&said.text(status)));
         let writes = operation == Operation::CreatePullRequest;
         match status.as_u16() {
             429 => limited(call, headers, message),
@@ -210,6 +403,7 @@ impl Http {
             // Whoever may read a repository but not write gets 404 as well.
             404 if writes => ForgeError::Permission { call, message },
             404 | 410 => ForgeError::NotFound { call, message },
+            405 | 406 => ForgeError::Refused { call, message },
             409 => ForgeError::Conflict { call, message },
             422 if said.is_duplicate() => ForgeError::Conflict { call, message },
             400 | 422 => ForgeError::Validation { call, message },
@@ -220,21 +414,30 @@ impl Http {
         }
     }
 
-    /// What a forge says, fit to be shown: one line, cut, without control characters and without our token.
     fn clean(&self, text: &str) -> String {
-        let line: String =
-            crate::body::one_line(&self.token.redact(text)).chars().take(MAX_MESSAGE).collect();
-        line
+        match &self.auth {
+            Auth::Token(token) => clean(&token.redact(text)),
+            Auth::App(_) => clean(text),
+        }
     }
 }
 
-fn headers(dialect: &Dialect, token: &Secret) -> Option<HeaderMap> {
+/// What a forge says, fit to be shown: one line, cut, without control characters.
+fn clean(text: &str) -> String {
+    crate::body::one_line(text).chars().take(MAX_MESSAGE).collect()
+}
+
+fn bearer(scheme: &str, token: &Secret) -> Option<HeaderValue> {
     if token.is_empty() {
         return None;
     }
-    let mut authorization = HeaderValue::from_str(&format!("{} {}", dialect.scheme, token.expose())).ok()?;
+    let mut authorization = HeaderValue::from_str(&format!("{scheme} {}", token.expose())).ok()?;
     authorization.set_sensitive(true);
-    let mut headers = HeaderMap::from_iter([(AUTHORIZATION, authorization)]);
+    Some(authorization)
+}
+
+fn headers(dialect: &Dialect, scheme: &str, token: &Secret) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::from_iter([(AUTHORIZATION, bearer(scheme, token)?)]);
     for (name, value) in dialect.headers {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
@@ -245,61 +448,6 @@ fn redirect_of(response: &Response) -> Option<String> {
     let redirects = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
     let to = response.headers().get(LOCATION).and_then(|value| value.to_str().ok())?;
     redirects.then(|| to.to_owned())
-}
-
-/// The error bodies of GitHub and Gitea, as far as they agree. Every field may be missing or of another shape.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Said {
-    message: String,
-    /// GitHub: objects with a `message`. Gitea: text.
-    errors: Vec<Value>,
-}
-
-impl Said {
-    fn read(body: &[u8]) -> Self {
-        serde_json::from_slice(body).unwrap_or_default()
-    }
-
-    fn details(&self) -> impl Iterator<Item = &str> {
-        self.errors
-            .iter()
-            .filter_map(|error| error.as_str().or_else(|| error.get("message").and_then(Value::as_str)))
-    }
-
-    fn text(&self, status: StatusCode) -> String {
-        let mut parts: Vec<String> = Vec::new();
-        if !self.message.is_empty() {
-            parts.push(self.message.clone());
-        }
-        parts.extend(self.details().map(str::to_owned));
-        parts.extend(self.errors.iter().filter_map(invalid_field));
-        if parts.is_empty() { format!("status {}", status.as_u16()) } else { parts.join("; ") }
-    }
-
-    /// GitHub answers 403 to clients that are too fast, and tells only by its text.
-    fn is_limit(&self) -> bool {
-        let text = self.message.to_ascii_lowercase();
-        ["rate limit", "abuse detection"].iter().any(|words| text.contains(words))
-    }
-
-    /// GitHub has no code of its own for this: it is `custom` with a text.
-    fn is_duplicate(&self) -> bool {
-        let coded = |error: &Value| error.get("code").and_then(Value::as_str) == Some("already_exists");
-        self.errors.iter().any(coded)
-            || self
-                .details()
-                .chain([self.message.as_str()])
-                .any(|text| text.to_ascii_lowercase().contains("already exists"))
-    }
-}
-
-/// GitHub's `{"field": "head", "code": "invalid"}`, which has no message.
-fn invalid_field(error: &Value) -> Option<String> {
-    if error.get("message").is_some() {
-        return None;
-    }
-    Some(format!("{} is {}", error.get("field")?.as_str()?, error.get("code")?.as_str()?))
 }
 
 fn limit_headers(headers: &HeaderMap) -> bool {

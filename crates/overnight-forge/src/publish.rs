@@ -93,6 +93,7 @@ mod tests {
             head_commit: tip.to_string().repeat(40),
             head_repository: Some("o/r".to_owned()),
             body: marker.map(|job| body::marker(&JobId::parse(job).unwrap())).unwrap_or_default(),
+            ..Found::default()
         }
     }
 

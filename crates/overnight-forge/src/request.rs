@@ -5,6 +5,8 @@
 use overnight_core::git::{BranchName, CommitId};
 use overnight_core::id::JobId;
 
+use crate::merge::Mergeability;
+
 /// A pull request to be opened from one branch of a repository to another branch of the same repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPullRequest {
@@ -22,8 +24,9 @@ pub struct NewPullRequest {
     pub draft: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PullRequestState {
+    #[default]
     Open,
     /// Somebody closed it without merging. It is never opened again by us.
     Closed,
@@ -39,6 +42,24 @@ pub struct PullRequest {
     pub state: PullRequestState,
     /// It was there already, from an earlier try or another hand.
     pub adopted: bool,
+    /// As people see it, without a prefix that only marks a draft.
+    pub title: String,
+    pub body: String,
+    pub draft: bool,
+    pub head: String,
+    pub base: String,
+    /// The commit that its branch is at, or was at when it was closed.
+    pub tip: Option<CommitId>,
+    /// What merging it made: a merge commit, or the squashed one. `None` when it is not merged or the forge does not say.
+    pub merge_commit: Option<CommitId>,
+}
+
+/// What is to be changed about a pull request; `None` stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PullRequestChange {
+    pub title: Option<String>,
+    pub body: Option<String>,
+    pub base: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,11 +79,13 @@ pub struct Account {
 }
 
 /// A pull request as a lookup finds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Found {
     pub(crate) number: u64,
     pub(crate) url: String,
     pub(crate) state: PullRequestState,
+    pub(crate) title: String,
+    pub(crate) draft: bool,
     pub(crate) base: String,
     /// The branch name, without owner.
     pub(crate) head: String,
@@ -70,10 +93,44 @@ pub(crate) struct Found {
     /// `owner/repo` that the head branch is in; `None` when that repository is gone.
     pub(crate) head_repository: Option<String>,
     pub(crate) body: String,
+    pub(crate) merge_commit: Option<String>,
+    pub(crate) fit: Fit,
+    /// GitHub's name for it in GraphQL.
+    pub(crate) node: Option<String>,
+}
+
+/// What a forge says about merging, and whether it may still change its mind by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Fit {
+    pub(crate) mergeability: Mergeability,
+    pub(crate) settled: bool,
+}
+
+impl Fit {
+    pub(crate) fn settled(mergeability: Mergeability) -> Self {
+        Self { mergeability, settled: true }
+    }
 }
 
 impl Found {
     pub(crate) fn report(&self, adopted: bool) -> PullRequest {
-        PullRequest { number: self.number, url: self.url.clone(), state: self.state, adopted }
+        let merged = self.state == PullRequestState::Merged;
+        PullRequest {
+            number: self.number,
+            url: self.url.clone(),
+            state: self.state,
+            adopted,
+            title: self.title.clone(),
+            body: self.body.clone(),
+            draft: self.draft,
+            head: self.head.clone(),
+            base: self.base.clone(),
+            tip: CommitId::parse(&self.head_commit).ok(),
+            merge_commit: self
+                .merge_commit
+                .as_deref()
+                .filter(|_| merged)
+                .and_then(|id| CommitId::parse(id).ok()),
+        }
     }
 }

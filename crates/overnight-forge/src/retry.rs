@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::ForgeError;
+use crate::meter::CallBudget;
 
 /// Bounds on one operation of a [`crate::Forge`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Settings {
     pub longest_pause: Duration,
     /// A proxy's URL. `None` connects directly: the environment is not looked at.
     pub proxy: Option<String>,
+    /// How much of the forge's limit we may use.
+    pub calls: CallBudget,
 }
 
 impl Default for Settings {
@@ -40,6 +43,7 @@ impl Default for Settings {
             first_pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(30),
             proxy: None,
+            calls: CallBudget::default(),
         }
     }
 }
@@ -60,6 +64,34 @@ impl<'a> Budget<'a> {
     /// Time for one more request: zero when the deadline has passed.
     pub(crate) fn request_timeout(&self) -> Duration {
         self.settings.request_timeout.min(self.deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Nothing can be repeated any more.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.used >= self.settings.retries || Instant::now() >= self.deadline
+    }
+
+    /// Waits before a repetition; also after a refusal that the forge may take back by itself.
+    pub(crate) async fn pause_after_or_for_forge(&mut self, error: &ForgeError) -> bool {
+        match error {
+            ForgeError::Refused { .. } | ForgeError::Validation { .. } => self.pause_for_forge().await,
+            other => self.pause_after(other).await,
+        }
+    }
+
+    /// Waits for work that the forge does in its background. `false`, at once, when there is no time for it.
+    pub(crate) async fn pause_for_forge(&mut self) -> bool {
+        let pause = self
+            .settings
+            .first_pause
+            .saturating_mul(2_u32.saturating_pow(self.used))
+            .min(self.settings.longest_pause);
+        if self.used >= self.settings.retries || Instant::now() + pause >= self.deadline {
+            return false;
+        }
+        self.used += 1;
+        tokio::time::sleep(pause).await;
+        true
     }
 
     /// Waits before a repetition. `false`, at once, when `error` or the budget rules one out.
@@ -89,6 +121,8 @@ fn pause(settings: &Settings, error: &ForgeError, used: u32, unit: f64) -> Optio
         | ForgeError::Permission { .. }
         | ForgeError::NotFound { .. }
         | ForgeError::Validation { .. }
+        | ForgeError::Refused { .. }
+        | ForgeError::BudgetExhausted { .. }
         | ForgeError::Redirected { .. }
         | ForgeError::Unexpected { .. }
         | ForgeError::Unusable { .. } => None,

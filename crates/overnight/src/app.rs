@@ -11,7 +11,7 @@ use overnight_core::job::{ExitCode, Label};
 use overnight_engine::credentials::{ForgeSettings, HostToken};
 use overnight_engine::dirs::Dirs;
 use overnight_engine::{AccountSettings, Configure, Engine, EngineParts, EngineSettings, Host};
-use overnight_forge::{ForgeKind, KnownForge, KnownForges, Settings, TokenSource};
+use overnight_forge::{CallBudget, ForgeKind, KnownForge, KnownForges, Settings, TokenSource};
 use overnight_git::{Git, GitError, HostEnv};
 use overnight_store::{Claimant, Database, ErrorClass, FindError, OpenError, Store, StoreError};
 use tokio::sync::OnceCell;
@@ -240,7 +240,7 @@ impl App {
         }
     }
 
-    /// The forges of the configuration, and github.com.
+    /// The forges of the configuration, github.com and gitlab.com.
     ///
     /// # Errors
     /// When a host's settings cannot be used.
@@ -252,11 +252,14 @@ impl App {
             known.push(known_forge(host, kind, config)?);
             tokens.push(HostToken { host: host.clone(), sources: token_sources(kind, config) });
         }
-        if !self.config().hosts.contains_key(GITHUB) {
-            let sources = token_sources(ForgeKind::GitHub, &HostConfig::default());
-            tokens.push(HostToken { host: GITHUB.to_owned(), sources });
+        for (host, kind) in [(GITHUB, ForgeKind::GitHub), (GITLAB, ForgeKind::GitLab)] {
+            if !self.config().hosts.contains_key(host) {
+                let sources = token_sources(kind, &HostConfig::default());
+                tokens.push(HostToken { host: host.to_owned(), sources });
+            }
         }
-        let http = Settings { proxy: self.proxy(), ..Settings::default() };
+        let calls = CallBudget { share: self.config().forge_call_share, ..CallBudget::default() };
+        let http = Settings { proxy: self.proxy(), calls, ..Settings::default() };
         Ok(ForgeSettings { known: KnownForges::new(known), tokens, http })
     }
 
@@ -279,12 +282,17 @@ fn private_dir(path: &Path) -> std::io::Result<()> {
 }
 
 const GITHUB: &str = "github.com";
+const GITLAB: &str = "gitlab.com";
 
 fn kind_of(host: &str, config: &HostConfig) -> Result<ForgeKind, AppError> {
-    let github = (host == GITHUB).then_some(ForgeKind::GitHub);
-    config.kind.or(github).ok_or_else(|| {
+    let public = match host {
+        GITHUB => Some(ForgeKind::GitHub),
+        GITLAB => Some(ForgeKind::GitLab),
+        _ => None,
+    };
+    config.kind.or(public).ok_or_else(|| {
         AppError::usage(format!("forge.hosts.{host} does not say what speaks there"))
-            .help(format!("add kind = \"forgejo\" (or gitea, github) below [forge.hosts.\"{host}\"]"))
+            .help(format!("add kind = \"forgejo\" (or gitea, github, gitlab) below [forge.hosts.\"{host}\"]"))
     })
 }
 
@@ -306,6 +314,7 @@ fn token_sources(kind: ForgeKind, config: &HostConfig) -> Vec<TokenSource> {
     let usual: [&str; 2] = match kind {
         ForgeKind::GitHub => ["GH_TOKEN", "GITHUB_TOKEN"],
         ForgeKind::Gitea => ["GITEA_TOKEN", "FORGEJO_TOKEN"],
+        ForgeKind::GitLab => ["GITLAB_TOKEN", "GL_TOKEN"],
     };
     usual.map(|name| TokenSource::Env(name.to_owned())).to_vec()
 }

@@ -132,14 +132,20 @@ async fn a_long_limit_says_when_it_ends_by_the_forges_clock() {
         other => panic!("{other}"),
     };
     for flavour in FLAVOURS {
-        let bench = bench(flavour).await;
+        let mut bench = bench(flavour).await;
         for fault in [Fault::TooManyRequests(3_600), Fault::PrimaryLimit(3_600)] {
+            // A client that was told of a limit asks nothing more until it ends.
+            bench.forge = client(&bench.fake, flavour, TOKEN, quick());
             bench.fake.inject(On::ListPullRequests, fault);
             let error = bench.forge.open_pull_request(&bench.request).await.unwrap_err();
             // The fake's clock stands at 2024-02-29 00:00:00 UTC.
             let reset = Timestamp((1_709_164_800 + 3_600) * 1_000);
             assert_eq!(limited(error), (Some(Duration::from_secs(3_600)), Some(reset)));
         }
+        let asked = bench.fake.requests().len();
+        let error = bench.forge.repository().await.unwrap_err();
+        assert_eq!((error.class(), bench.fake.requests().len()), (ErrorClass::BudgetExhausted, asked));
+        bench.forge = client(&bench.fake, flavour, TOKEN, quick());
         bench.fake.inject(On::ListPullRequests, Fault::SecondaryLimit);
         let error = bench.forge.open_pull_request(&bench.request).await.unwrap_err();
         assert_eq!(limited(error), (None, None), "GitHub says nothing but the text");

@@ -1,8 +1,13 @@
-//! The client against the fake forge: every fault and its outcome, and the fake's shapes against GitHub's description.
+//! The client against the fake forge: every operation, every fault and its outcome, and what both send against the
+//! forges' published descriptions.
 
+mod app;
+mod contract;
 mod faults;
+mod landing;
 mod lookups;
 mod shapes;
+mod talk;
 
 use std::time::Duration;
 
@@ -10,9 +15,9 @@ use overnight_core::git::{BranchName, CommitId};
 use overnight_core::id::JobId;
 use overnight_testkit::forge::{FakeForge, FakeToken, Flavour};
 
-use crate::{Forge, ForgeAddress, ForgeKind, NewPullRequest, Secret, Settings, body};
+use crate::{CallBudget, Forge, ForgeAddress, ForgeKind, NewPullRequest, Secret, Settings, body};
 
-pub(super) const FLAVOURS: [Flavour; 2] = [Flavour::GitHub, Flavour::Gitea];
+pub(super) const FLAVOURS: [Flavour; 3] = [Flavour::GitHub, Flavour::Gitea, Flavour::GitLab];
 pub(super) const REPOSITORY: &str = "octo/app";
 pub(super) const TOKEN: &str = "tok_0nly-in-the-authorization-header";
 const BRANCH: &str = "overnight/app-1";
@@ -33,6 +38,7 @@ pub(super) fn quick() -> Settings {
         first_pause: Duration::from_millis(5),
         longest_pause: Duration::from_secs(5),
         proxy: None,
+        calls: CallBudget::default(),
     }
 }
 
@@ -40,6 +46,7 @@ pub(super) fn client(fake: &FakeForge, flavour: Flavour, token: &str, settings: 
     let kind = match flavour {
         Flavour::GitHub => ForgeKind::GitHub,
         Flavour::Gitea => ForgeKind::Gitea,
+        Flavour::GitLab => ForgeKind::GitLab,
     };
     let address = ForgeAddress::new(kind, &fake.api_base(), "octo", "app").unwrap();
     Forge::connect(address, Secret::new(token), settings).unwrap()

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::*;
 
-fn description(test: &str) -> Option<Value> {
+pub(super) fn description(test: &str) -> Option<Value> {
     match tools::github_openapi() {
         Ok(folder) => {
             let text = std::fs::read(folder.join("generated/api.github.com.json")).unwrap();

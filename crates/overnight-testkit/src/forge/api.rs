@@ -8,9 +8,12 @@ use serde_json::{Value, json};
 
 use super::fault::{Fault, On};
 use super::log::LoggedRequest;
+use super::more::{self, Asked};
+use super::people::FakeFit;
+use super::route::{self, Place, Target, decoded};
 use super::server::{Flavour, Hub};
 use super::state::{FakePullRequest, FakeToken, PullState, Repository, State};
-use super::{gitea, github};
+use super::{gitea, github, shapes};
 
 /// `Date` of limited answers, so that reset times need no clock: 2024-02-29 00:00:00 UTC.
 const LIMIT_DATE: &str = "Thu, 29 Feb 2024 00:00:00 GMT";
@@ -41,46 +44,29 @@ impl Reply {
         Self { status, headers, body: json.to_string().into_bytes() }
     }
 
-    fn header(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+    pub(super) fn header(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         self.headers.push((name.to_owned(), format!("{value}")));
         self
     }
 }
 
-/// The place that a path names.
-enum Place<'a> {
-    Account,
-    Repository(&'a str, &'a str),
-    Pulls(&'a str, &'a str),
-    Pull(&'a str, &'a str, u64),
+/// The place of a request's path.
+fn target(hub: &Hub, path: &str) -> Option<Target> {
+    let below = path.strip_prefix(&hub.sub_path)?;
+    // GitHub's GraphQL is beside the REST API.
+    if hub.flavour == Flavour::GitHub && below == "/api/graphql" {
+        return Some(Target { repository: None, place: Place::GraphQl });
+    }
+    route::target(hub.flavour, below.strip_prefix(hub.api_path())?)
 }
 
 pub(super) fn kind_of(hub: &Hub, method: &str, path: &str, query: &str) -> Option<On> {
-    let below = path.strip_prefix(&hub.sub_path)?;
-    if let Some(api) = below.strip_prefix(hub.api_path()) {
-        return match (method, place(api)?) {
-            ("GET", Place::Account) => Some(On::GetAccount),
-            ("GET", Place::Repository(..)) => Some(On::GetRepository),
-            ("GET", Place::Pulls(..)) => Some(On::ListPullRequests),
-            ("POST", Place::Pulls(..)) => Some(On::CreatePullRequest),
-            ("GET", Place::Pull(..)) => Some(On::GetPullRequest),
-            _ => None,
-        };
+    if let Some(target) = target(hub, path) {
+        return route::on(method, &target.place);
     }
-    let (_, service) = below.split_once(".git/")?;
+    let (_, service) = path.strip_prefix(&hub.sub_path)?.split_once(".git/")?;
     let pushes = service == "git-receive-pack" || query.contains("service=git-receive-pack");
     Some(if pushes { On::GitPush } else { On::GitFetch })
-}
-
-fn place(path: &str) -> Option<Place<'_>> {
-    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-    match parts.as_slice() {
-        ["user"] => Some(Place::Account),
-        ["repos", owner, repo] => Some(Place::Repository(owner, repo)),
-        ["repos", owner, repo, "pulls"] => Some(Place::Pulls(owner, repo)),
-        ["repos", owner, repo, "pulls", number] => Some(Place::Pull(owner, repo, number.parse().ok()?)),
-        _ => None,
-    }
 }
 
 /// The meaning of the request's token: `Bearer`, `token`, or the password of Basic auth.
@@ -94,59 +80,111 @@ pub(super) fn token_of(hub: &Hub, request: &LoggedRequest) -> Option<FakeToken> 
         }
         _ => return None,
     };
-    hub.state().tokens.get(&token).cloned()
+    let state = hub.state();
+    let statement = || {
+        let of_app = state.app.is_some() && token.split('.').count() == 3;
+        of_app.then(|| FakeToken { login: "nightly[bot]".to_owned(), can_push: true, scopes: None })
+    };
+    state.tokens.get(&token).cloned().or_else(statement)
 }
 
 /// The answer to a request of the API.
 pub(super) fn answer(hub: &Hub, request: &LoggedRequest) -> Reply {
-    let path = request.path.strip_prefix(&hub.sub_path).unwrap_or("");
-    let place = path.strip_prefix(hub.api_path()).and_then(place);
-    let Some((on, place)) = request.on.zip(place) else { return error(hub, 404, "Not Found") };
+    let Some((on, target)) = request.on.zip(target(hub, &request.path)) else {
+        return error(hub, 404, "Not Found");
+    };
     let Some(token) = token_of(hub, request) else {
         return error(hub, 401, "Bad credentials");
     };
+    let json = serde_json::from_slice(&request.body).unwrap_or_default();
+    let asked = Asked { hub, request, token: &token, json };
+    let reply = reply(&asked, on, &target);
+    let rate = hub.state().rate.unwrap_or((5_000, 4_999));
+    let names = if hub.flavour == Flavour::GitLab { "ratelimit" } else { "x-ratelimit" };
+    let reply = reply
+        .header(&format!("{names}-limit"), rate.0)
+        .header(&format!("{names}-remaining"), rate.1)
+        .header(&format!("{names}-reset"), LIMIT_DATE_SECONDS + 3_600)
+        .header("date", LIMIT_DATE);
+    if hub.state().etags && request.method == "GET" && reply.status == 200 {
+        tagged(reply, request)
+    } else {
+        reply
+    }
+}
+
+/// A weak tag from the body's content, and nothing but it where the client has that already.
+fn tagged(reply: Reply, request: &LoggedRequest) -> Reply {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    reply.body.hash(&mut hasher);
+    let tag = format!("W/\"{:x}\"", hasher.finish());
+    if request.header("if-none-match") == Some(tag.as_str()) {
+        return Reply { status: 304, body: Vec::new(), ..reply };
+    }
+    reply.header("etag", tag)
+}
+
+fn reply(asked: &Asked<'_>, on: On, target: &Target) -> Reply {
+    let (hub, request, token) = (asked.hub, asked.request, asked.token);
     let mut state = hub.state();
-    let reply = match place {
-        Place::Account => account(hub, &token),
-        Place::Repository(owner, repo) => with_repository(hub, &mut state, owner, repo, |repository| {
-            Reply::json(200, &show_repository(hub, repository, &token))
-        }),
-        Place::Pulls(owner, repo) => with_repository(hub, &mut state, owner, repo, |repository| {
-            if on == On::CreatePullRequest {
-                create(hub, repository, &token, request)
-            } else {
-                list(hub, repository, request)
+    let Some(name) = &target.repository else {
+        return match &target.place {
+            Place::App => Reply::json(200, &json!({"id": 5, "slug": "nightly", "name": "Nightly"})),
+            Place::AccessTokens => make_token(&mut state),
+            Place::GraphQl => more::graphql(asked, &mut state.repositories),
+            Place::Users => {
+                let login = query_value(&request.query, "username").unwrap_or_default();
+                let at = state.people.keys().position(|known| *known == login);
+                Reply::json(
+                    200,
+                    &at.map_or(
+                        json!([]),
+                        |at| json!([{"id": at + 1, "username": login, "name": login, "state": "active"}]),
+                    ),
+                )
             }
-        }),
-        Place::Pull(owner, repo, number) => with_repository(hub, &mut state, owner, repo, |repository| {
-            let pull = repository.pulls.iter().find(|pull| pull.number == number);
-            pull.map_or_else(
-                || error(hub, 404, "Not Found"),
-                |pull| Reply::json(200, &show_pull(hub, repository, pull, true)),
-            )
-        }),
+            _ => account(hub, token),
+        };
     };
-    drop(state);
-    let remaining = reply.header("x-ratelimit-limit", 5_000).header("x-ratelimit-remaining", 4_999);
-    remaining.header("x-ratelimit-reset", LIMIT_DATE_SECONDS + 3_600)
+    // Copied before the repository is borrowed: rights are the forge's, not its.
+    let people: Rights = state.people.clone();
+    with_repository(hub, &mut state, name, |repository| match &target.place {
+        Place::Repository => Reply::json(200, &show_repository(hub, repository, token)),
+        Place::Pulls if on == On::CreatePullRequest => create(hub, repository, token, request),
+        Place::Pulls => list(hub, repository, request),
+        place => more::answer(asked, repository, place, &people),
+    })
+}
+
+/// Who may write, by name.
+pub(super) type Rights = std::collections::BTreeMap<String, bool>;
+
+fn make_token(state: &mut State) -> Reply {
+    let Some(life) = state.app else { return Reply::empty(404) };
+    state.app_tokens += 1;
+    let token = format!("ghs_{}", state.app_tokens);
+    let meaning = FakeToken { login: "nightly[bot]".to_owned(), can_push: true, scopes: None };
+    state.tokens.insert(token.clone(), meaning);
+    let expires = super::people::shown(1_709_164_800 + life);
+    Reply::json(201, &json!({"token": token, "expires_at": expires, "permissions": {"contents": "write"}}))
 }
 
 fn with_repository(
     hub: &Hub,
     state: &mut State,
-    owner: &str,
-    repo: &str,
+    full_name: &str,
     act: impl FnOnce(&mut Repository) -> Reply,
 ) -> Reply {
-    let Some(repository) = state.repository_mut(&format!("{owner}/{repo}")) else {
+    let Some(repository) = state.repository_mut(full_name) else {
         return error(hub, 404, "Not Found");
     };
-    follow_branches(repository);
+    refresh(repository);
     act(repository)
 }
 
 /// An open pull request shows what its branches are now.
-fn follow_branches(repository: &mut Repository) {
+pub(super) fn refresh(repository: &mut Repository) {
     let full_name = repository.full_name.clone();
     for pull in repository
         .pulls
@@ -169,6 +207,10 @@ fn account(hub: &Hub, token: &FakeToken) -> Reply {
             }
         }
         Flavour::Gitea => Reply::json(200, &gitea::user(hub, &token.login)),
+        Flavour::GitLab => Reply::json(
+            200,
+            &json!({"id": 1, "username": token.login, "name": token.login, "state": "active"}),
+        ),
     }
 }
 
@@ -176,13 +218,41 @@ fn show_repository(hub: &Hub, repository: &Repository, token: &FakeToken) -> Val
     match hub.flavour {
         Flavour::GitHub => github::full_repository(hub, repository, token.can_push),
         Flavour::Gitea => gitea::repository(hub, repository, token.can_push),
+        Flavour::GitLab => shapes::project(hub, repository, token.can_push),
     }
 }
 
-fn show_pull(hub: &Hub, repository: &Repository, pull: &FakePullRequest, whole: bool) -> Value {
+pub(super) fn show_pull(hub: &Hub, repository: &Repository, pull: &FakePullRequest, whole: bool) -> Value {
     match hub.flavour {
-        Flavour::GitHub => github::pull(hub, repository, pull, whole),
-        Flavour::Gitea => gitea::pull(hub, repository, pull),
+        Flavour::GitHub => {
+            let mut shape = github::pull(hub, repository, pull, whole);
+            if let Some(commit) = repository.people.merge_commits.get(&pull.number) {
+                shape["merge_commit_sha"] = json!(commit);
+            }
+            if whole {
+                let (mergeable, state) = match shapes::fit(repository, pull.number) {
+                    Some(FakeFit::Conflict) => (json!(false), "dirty"),
+                    Some(FakeFit::Behind) => (json!(true), "behind"),
+                    Some(FakeFit::UnknownThenConflict(_)) => (Value::Null, "unknown"),
+                    None => (json!(true), "clean"),
+                };
+                (shape["mergeable"], shape["mergeable_state"]) = (mergeable, json!(state));
+            }
+            shape
+        }
+        Flavour::Gitea => {
+            let mut shape = gitea::pull(hub, repository, pull);
+            shape["merge_commit_sha"] = json!(repository.people.merge_commits.get(&pull.number));
+            match shapes::fit(repository, pull.number) {
+                Some(FakeFit::Conflict | FakeFit::UnknownThenConflict(_)) => {
+                    shape["mergeable"] = json!(false)
+                }
+                Some(FakeFit::Behind) => shape["merge_base"] = json!("0".repeat(40)),
+                None => {}
+            }
+            shape
+        }
+        Flavour::GitLab => shapes::merge_request(hub, repository, pull),
     }
 }
 
@@ -193,11 +263,15 @@ fn list(hub: &Hub, repository: &Repository, request: &LoggedRequest) -> Reply {
         "closed" => pull.state != PullState::Open,
         _ => pull.state == PullState::Open,
     };
-    let fits = |pull: &&FakePullRequest| hub.flavour == Flavour::Gitea || github_filter(pull, &request.query);
+    let fits = |pull: &&FakePullRequest| match hub.flavour {
+        Flavour::GitHub => github_filter(pull, &request.query),
+        Flavour::Gitea => true,
+        Flavour::GitLab => query_value(&request.query, "source_branch").is_none_or(|head| head == pull.head),
+    };
     // Newest first: GitHub's default, and Gitea's `recentupdate` as long as nothing is updated.
     let found: Vec<&FakePullRequest> = repository.pulls.iter().rev().filter(in_state).filter(fits).collect();
     let (size_key, max) = match hub.flavour {
-        Flavour::GitHub => ("per_page", 100),
+        Flavour::GitHub | Flavour::GitLab => ("per_page", 100),
         Flavour::Gitea => ("limit", 50),
     };
     let number = |key| query_value(&request.query, key).and_then(|value| value.parse::<usize>().ok());
@@ -234,8 +308,12 @@ fn create(hub: &Hub, repository: &mut Repository, token: &FakeToken, request: &L
         return error(hub, 400, "Problems parsing JSON");
     };
     let text = |key: &str| json.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
-    let (title, body, base) = (text("title"), text("body"), text("base"));
-    let head = text("head");
+    let names = match hub.flavour {
+        Flavour::GitHub | Flavour::Gitea => ["body", "base", "head"],
+        Flavour::GitLab => ["description", "target_branch", "source_branch"],
+    };
+    let title = text("title");
+    let [body, base, head] = names.map(text);
     let head = head.strip_prefix(&format!("{}:", repository.owner())).unwrap_or(&head).to_owned();
     if let Some(refusal) = objection(hub, repository, &head, &base, &body) {
         return refusal;
@@ -244,10 +322,10 @@ fn create(hub: &Hub, repository: &mut Repository, token: &FakeToken, request: &L
     let Some((head_commit, base_commit)) = tips else { return error(hub, 500, "Server Error") };
     let draft = match hub.flavour {
         Flavour::GitHub => json.get("draft").and_then(Value::as_bool).unwrap_or(false),
-        Flavour::Gitea => title.starts_with("WIP:") || title.starts_with("[WIP]"),
+        Flavour::Gitea | Flavour::GitLab => more::is_draft(&title),
     };
     let pull = FakePullRequest {
-        number: repository.pulls.len() as u64 + 1,
+        number: repository.next_number(),
         title,
         body,
         head,
@@ -309,6 +387,18 @@ fn objection(hub: &Hub, repository: &Repository, head: &str, base: &str, body: &
             Some(error(hub, 422, "Invalid PullRequest: There are no changes between the head and the base"))
         }
         Flavour::Gitea => twin.map(|twin| gitea::duplicate(hub, repository, twin)),
+        Flavour::GitLab if missing(base) || missing(head) => {
+            Some(Reply::json(422, &json!({"message": ["Source branch does not exist"]})))
+        }
+        Flavour::GitLab if head == base => Some(Reply::json(
+            422,
+            &json!({"message": ["You can't use same project/branch for source and target"]}),
+        )),
+        Flavour::GitLab => twin.map(|twin| {
+            let text =
+                format!("Another open merge request already exists for this source branch: !{}", twin.number);
+            Reply::json(409, &json!({"message": [text]}))
+        }),
     }
 }
 
@@ -337,7 +427,14 @@ pub(super) fn refusal(hub: &Hub, fault: &Fault, request: &LoggedRequest) -> Repl
             Flavour::GitHub => github::invalid(
                 json!({"resource": "PullRequest", "code": "custom", "message": "A pull request already exists for o:b."}),
             ),
-            Flavour::Gitea => error(hub, 409, "pull request already exists for these targets"),
+            Flavour::Gitea | Flavour::GitLab => {
+                error(hub, 409, "pull request already exists for these targets")
+            }
+        },
+        Fault::HtmlPage => Reply {
+            status: 200,
+            headers: vec![("content-type".to_owned(), "text/html".to_owned())],
+            body: b"<!DOCTYPE html><title>Sign in</title>".to_vec(),
         },
         Fault::DropBeforeCommit
         | Fault::CommitThenDropReply
@@ -355,28 +452,17 @@ pub(super) fn error(hub: &Hub, status: u16, message: &str) -> Reply {
     match hub.flavour {
         Flavour::GitHub => github::error(status, message),
         Flavour::Gitea => gitea::error(hub, status, message),
+        Flavour::GitLab => Reply::json(status, &json!({"message": message})),
     }
 }
 
 /// The decoded value of a key in a query.
-fn query_value(query: &str, key: &str) -> Option<String> {
+pub(super) fn query_value(query: &str, key: &str) -> Option<String> {
     let value = query.split('&').find_map(|pair| pair.split_once('=').filter(|(name, _)| *name == key))?.1;
-    let mut bytes = Vec::new();
-    let mut rest = value.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'+' => bytes.push(b' '),
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-            }
-            _ => bytes.push(byte),
-        }
-    }
-    String::from_utf8(bytes).ok()
+    decoded(&value.replace('+', " "))
 }
 
-fn with_page(query: &str, page: usize) -> String {
+pub(super) fn with_page(query: &str, page: usize) -> String {
     let kept = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("page="));
     kept.map(str::to_owned).chain([format!("page={page}")]).collect::<Vec<_>>().join("&")
 }

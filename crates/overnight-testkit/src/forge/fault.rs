@@ -12,6 +12,27 @@ pub enum On {
     GetPullRequest,
     GetRepository,
     GetAccount,
+    /// Change, draft, ready, close.
+    UpdatePullRequest,
+    Merge,
+    /// Reviews, remarks on lines, approvals, reviewers.
+    ListReviews,
+    ListComments,
+    CreateComment,
+    ListIssues,
+    GetIssue,
+    UpdateIssue,
+    /// Any request about labels.
+    ChangeLabels,
+    /// Check runs, statuses, pipelines.
+    ListChecks,
+    GetLog,
+    GetBranch,
+    DeleteBranch,
+    Compare,
+    GetPermission,
+    /// Either request for a token of a GitHub App.
+    MakeToken,
     /// Either request of a clone or fetch.
     GitFetch,
     /// Either request of a push.
@@ -49,6 +70,8 @@ pub enum Fault {
     SecondaryLimit,
     /// 307 to the same path below this origin (`http://127.0.0.1:1234`).
     RedirectTo(String),
+    /// Nothing was done; 200 with a page of HTML, as from a login page in between.
+    HtmlPage,
     /// 422 or 409 "already exists", although nothing does.
     FalseDuplicate,
 }
@@ -71,6 +94,7 @@ impl Fault {
             | Self::PrimaryLimit(_)
             | Self::SecondaryLimit
             | Self::RedirectTo(_)
+            | Self::HtmlPage
             | Self::FalseDuplicate => false,
         }
     }

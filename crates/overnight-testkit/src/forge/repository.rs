@@ -80,6 +80,25 @@ impl BareRepository {
         count.parse().map_err(io::Error::other)
     }
 
+    /// The commits that `head` (a branch or commit) has and `base` lacks.
+    pub(super) fn commits_between(&self, base: &str, head: &str) -> io::Result<Vec<String>> {
+        let listed = self.git(&["rev-list", &format!("{base}..{head}")], b"")?;
+        Ok(listed.lines().map(str::to_owned).collect())
+    }
+
+    /// Merges a commit into a branch, with a merge commit or squashed. Fails on a conflict.
+    pub(super) fn merge(&self, base: &str, head: &str, squash: bool) -> io::Result<String> {
+        let tip = self.git(&["rev-parse", &format!("refs/heads/{base}")], b"")?;
+        let tree = self.git(&["merge-tree", "--write-tree", &tip, head], b"")?;
+        let mut args = vec!["commit-tree", "-m", "merged", &tree, "-p", &tip];
+        if !squash {
+            args.extend(["-p", head]);
+        }
+        let commit = self.git(&args, b"")?;
+        self.set_branch(base, &commit)?;
+        Ok(commit)
+    }
+
     pub(super) fn set_branch(&self, branch: &str, commit: &str) -> io::Result<()> {
         self.git(&["update-ref", &format!("refs/heads/{branch}"), commit], b"").map(drop)
     }

@@ -25,8 +25,17 @@ const REMARKS: [&str; 12] = [
 /// its place. Empty when it fits.
 #[must_use]
 pub fn violations(document: &Value, pointer: &str, value: &Value) -> Vec<String> {
-    let checker = Checker { document };
-    match document.pointer(pointer) {
+    checked(Checker { document, partial: false }, pointer, value)
+}
+
+/// Like [`violations`], for a value that leaves out fields which nobody here reads.
+#[must_use]
+pub fn misfits(document: &Value, pointer: &str, value: &Value) -> Vec<String> {
+    checked(Checker { document, partial: true }, pointer, value)
+}
+
+fn checked(checker: Checker<'_>, pointer: &str, value: &Value) -> Vec<String> {
+    match checker.document.pointer(pointer) {
         Some(schema) => checker.check(schema, value, "$"),
         None => vec![format!("{pointer}: no such schema")],
     }
@@ -49,12 +58,15 @@ pub fn response_pointer(document: &Value, path: &str, method: &str, status: u16)
     document.pointer(&schema).map(|_| schema.clone()).ok_or(format!("{schema} is missing"))
 }
 
-struct Checker<'a> {
-    document: &'a Value,
+#[derive(Clone, Copy)]
+pub(super) struct Checker<'a> {
+    pub(super) document: &'a Value,
+    /// Fields may be missing.
+    pub(super) partial: bool,
 }
 
 impl Checker<'_> {
-    fn check(&self, schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    pub(super) fn check(&self, schema: &Value, value: &Value, at: &str) -> Vec<String> {
         let Some(keywords) = schema.as_object() else { return vec![format!("{at}: a schema is no object")] };
         if let Some(reference) = keywords.get("$ref").and_then(Value::as_str) {
             return match self.document.pointer(reference.trim_start_matches('#')) {
@@ -63,6 +75,10 @@ impl Checker<'_> {
             };
         }
         if value.is_null() && keywords.get("nullable") == Some(&Value::Bool(true)) {
+            return Vec::new();
+        }
+        // Swagger 2 has no word for it, and a Go server sends what it has not as `null`.
+        if value.is_null() && self.partial && self.document.get("swagger").is_some() {
             return Vec::new();
         }
         keywords.iter().flat_map(|(keyword, rule)| self.apply(keyword, rule, schema, value, at)).collect()
@@ -77,11 +93,20 @@ impl Checker<'_> {
                 !rule.as_array().is_some_and(|all| all.contains(value)),
                 format!("{value} is none of {rule}"),
             ),
+            "required" if self.partial => Vec::new(),
             "required" => missing(rule, value).map(|name| format!("{at}: {name} is missing")).collect(),
             "properties" => self.properties(rule, value, at),
             "additionalProperties" => self.others(rule, schema, value, at),
             "items" => self.items(rule, value, at),
             "allOf" => choices(rule).flat_map(|one| self.check(one, value, at)).collect(),
+            "minItems" => {
+                fails(shorter(value.as_array().map(Vec::len), rule), format!("has less than {rule} items"))
+            }
+            "maxItems" => {
+                fails(longer(value.as_array().map(Vec::len), rule), format!("has more than {rule} items"))
+            }
+            "minLength" => fails(shorter(length(value), rule), format!("is shorter than {rule}")),
+            "maxLength" => fails(longer(length(value), rule), format!("is longer than {rule}")),
             "anyOf" => fails(self.fitting(rule, value, at) == 0, "fits no schema of anyOf".to_owned()),
             // A described union may overlap (a user seen by himself or by others), so one fit at least, not exactly.
             "oneOf" => fails(self.fitting(rule, value, at) == 0, "fits no schema of oneOf".to_owned()),
@@ -117,6 +142,18 @@ impl Checker<'_> {
     fn fitting(&self, rule: &Value, value: &Value, at: &str) -> usize {
         choices(rule).filter(|one| self.check(one, value, at).is_empty()).count()
     }
+}
+
+fn length(value: &Value) -> Option<usize> {
+    value.as_str().map(|text| text.chars().count())
+}
+
+fn shorter(length: Option<usize>, rule: &Value) -> bool {
+    length.zip(rule.as_u64()).is_some_and(|(length, rule)| (length as u64) < rule)
+}
+
+fn longer(length: Option<usize>, rule: &Value) -> bool {
+    length.zip(rule.as_u64()).is_some_and(|(length, rule)| (length as u64) > rule)
 }
 
 fn choices(rule: &Value) -> impl Iterator<Item = &Value> {

@@ -22,6 +22,7 @@ use super::api::{self, Reply};
 use super::cgi;
 use super::fault::{Fault, On};
 use super::log::LoggedRequest;
+use super::people::People;
 use super::repository::BareRepository;
 use super::state::{FakePullRequest, FakeToken, PullState, Repository, State};
 use super::wire::{CuttableListener, Shears};
@@ -38,6 +39,8 @@ pub enum Flavour {
     GitHub,
     /// Gitea and Forgejo: the API below `/api/v1`.
     Gitea,
+    /// The API below `/api/v4`.
+    GitLab,
 }
 
 /// A running fake forge. Dropping it closes the socket and removes the repositories.
@@ -77,6 +80,7 @@ impl Hub {
         match self.flavour {
             Flavour::GitHub => "/api/v3",
             Flavour::Gitea => "/api/v1",
+            Flavour::GitLab => "/api/v4",
         }
     }
 
@@ -155,7 +159,13 @@ impl FakeForge {
         let path = bare.0.clone();
         let mut state = self.hub.state();
         let id = state.repositories.len() as u64 + 1;
-        state.repositories.push(Repository { id, full_name: full_name.to_owned(), bare, pulls: Vec::new() });
+        state.repositories.push(Repository {
+            id,
+            full_name: full_name.to_owned(),
+            bare,
+            pulls: Vec::new(),
+            people: People::default(),
+        });
         Ok(path)
     }
 
@@ -226,7 +236,7 @@ impl FakeForge {
     pub fn plant_pull_request(&self, full_name: &str, mut pull: FakePullRequest) -> Option<u64> {
         let mut state = self.hub.state();
         let repository = state.repository_mut(full_name)?;
-        let number = repository.pulls.len() as u64 + 1;
+        let number = repository.next_number();
         pull.number = number;
         repository.pulls.push(pull);
         drop(state);
@@ -303,6 +313,10 @@ impl FakeForge {
                 self.requests().iter().map(|r| format!("{} {}", r.method, r.path)).collect();
             format!("no {what} within {WAIT:?}; requests so far: {log:?}")
         })
+    }
+
+    pub(super) fn hub(&self) -> &Hub {
+        &self.hub
     }
 
     fn bare(&self, full_name: &str) -> io::Result<BareRepository> {
@@ -395,6 +409,7 @@ async fn spoil(fault: &Fault, hub: &Hub, reply: Reply, shears: &Shears) -> Reply
         | Fault::PrimaryLimit(_)
         | Fault::SecondaryLimit
         | Fault::RedirectTo(_)
+        | Fault::HtmlPage
         | Fault::FalseDuplicate => reply,
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::fault::FaultQueue;
 use super::log::LoggedRequest;
+use super::people::People;
 use super::repository::BareRepository;
 
 /// Whom a token belongs to and what it may do.
@@ -62,15 +63,22 @@ pub(super) struct Repository {
     pub(super) full_name: String,
     pub(super) bare: BareRepository,
     pub(super) pulls: Vec<FakePullRequest>,
+    pub(super) people: People,
 }
 
 impl Repository {
+    /// Issues and pull requests share their numbers; not on GitLab, where nobody minds gaps.
+    pub(super) fn next_number(&self) -> u64 {
+        let issues = self.people.issues.iter().map(|issue| issue.number);
+        self.pulls.iter().map(|pull| pull.number).chain(issues).max().unwrap_or(0) + 1
+    }
+
     pub(super) fn owner(&self) -> &str {
-        self.full_name.split('/').next().unwrap_or("")
+        self.full_name.rsplit_once('/').map_or("", |(owner, _)| owner)
     }
 
     pub(super) fn name(&self) -> &str {
-        self.full_name.split('/').nth(1).unwrap_or("")
+        self.full_name.rsplit_once('/').map_or("", |(_, name)| name)
     }
 }
 
@@ -80,6 +88,15 @@ pub(super) struct State {
     pub(super) repositories: Vec<Repository>,
     pub(super) faults: FaultQueue,
     pub(super) log: Vec<LoggedRequest>,
+    /// Who may write, besides the owners of tokens.
+    pub(super) people: BTreeMap<String, bool>,
+    /// Limit, and what is left of it; without them an ample one is told.
+    pub(super) rate: Option<(u32, u32)>,
+    /// Tokens of a GitHub App that were made, and how many seconds each lives from the fake's date.
+    pub(super) app: Option<i64>,
+    pub(super) app_tokens: u32,
+    /// Answers carry an `ETag`, and a repeated one is "not modified".
+    pub(super) etags: bool,
 }
 
 impl State {

@@ -26,7 +26,7 @@ use overnight_core::job::Label;
 use overnight_core::policy::circuit::CircuitPolicy;
 use overnight_core::worker::HealthPolicy;
 use overnight_engine::sweep::Retention;
-use overnight_forge::ForgeKind;
+use overnight_forge::{CallBudget, ForgeKind};
 use overnight_store::Database;
 
 use crate::cli::args::ColorChoice;
@@ -60,6 +60,8 @@ pub struct Config {
     pub gc_interval: Duration,
     /// `None`: a SQLite file in the data directory.
     pub database: Option<Database>,
+    /// Per cent of a forge's limit on calls that we may use.
+    pub forge_call_share: u8,
     pub color: ColorChoice,
 }
 
@@ -222,6 +224,7 @@ impl Default for Config {
             retention: Retention::default(),
             gc_interval: Duration::from_secs(60 * 60),
             database: None,
+            forge_call_share: CallBudget::default().share,
             color: ColorChoice::Auto,
         }
     }

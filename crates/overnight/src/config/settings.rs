@@ -201,6 +201,18 @@ const GENERAL: &[Setting] = &[
         get: |config| config.database.as_ref().map(ToString::to_string),
     },
     Setting {
+        key: "forge.call_share",
+        kind: "per cent, 1 to 100",
+        default: "50",
+        about: "how much of a forge's limit on calls may be used: the rest is kept for people",
+        set: |config, input| {
+            let share = input.text()?.trim_end_matches('%').trim().parse::<u8>().ok();
+            let share = share.filter(|number| (1..=100).contains(number));
+            assign(&mut config.forge_call_share, share.ok_or("expected a number from 1 to 100")?)
+        },
+        get: |config| Some(config.forge_call_share.to_string()),
+    },
+    Setting {
         key: "ui.color",
         kind: "auto, always or never",
         default: "auto",
@@ -214,7 +226,7 @@ const GENERAL: &[Setting] = &[
 pub const HOST_SETTINGS: &[HostSetting] = &[
     HostSetting {
         key: "kind",
-        kind: "github, gitea or forgejo",
+        kind: "github, gitea, forgejo or gitlab",
         about: "what speaks there",
         set: |host, input| put(&mut host.kind, forge_kind(input.text()?)?),
         get: |host| host.kind.map(|kind| kind_word(kind).to_owned()),
@@ -285,7 +297,8 @@ fn forge_kind(text: &str) -> Result<ForgeKind, Wrong> {
     match text {
         "github" => Ok(ForgeKind::GitHub),
         "gitea" | "forgejo" => Ok(ForgeKind::Gitea),
-        _ => Err("expected github, gitea or forgejo".to_owned()),
+        "gitlab" => Ok(ForgeKind::GitLab),
+        _ => Err("expected github, gitea, forgejo or gitlab".to_owned()),
     }
 }
 
@@ -293,5 +306,6 @@ fn kind_word(kind: ForgeKind) -> &'static str {
     match kind {
         ForgeKind::GitHub => "github",
         ForgeKind::Gitea => "gitea",
+        ForgeKind::GitLab => "gitlab",
     }
 }
