@@ -15,7 +15,7 @@ struct Migration {
 }
 
 /// The nth entry leads from schema n to n + 1. Entries are never changed once released.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration {
         name: "jobs",
         sqlite: include_str!("../migrations/sqlite/0001_jobs.sql"),
@@ -35,6 +35,16 @@ const MIGRATIONS: [Migration; 4] = [
         name: "spend",
         sqlite: include_str!("../migrations/sqlite/0004_spend.sql"),
         postgres: include_str!("../migrations/postgres/0004_spend.sql"),
+    },
+    Migration {
+        name: "backlog",
+        sqlite: include_str!("../migrations/sqlite/0005_backlog.sql"),
+        postgres: include_str!("../migrations/postgres/0005_backlog.sql"),
+    },
+    Migration {
+        name: "exceptions",
+        sqlite: include_str!("../migrations/sqlite/0006_exceptions.sql"),
+        postgres: include_str!("../migrations/postgres/0006_exceptions.sql"),
     },
 ];
 
@@ -91,7 +101,7 @@ pub(crate) async fn schema_sqlite(connection: &mut SqliteConnection) -> Result<S
 
 /// Tables of every version. Another program may have some of these too, and not all of them.
 const TABLES: &str = "'repositories', 'jobs', 'job_specs', 'events', 'effects', 'workers', 'lanes', 'limits', 'slots', \
-    'job_dependencies', 'tallies', 'circuits', 'spend', 'budget_raises', 'budget_marks', 'budget_warnings'";
+    'job_dependencies', 'tallies', 'circuits', 'spend', 'budget_raises', 'budget_marks', 'budget_warnings', 'exceptions'";
 
 /// The same in PostgreSQL, where other programs' tables may stand in the same schema, but none with our tables' names.
 pub(crate) async fn schema_postgres(connection: &mut PgConnection) -> Result<Schema, sqlx::Error> {

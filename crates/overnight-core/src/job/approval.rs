@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::git::CommitId;
 use crate::policy::alignment::{self, Acceptance};
-use crate::policy::preflight::{Inspection, Level};
+use crate::policy::preflight::{Finding, Inspection, Level};
 use crate::text::one_line;
 
 use super::end::EndReason;
@@ -136,7 +136,7 @@ pub(super) fn inspected(
 
 /// Why a change may not go out as it is: what the agent is told, and one line for people.
 fn refusal(inspection: &Inspection, trail: &Trail, order: Order<'_>) -> Option<(Vec<String>, String)> {
-    let blocked: Vec<String> = inspection.with(Level::Block).map(|finding| finding.line_of_text()).collect();
+    let blocked: Vec<String> = inspection.with(Level::Block).map(Finding::line_of_text).collect();
     if let Some(first) = blocked.first() {
         let more = if blocked.len() > 1 { format!(", and {} more", blocked.len() - 1) } else { String::new() };
         let detail = format!("the change was refused: {first}{more}");
@@ -154,19 +154,12 @@ fn refusal(inspection: &Inspection, trail: &Trail, order: Order<'_>) -> Option<(
 }
 
 /// Whether a person has to agree to a commit in which this was found.
-pub(super) fn wanted(inspection: Option<&Inspection>, tip: &CommitId, order: Order<'_>) -> Approval {
-    let found: Vec<String> = inspection
-        .map(|inspection| inspection.with(Level::Approve).map(|finding| finding.line_of_text()).collect())
-        .unwrap_or_default();
+pub(super) fn wanted(inspection: &Inspection, tip: &CommitId, order: Order<'_>) -> Approval {
+    let found: Vec<String> = inspection.with(Level::Approve).map(Finding::line_of_text).collect();
     let Some(first) = found.first() else { return Approval::NotNeeded };
     let more = if found.len() > 1 { format!(", and {} more", found.len() - 1) } else { String::new() };
-    let why = format!(
-        "{first}{more}; look at it: overnight show {key}, overnight diff {key}; then: overnight approve {key} --commit {short}, \
-         or overnight reject {key} -m WHY",
-        key = order.key,
-        short = tip.short(),
-    );
-    Approval::Needed { why }
+    let (key, short) = (order.key, tip.short());
+    Approval::Needed { why: format!("{first}{more}; to let it go out: overnight approve {key} --commit {short}") }
 }
 
 /// A person agrees to publish this commit, and no other.
@@ -234,7 +227,3 @@ impl JobState {
         awaited(self)
     }
 }
-
-#[cfg(test)]
-#[path = "approval_tests.rs"]
-mod tests;

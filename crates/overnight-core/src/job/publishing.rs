@@ -25,7 +25,8 @@ pub(super) fn verified(
     elapsed: Duration,
     order: Order<'_>,
 ) -> Option<Step> {
-    let JobState::Verifying { trail, ground, tip, diff, inspected } = state else { return None };
+    // Nothing goes out that was not looked at.
+    let JobState::Verifying { trail, ground, tip, diff, inspected: Some(inspected) } = state else { return None };
     let mut trail = trail.clone();
     trail.active = trail.active.saturating_add(elapsed);
     let mut told: Vec<JobEvent> = Vec::new();
@@ -38,7 +39,7 @@ pub(super) fn verified(
     }
     let mut step = match gate::decide(&pairs, &trail, ground, order.spec) {
         gate::Gate::Publish => {
-            let approval = approval::wanted(inspected.as_deref(), tip, order);
+            let approval = approval::wanted(inspected, tip, order);
             publish(trail, ground, tip, *diff, (pairs, approval), order)
         }
         gate::Gate::Retry { feedback, class, detail } => {
