@@ -11,9 +11,9 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
+use overnight_core::policy::preflight::Preflight;
 use overnight_core::text::nearest;
 use overnight_core::verdict::Check;
-use overnight_core::policy::preflight::Preflight;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 

@@ -103,7 +103,9 @@ impl Store {
             return Ok(Heard::Held);
         }
         let order = Order { key: &job.key, spec: &job.spec };
-        let Ok(step) = transition(&job.state, input(word), locked.now, order) else { return Ok(Heard::NotAsked) };
+        let Ok(step) = transition(&job.state, input(word), locked.now, order) else {
+            return Ok(Heard::NotAsked);
+        };
         let ended = free::write_free(&mut tx, job, locked.now, step).await?;
         release_dependents(&mut tx, ended.into_iter().collect()).await?;
         tx.commit().await?;
@@ -151,7 +153,9 @@ impl Store {
             let id = row::text(found, "?", "id")?;
             let path = path(found, &id)?;
             let glob = path.as_deref().map(Glob::parse).transpose();
-            let (Some(rule), Ok(path)) = (Rule::parse(&row::text(found, &id, "rule")?), glob) else { continue };
+            let (Some(rule), Ok(path)) = (Rule::parse(&row::text(found, &id, "rule")?), glob) else {
+                continue;
+            };
             let until = Timestamp(row::number(found, &id, "until")?);
             exceptions.push(Exception { id, rule, path, until });
         }
@@ -177,7 +181,9 @@ fn input(word: &Word) -> Input {
     let (by, commit) = (word.by.clone(), word.commit.clone());
     match &word.answer {
         Answer::Approve { message } => Input::Approved { by, commit, message: message.clone() },
-        Answer::Reject { message, end } => Input::Rejected { by, commit, message: message.clone(), end: *end },
+        Answer::Reject { message, end } => {
+            Input::Rejected { by, commit, message: message.clone(), end: *end }
+        }
     }
 }
 

@@ -221,8 +221,11 @@ pub fn summary(job: &Job, story: &Story) -> Vec<String> {
 /// The exact command that lets a commit go out.
 fn approval(job: &Job) -> String {
     let key = &job.key;
-    let commit = job.state.awaits_approval().map(|tip| format!(" --commit {}", tip.short())).unwrap_or_default();
-    format!("  see it: overnight diff {key}; then: overnight approve {key}{commit}, or overnight reject {key} -m WHY")
+    let commit =
+        job.state.awaits_approval().map(|tip| format!(" --commit {}", tip.short())).unwrap_or_default();
+    format!(
+        "  see it: overnight diff {key}; then: overnight approve {key}{commit}, or overnight reject {key} -m WHY"
+    )
 }
 
 fn ended(job: &Job, end: &End, story: &Story) -> Vec<String> {

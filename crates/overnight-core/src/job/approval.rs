@@ -89,7 +89,11 @@ fn summary(trail: &Trail) -> Option<&str> {
 
 /// Why a turn without a change is the end of the job, and none that failed.
 pub(super) fn nothing_to_do(trail: &Trail, order: Order<'_>) -> Option<String> {
-    let said = trail.report.as_ref().filter(|report| report.work == Work::Skipped).map(|report| report.summary.trim());
+    let said = trail
+        .report
+        .as_ref()
+        .filter(|report| report.work == Work::Skipped)
+        .map(|report| report.summary.trim());
     if let Some(why) = said.filter(|why| why.chars().count() >= alignment::SKIPPED) {
         return Some(format!("the agent says that nothing had to be done: {}", one_line(why, 500)));
     }
@@ -138,7 +142,8 @@ pub(super) fn inspected(
 fn refusal(inspection: &Inspection, trail: &Trail, order: Order<'_>) -> Option<(Vec<String>, String)> {
     let blocked: Vec<String> = inspection.with(Level::Block).map(Finding::line_of_text).collect();
     if let Some(first) = blocked.first() {
-        let more = if blocked.len() > 1 { format!(", and {} more", blocked.len() - 1) } else { String::new() };
+        let more =
+            if blocked.len() > 1 { format!(", and {} more", blocked.len() - 1) } else { String::new() };
         let detail = format!("the change was refused: {first}{more}");
         return Some((blocked.into_iter().take(TOLD).collect(), detail));
     }
@@ -159,7 +164,9 @@ pub(super) fn wanted(inspection: &Inspection, tip: &CommitId, order: Order<'_>) 
     let Some(first) = found.first() else { return Approval::NotNeeded };
     let more = if found.len() > 1 { format!(", and {} more", found.len() - 1) } else { String::new() };
     let (key, short) = (order.key, tip.short());
-    Approval::Needed { why: format!("{first}{more}; to let it go out: overnight approve {key} --commit {short}") }
+    Approval::Needed {
+        why: format!("{first}{more}; to let it go out: overnight approve {key} --commit {short}"),
+    }
 }
 
 /// A person agrees to publish this commit, and no other.
@@ -201,7 +208,8 @@ pub(super) fn rejected(state: &JobState, no: Rejection, order: Order<'_>) -> Opt
     if end {
         return Some(Step::ending(trail.clone(), EndReason::Rejected, detail).before(event));
     }
-    let failure = Retry { feedback: Feedback::Rejected { why }, last: EndReason::Rejected, detail, class: None };
+    let failure =
+        Retry { feedback: Feedback::Rejected { why }, last: EndReason::Rejected, detail, class: None };
     Some(retry(trail.clone(), ground, failure, order).before(event))
 }
 

@@ -93,7 +93,10 @@ fn whatever_wakes_a_job_that_waits_for_a_word_it_is_not_published_without_one() 
 fn a_no_is_told_to_the_agent_or_ends_the_job() {
     let again = waiting().input(reject(false));
     let trail = again.state.trail().unwrap();
-    assert_eq!((trail.attempt, &trail.feedback), (2, &Some(Feedback::Rejected { why: "Not like this".to_owned() })));
+    assert_eq!(
+        (trail.attempt, &trail.feedback),
+        (2, &Some(Feedback::Rejected { why: "Not like this".to_owned() }))
+    );
     let over = waiting().input(reject(true));
     assert_eq!(over.ended(), EndReason::Rejected);
     assert!(over.effects.is_empty());
@@ -138,10 +141,12 @@ fn a_change_that_is_not_the_plan_is_accepted_when_the_agent_says_why() {
         let report = TurnReport { outcome: TurnOutcome::Completed, session, usage, final_text, asked: None };
         walk.announced().done(StageOutput::Turn { report }).collected()
     };
-    let walk = said(with_task(VerifyRequired::AlignedOrPartial, false), "Done.").inspection(compared(Alignment::Partial));
+    let walk = said(with_task(VerifyRequired::AlignedOrPartial, false), "Done.")
+        .inspection(compared(Alignment::Partial));
     let Some(Feedback::Refused { reasons }) = &walk.state.trail().unwrap().feedback else { panic!() };
     assert!(reasons[0].contains("src/a.rs"), "{reasons:?}");
-    let walk = said(walk, "The plan names a file that is generated.").inspection(compared(Alignment::Divergent));
+    let walk =
+        said(walk, "The plan names a file that is generated.").inspection(compared(Alignment::Divergent));
     assert!(matches!(walk.state, JobState::Verifying { .. }));
     let walk = said(with_task(VerifyRequired::Aligned, false), "The plan names a file that is generated.");
     assert!(matches!(walk.inspection(compared(Alignment::Partial)).state, JobState::Working { .. }));
@@ -155,9 +160,14 @@ fn nothing_to_do_is_an_end_and_no_failure() {
         let usage = Usage::default();
         let report =
             TurnReport { outcome: TurnOutcome::Completed, session, usage, final_text: None, asked: None };
-        walk.done(StageOutput::Turn { report }).done(StageOutput::Collected { tip: None, diff, asking: Asking::AsItSaid })
+        walk.done(StageOutput::Turn { report }).done(StageOutput::Collected {
+            tip: None,
+            diff,
+            asking: Asking::AsItSaid,
+        })
     };
-    let walk = nothing(Walk::queued().prepared().announced().input(report(Work::Skipped, "It is in main already.")));
+    let walk =
+        nothing(Walk::queued().prepared().announced().input(report(Work::Skipped, "It is in main already.")));
     assert_eq!(walk.ended(), EndReason::AlreadyDone);
     let walk = nothing(Walk::queued().prepared().announced().input(report(Work::Skipped, "  done   ")));
     assert_eq!(walk.state.trail().unwrap().attempt, 2, "too short to be a reason");

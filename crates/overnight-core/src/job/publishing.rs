@@ -26,7 +26,9 @@ pub(super) fn verified(
     order: Order<'_>,
 ) -> Option<Step> {
     // Nothing goes out that was not looked at.
-    let JobState::Verifying { trail, ground, tip, diff, inspected: Some(inspected) } = state else { return None };
+    let JobState::Verifying { trail, ground, tip, diff, inspected: Some(inspected) } = state else {
+        return None;
+    };
     let mut trail = trail.clone();
     trail.active = trail.active.saturating_add(elapsed);
     let mut told: Vec<JobEvent> = Vec::new();
@@ -117,7 +119,9 @@ pub(super) fn reserving(next: JobState, order: Order<'_>) -> Step {
 
 pub(super) fn branch_taken(state: &JobState, order: Order<'_>) -> Option<Step> {
     let mut next = state.clone();
-    let JobState::Publishing { trail, branch, taken, pushed: false, approval, .. } = &mut next else { return None };
+    let JobState::Publishing { trail, branch, taken, pushed: false, approval, .. } = &mut next else {
+        return None;
+    };
     if approval.is_awaited() {
         return None;
     }

@@ -3,7 +3,8 @@
 
 use overnight_core::git::{BranchName, CommitId};
 use overnight_core::job::{
-    Approval, EndReason, Input, JobEvent, JobState, ParkReason, Publication, PullRequestRef, StageOutput, Trouble,
+    Approval, EndReason, Input, JobEvent, JobState, ParkReason, Publication, PullRequestRef, StageOutput,
+    Trouble,
 };
 use overnight_core::policy::preflight::Finding;
 use overnight_core::units::Timestamp;

@@ -99,13 +99,20 @@ pub const LONGEST: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 fn length(text: &str) -> Result<Duration, String> {
     let span = values::span(text)?;
-    if span > LONGEST { Err("at most 90d: what holds for good is a setting, [preflight]".to_owned()) } else { Ok(span) }
+    if span > LONGEST {
+        Err("at most 90d: what holds for good is a setting, [preflight]".to_owned())
+    } else {
+        Ok(span)
+    }
 }
 
 fn rule(text: &str) -> Result<Rule, String> {
     Rule::parse(text).ok_or_else(|| {
         let near = overnight_core::text::nearest(text, Rule::ALL.iter().map(|rule| rule.code()));
-        near.map_or_else(|| "no such rule; see: overnight help gate".to_owned(), |near| format!("did you mean {near}?"))
+        near.map_or_else(
+            || "no such rule; see: overnight help gate".to_owned(),
+            |near| format!("did you mean {near}?"),
+        )
     })
 }
 
@@ -115,5 +122,9 @@ fn glob(text: &str) -> Result<Glob, String> {
 
 fn commit(text: &str) -> Result<String, String> {
     let fits = (7..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
-    if fits { Ok(text.to_ascii_lowercase()) } else { Err("expected at least 7 characters of a commit's name".to_owned()) }
+    if fits {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("expected at least 7 characters of a commit's name".to_owned())
+    }
 }

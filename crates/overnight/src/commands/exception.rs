@@ -46,14 +46,20 @@ pub async fn run(app: &App, args: &ExceptionArgs) -> Outcome {
             let id = store.exception_add(&new).await.map_err(|error| store_error(&error))?;
             let until = store.now().await.map_err(|error| store_error(&error))?.plus(*length);
             let files = path.as_ref().map_or_else(|| "all files".to_owned(), |path| path.to_string());
-            app.out.say(&format!("{} does not hold for {files} of {repository} until {} ({id})", rule.code(), moment(until)));
+            app.out.say(&format!(
+                "{} does not hold for {files} of {repository} until {} ({id})",
+                rule.code(),
+                moment(until)
+            ));
             Ok(ExitCode::Done)
         }
         ExceptionAction::Ls { all, json } => list(app, *all, *json).await,
         ExceptionAction::Rm { id } => {
             let store = app.store().await?;
             if store.exception_end(id).await.map_err(|error| store_error(&error))? == 0 {
-                return Err(AppError::usage(format!("no exception {id:?} holds")).help("see: overnight exception ls"));
+                return Err(
+                    AppError::usage(format!("no exception {id:?} holds")).help("see: overnight exception ls")
+                );
             }
             app.out.say(&format!("{id} is over"));
             Ok(ExitCode::Done)

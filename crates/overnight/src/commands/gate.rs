@@ -14,7 +14,8 @@ use crate::error::{AppError, Outcome};
 /// # Errors
 /// When there is no such job, it does not wait for a word, or waits with another commit than the one named.
 pub async fn approve(app: &App, args: &ApproveArgs) -> Outcome {
-    let asked = Asked { job: &args.job, commit: args.commit.as_deref(), no_wait: args.no_wait, output: args.output };
+    let asked =
+        Asked { job: &args.job, commit: args.commit.as_deref(), no_wait: args.no_wait, output: args.output };
     say(app, &asked, Answer::Approve { message: args.message.clone() }).await
 }
 
@@ -24,7 +25,8 @@ pub async fn reject(app: &App, args: &RejectArgs) -> Outcome {
     if args.message.trim().is_empty() {
         return Err(AppError::usage("the message is empty").help("say why: the agent is told it"));
     }
-    let asked = Asked { job: &args.job, commit: args.commit.as_deref(), no_wait: args.no_wait, output: args.output };
+    let asked =
+        Asked { job: &args.job, commit: args.commit.as_deref(), no_wait: args.no_wait, output: args.output };
     say(app, &asked, Answer::Reject { message: args.message.clone(), end: args.end }).await
 }
 
@@ -63,11 +65,14 @@ async fn heard(store: &Store, job: &Job, word: &Word) -> Result<(), AppError> {
         Heard::Done => Ok(()),
         Heard::OtherCommit(tip) => Err(other_commit(job, tip.short())),
         Heard::NotAsked => Err(not_asked(&store.job(&job.id).await.map_err(|error| store_error(&error))?)),
-        Heard::Cancelled => {
-            Err(AppError::new(ExitCode::Cancelled, format!("{key} is to be cancelled, and nothing of it is published")))
+        Heard::Cancelled => Err(AppError::new(
+            ExitCode::Cancelled,
+            format!("{key} is to be cancelled, and nothing of it is published"),
+        )),
+        Heard::Held => {
+            Err(AppError::new(ExitCode::Pending, format!("a worker looks at {key} at this moment"))
+                .help("nothing was recorded; say it again in a moment"))
         }
-        Heard::Held => Err(AppError::new(ExitCode::Pending, format!("a worker looks at {key} at this moment"))
-            .help("nothing was recorded; say it again in a moment")),
     }
 }
 
@@ -79,6 +84,9 @@ fn other_commit(job: &Job, tip: &str) -> AppError {
 
 fn not_asked(job: &Job) -> AppError {
     let key = &job.key;
-    AppError::usage(format!("{key} does not wait for approval: it is {}", crate::render::words::state(&job.state)))
-        .help(format!("see where it is: overnight show {key}"))
+    AppError::usage(format!(
+        "{key} does not wait for approval: it is {}",
+        crate::render::words::state(&job.state)
+    ))
+    .help(format!("see where it is: overnight show {key}"))
 }

@@ -74,7 +74,9 @@ pub fn after_end(reason: EndReason, key: &str) -> String {
         EndReason::GateRefused => {
             format!("see what was found: overnight show {key}; what it is about: overnight help gate")
         }
-        EndReason::Rejected => format!("see the change: overnight diff {key}; say what is to be done: overnight continue {key} -m \"…\""),
+        EndReason::Rejected => format!(
+            "see the change: overnight diff {key}; say what is to be done: overnight continue {key} -m \"…\""
+        ),
         EndReason::NoChanges => format!("see what it said: overnight logs {key}"),
         EndReason::BudgetCost => again_with(key, "--max-cost"),
         EndReason::BudgetTokens => again_with(key, "--max-tokens"),
@@ -248,6 +250,9 @@ pub fn notice(notice: &Notice) -> String {
         Notice::ShallowSource => "the repository is a shallow clone: its history is cut".to_owned(),
         Notice::WeakContainment(why) => format!("weak containment: {}", one_line(why, DETAIL)),
         Notice::GitDirectorySalvaged => "the agent broke its .git; its files were saved".to_owned(),
+        Notice::HistorySquashed => {
+            "a commit on the way held what must not go out: the work is one commit now".to_owned()
+        }
         Notice::HistoryGrafted => {
             "the agent rewrote history; its tree was put on the base as one commit".to_owned()
         }

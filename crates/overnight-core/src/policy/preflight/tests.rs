@@ -8,7 +8,14 @@ fn lines(text: &str) -> Vec<String> {
 
 fn changed(path: &str, before: &str, after: &str) -> FileChange {
     let hunk = Hunk { old_start: 10, new_start: 20, removed: lines(before), added: lines(after) };
-    FileChange { path: path.into(), old_mode: MODE, new_mode: MODE, size: Some(100), binary: false, hunks: vec![hunk] }
+    FileChange {
+        path: path.into(),
+        old_mode: MODE,
+        new_mode: MODE,
+        size: Some(100),
+        binary: false,
+        hunks: vec![hunk],
+    }
 }
 
 fn new(path: &str, text: &str) -> FileChange {
@@ -47,7 +54,10 @@ fn every_rule_can_be_used() {
     codes.dedup();
     assert_eq!(codes.len(), Rule::ALL.len());
     for rule in Rule::ALL {
-        assert_eq!((Rule::parse(rule.code()), serde_json::to_value(rule).unwrap()), (Some(*rule), rule.code().into()));
+        assert_eq!(
+            (Rule::parse(rule.code()), serde_json::to_value(rule).unwrap()),
+            (Some(*rule), rule.code().into())
+        );
     }
 }
 
@@ -56,7 +66,11 @@ fn secrets_are_found_and_never_told() {
     let key = github();
     let (head, tail) = key.split_at(17);
     let aws = format!("AKIA{}", "Z7RAMQ5QKVT2YHNB");
-    let pem = format!("-----BEGIN RSA PRIVATE {}-----\n{}\n-----END RSA PRIVATE KEY-----", "KEY", "MIIEpAIBAAKCAQEA7bq0zX\n".repeat(12));
+    let pem = format!(
+        "-----BEGIN RSA PRIVATE {}-----\n{}\n-----END RSA PRIVATE KEY-----",
+        "KEY",
+        "MIIEpAIBAAKCAQEA7bq0zX\n".repeat(12)
+    );
     let table = [
         ("a.py", format!("token = \"{key}\"")),
         ("README", format!("use {key} there")),
@@ -155,7 +169,13 @@ fn tests_that_were_weakened_and_changes_that_were_not() {
         (vec![changed("src/a.rs", rust, &rust.replace("adds", "sums"))], None),
         (vec![changed("src/a.rs", "", "    #[ignore]")], Some(TestSkipped)),
         (vec![new("tests/a.rs", &rust.replace("    fn", "    #[ignore]\n    fn"))], None),
-        (vec![gone("tests/a.rs", rust), new("tests/b.rs", &rust.replace("    fn", "    #[ignore]\n    fn"))], Some(TestSkipped)),
+        (
+            vec![
+                gone("tests/a.rs", rust),
+                new("tests/b.rs", &rust.replace("    fn", "    #[ignore]\n    fn")),
+            ],
+            Some(TestSkipped),
+        ),
         (vec![changed("src/a.rs", "assert_eq!(a(), 2);", "assert!(a() > 0);")], Some(TestWeakened)),
         (vec![changed("src/a.rs", "assert_eq!(a(), 2);", "assert_eq!(a(), 3);")], None),
         (vec![changed("src/a.rs", "assert_eq!(a(), 2);", "assert!(true);")], Some(TestWeakened)),
@@ -168,7 +188,10 @@ fn tests_that_were_weakened_and_changes_that_were_not() {
         (vec![changed("test_a.py", "", "@pytest.mark.skipif(sys.platform == \"win32\")")], None),
         (vec![changed("test_a.py", "", "# @pytest.mark.skip")], None),
         (vec![changed("a.test.ts", "it('adds', () => {", "it.skip('adds', () => {")], Some(TestRemoved)),
-        (vec![changed("a.test.ts", "  expect(f()).toBe(2);", "  expect(f()).toBeTruthy();")], Some(TestWeakened)),
+        (
+            vec![changed("a.test.ts", "  expect(f()).toBe(2);", "  expect(f()).toBeTruthy();")],
+            Some(TestWeakened),
+        ),
         (vec![changed("a.test.ts", "", "describe.only('x', () => {")], Some(TestSkipped)),
         (vec![changed("a_test.go", "", "\tt.Skip(\"later\")")], Some(TestSkipped)),
         (vec![changed("a_test.go", "func TestA(t *testing.T) {", "")], Some(TestRemoved)),
@@ -181,8 +204,10 @@ fn tests_that_were_weakened_and_changes_that_were_not() {
     ];
     for (files, wanted) in table {
         let found = rules(files.clone());
-        let tamper: Vec<Rule> =
-            found.into_iter().filter(|rule| [TestRemoved, TestSkipped, TestWeakened, CiLaxer].contains(rule)).collect();
+        let tamper: Vec<Rule> = found
+            .into_iter()
+            .filter(|rule| [TestRemoved, TestSkipped, TestWeakened, CiLaxer].contains(rule))
+            .collect();
         match wanted {
             None => assert!(tamper.is_empty(), "{files:?}: {tamper:?}"),
             Some(rule) => assert!(tamper.contains(&rule), "{files:?}: {tamper:?}"),
@@ -230,7 +255,8 @@ fn levels_limits_and_exceptions() {
         path: Some(Glob::parse(path).unwrap()),
         until: Timestamp(until),
     };
-    let look = |exceptions: &[Exception]| inspect(&change, &policy, exceptions, "", Timestamp(1_000)).findings;
+    let look =
+        |exceptions: &[Exception]| inspect(&change, &policy, exceptions, "", Timestamp(1_000)).findings;
     let found = look(&[]);
     let levels: Vec<(Rule, Level)> = found.iter().map(|finding| (finding.rule, finding.weight())).collect();
     assert_eq!(levels.first(), Some(&(Rule::Manifest, Level::Block)), "the gravest first: {levels:?}");
@@ -240,9 +266,13 @@ fn levels_limits_and_exceptions() {
     assert_eq!(levels.len(), 4);
     let over = look(&[exception(Rule::Manifest, "*.lock", 1_000)]);
     assert_eq!(over, found, "an exception that is over, at its very end");
-    let excused = look(&[exception(Rule::Manifest, "*.lock", 1_001), exception(Rule::ProtectedPath, "*.lock", 9_999)]);
+    let excused =
+        look(&[exception(Rule::Manifest, "*.lock", 1_001), exception(Rule::ProtectedPath, "*.lock", 9_999)]);
     let of = |rule| excused.iter().find(|finding| finding.rule == rule).unwrap();
-    assert_eq!((of(Rule::Manifest).weight(), of(Rule::Manifest).excused.as_deref()), (Level::Off, Some("e-1")));
+    assert_eq!(
+        (of(Rule::Manifest).weight(), of(Rule::Manifest).excused.as_deref()),
+        (Level::Off, Some("e-1"))
+    );
     assert_eq!(of(Rule::ProtectedPath).weight(), Level::Approve, "another path");
     let stricter = Preflight::default().stricter(&Preflight {
         levels: [(Rule::Secret, Level::Warn), (Rule::Manifest, Level::Approve)].into(),
@@ -250,7 +280,10 @@ fn levels_limits_and_exceptions() {
         max_file_size: 5,
         ..Preflight::default()
     });
-    assert_eq!((stricter.level(Rule::Secret), stricter.level(Rule::Manifest)), (Level::Block, Level::Approve));
+    assert_eq!(
+        (stricter.level(Rule::Secret), stricter.level(Rule::Manifest)),
+        (Level::Block, Level::Approve)
+    );
     assert_eq!((stricter.max_files, stricter.max_file_size), (500, 5));
 }
 
@@ -271,7 +304,8 @@ fn other_names_on_commits_are_told() {
 
 #[test]
 fn a_huge_change_is_looked_at_in_bounded_time_and_told_in_bounded_space() {
-    let text = format!("{}password = \"{}\"\n", "x".repeat(80), "token api_key secret ".repeat(4)).repeat(2_000);
+    let text =
+        format!("{}password = \"{}\"\n", "x".repeat(80), "token api_key secret ".repeat(4)).repeat(2_000);
     let files: Vec<FileChange> = (0..20_000)
         .map(|n| if n < 10 { new(&format!("f{n}.txt"), &text) } else { new(&format!(".env{n}/.env"), "A=1") })
         .collect();

@@ -45,7 +45,9 @@ pub(super) const PREFLIGHT: &[Setting] = &[
         kind: "number of bytes",
         default: "1000000",
         about: "largest file that a change may bring",
-        set: |config, input| assign(&mut config.preflight.max_file_size, values::count(input.text()?)?.into()),
+        set: |config, input| {
+            assign(&mut config.preflight.max_file_size, values::count(input.text()?)?.into())
+        },
         get: |config| Some(config.preflight.max_file_size.to_string()),
     },
     Setting {
