@@ -218,14 +218,11 @@ pub fn summary(job: &Job, story: &Story) -> Vec<String> {
     }
 }
 
-/// The exact command that lets a commit go out.
+/// What a person can say of a commit that waits.
 fn approval(job: &Job) -> String {
     let key = &job.key;
-    let commit =
-        job.state.awaits_approval().map(|tip| format!(" --commit {}", tip.short())).unwrap_or_default();
-    format!(
-        "  see it: overnight diff {key}; then: overnight approve {key}{commit}, or overnight reject {key} -m WHY"
-    )
+    let approve = words::approval(job).unwrap_or_else(|| format!("overnight approve {key}"));
+    format!("  see it: overnight diff {key}; then: {approve}, or overnight reject {key} -m WHY")
 }
 
 fn ended(job: &Job, end: &End, story: &Story) -> Vec<String> {

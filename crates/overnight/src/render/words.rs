@@ -1,7 +1,7 @@
 //! Words for what states, reasons and outcomes mean to a person.
 
 use overnight_core::agent::{AgentEvent, TurnOutcome, Usage};
-use overnight_core::job::{EndReason, JobState, Notice, ParkReason};
+use overnight_core::job::{EndReason, Job, JobState, Notice, ParkReason};
 use overnight_core::policy::budget;
 use overnight_core::policy::preflight::{Finding, Level};
 use overnight_core::text::{human_duration, human_tokens, one_line};
@@ -98,6 +98,13 @@ fn again_with(key: &str, flag: &str) -> String {
     format!(
         "see the work so far: overnight diff {key}; start again with more: overnight retry {key} {flag} …"
     )
+}
+
+/// The exact command that lets the commit of a job go out, where it waits for that.
+#[must_use]
+pub fn approval(job: &Job) -> Option<String> {
+    let commit = job.state.awaits_approval()?;
+    Some(format!("overnight approve {} --commit {}", job.key, commit.short()))
 }
 
 /// A finding of the inspection, as one line: what follows from it, what and where.

@@ -100,7 +100,7 @@ fn a_pipeline_waits_for_a_person_and_goes_out_as_it_was_looked_at() {
         .expect_said(&["another commit"]);
     assert!(forge.branches(&place).is_empty());
     let listed = place.overnight(&["show", "repo-1"]).expect_code(0);
-    let exact = format!("overnight approve repo-1 --commit {}", &commit[..12]);
+    let exact = format!("overnight approve repo-1 --commit {}", &commit[..10]);
     assert!(listed.stdout.contains(&exact), "{exact}: {}", listed.stdout);
 
     place
