@@ -1,6 +1,6 @@
 //! A person's word on a commit, and exceptions.
 
-use overnight_core::job::{Approval, Asking, CancelledBy, EffectName};
+use overnight_core::job::{Approval, Asking, CancelledBy};
 use overnight_core::policy::preflight::{Finding, Glob, Inspection, Level, Rule};
 
 use super::*;
@@ -73,7 +73,7 @@ async fn a_word_is_heard_once_and_only_on_the_commit_it_names(f: &Fixture) {
     assert_eq!(f.store.job_word(&job.id, &yes("b")).await.unwrap(), Heard::Done);
     assert_eq!(f.store.job_word(&job.id, &no(true)).await.unwrap(), Heard::NotAsked);
     let effects = f.store.effects(&job.id).await.unwrap();
-    assert_eq!(effects.iter().map(|effect| effect.name).collect::<Vec<_>>(), [EffectName::PushBranch]);
+    assert_eq!(effects.iter().map(|effect| effect.name.as_str()).collect::<Vec<_>>(), ["push-branch"]);
     let claimed = claim_next(&f.store, "w", 9).await.pop().unwrap();
     assert!(matches!(claimed.job.state, JobState::Publishing { approval: Approval::Given { .. }, .. }));
     assert_gapless(&numbers(&f.store, &job.id).await);

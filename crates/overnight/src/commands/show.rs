@@ -302,6 +302,7 @@ mod tests {
                 turns: vec![turn],
                 verdicts: vec![failed, verdict(Verdict::Pass, None, Standing::Passed)],
                 failed: Some("make test failed".into()),
+                inspection: None,
                 class: Some("rust_compile".into()),
             }],
             notices: vec![Notice::UncommittedChanges(1)],

@@ -1,8 +1,10 @@
 //! What is looked at before a change goes out: what is refused, what a person has to agree to, and a plan that is kept or not.
 
 use serde_json::{Value, json};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection, Row};
 
-use crate::harness::fleet::{FIX, Tables};
+use crate::harness::fleet::FIX;
 use crate::harness::forge::{Forge, args};
 use crate::harness::{Outcome, Place, with_prompt};
 use overnight_testkit::forge::Flavour;
@@ -238,12 +240,17 @@ fn task(place: &Place, script: &str, required: &str) {
         "item": "0190c0de-0000-7000-8000-000000000001", "key": "repo-100", "story": null, "epic": null,
         "plan": "1. Change `src/door.rs`.\n2. Correct `answer.txt`.", "verify_required": required, "verify_only": false,
     });
-    let mut tables = Tables::sqlite(place.data().join("overnight.db"));
-    let text = tables.rows("SELECT spec FROM job_specs")[0][0].clone().unwrap();
-    let mut spec: Value = serde_json::from_str(&text).unwrap();
-    spec["task"] = task;
-    let text = spec.to_string().replace('\'', "''");
-    assert_eq!(tables.rows(&format!("UPDATE job_specs SET spec = '{text}' RETURNING job_id")).len(), 1);
+    let path = place.data().join("overnight.db");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let options = SqliteConnectOptions::new().filename(path);
+        let mut store = SqliteConnection::connect_with(&options).await.unwrap();
+        let row = sqlx::query("SELECT spec FROM job_specs").fetch_one(&mut store).await.unwrap();
+        let mut spec: Value = serde_json::from_str(row.get("spec")).unwrap();
+        spec["task"] = task;
+        let write = sqlx::query("UPDATE job_specs SET spec = $1").bind(spec.to_string());
+        assert_eq!(write.execute(&mut store).await.unwrap().rows_affected(), 1);
+    });
 }
 
 #[test]
