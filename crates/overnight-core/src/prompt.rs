@@ -105,7 +105,9 @@ fn taken_over(last: Option<&Feedback>, why: &str) -> String {
 }
 
 fn refused(reasons: &[String]) -> String {
-    let mut text = String::from("Your change was looked at before its checks were run, and may not go out as it is:\n\n");
+    let mut text = String::from(
+        "Your change was looked at before its checks were run, and may not go out as it is:\n\n",
+    );
     for reason in reasons {
         for line in reason.lines() {
             indented(&mut text, line);

@@ -4,11 +4,14 @@
 //! could write. Only an allow-list of keys is understood, because whoever can change the file can change what it says:
 //! money, tools, logins and containment are settings of the person, not of the repository.
 
+mod preflight;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
+use overnight_core::policy::preflight::Preflight;
 use overnight_core::text::nearest;
 pub use overnight_core::units::duration;
 use overnight_core::verdict::Check;
@@ -16,7 +19,14 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Every key that the file may have.
-pub const KEYS: [&str; 6] = [
+pub const KEYS: [&str; 13] = [
+    "preflight",
+    "preflight.warn",
+    "preflight.approve",
+    "preflight.block",
+    "preflight.protect",
+    "preflight.max_file_size",
+    "preflight.max_files",
     "verify",
     "verify.checks",
     "verify.check",
@@ -34,6 +44,8 @@ const MAX_NAME: usize = 40;
 pub struct RepoFile {
     /// The checks, in order; `None` when the file names none, so that they are detected.
     pub checks: Option<Vec<Check>>,
+    /// What it wants looked for beyond what the person's configuration says.
+    pub preflight: Option<Preflight>,
 }
 
 /// A mistake in the file, with its place.
@@ -75,7 +87,7 @@ impl fmt::Display for Mistake {
                 write!(f, "unknown key {key:?}; did you mean {nearest:?}?")
             }
             Self::UnknownKey { key, nearest: None } => {
-                write!(f, "unknown key {key:?}; a repository may only set \"verify\"")
+                write!(f, "unknown key {key:?}; a repository may only set \"verify\" and \"preflight\"")
             }
             Self::UserKey { key } => {
                 write!(f, "{key:?} cannot be set by a repository; it belongs in your own configuration file")
@@ -94,6 +106,14 @@ pub fn parse(text: &str, timeout: Duration) -> Result<RepoFile, RepoFileError> {
         let (line, column) = place(text, at.start);
         RepoFileError { line, column, mistake }
     })
+}
+
+/// What the file's text says of the inspection.
+///
+/// # Errors
+/// As [`parse`].
+pub fn preflight(text: &str) -> Result<Option<Preflight>, RepoFileError> {
+    parse(text, Duration::from_secs(1)).map(|file| file.preflight)
 }
 
 /// Checks from bare commands: each is named by its first words, and no two have the same name.
@@ -125,6 +145,7 @@ fn read(text: &str, timeout: Duration) -> Found<RepoFile> {
     for (key, value) in document.get_ref() {
         match key.get_ref().as_ref() {
             "verify" => file.checks = verify(value, timeout)?,
+            "preflight" => file.preflight = Some(preflight::read(value)?),
             other if USER_SECTIONS.contains(&other) => {
                 return Err((Mistake::UserKey { key: other.to_owned() }, key.span()));
             }

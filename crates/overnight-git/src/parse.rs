@@ -11,7 +11,7 @@ use overnight_core::verdict::DiffStat;
 
 use crate::git::Version;
 
-pub(crate) use patch::{patch, sections_of, with_lines};
+pub(crate) use patch::{Section, patch, sections_of, with_lines};
 
 /// `git version 2.47.3 (Apple Git-1)`.
 pub(crate) fn version(stdout: &[u8]) -> Option<Version> {

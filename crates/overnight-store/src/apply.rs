@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use overnight_core::id::EventNumber;
+use overnight_core::id::{EventNumber, Fence, JobId};
 use overnight_core::job::{EffectChange, JobEvent, JobState, Label, Step};
 use overnight_core::units::Timestamp;
 
@@ -83,7 +83,8 @@ pub(crate) async fn write_steps(tx: &mut WriteTx, writes: &[Write]) -> Result<Ve
             Box::pin(spend::write(tx, write.held.job.as_str(), job.at, &write.step.spend)).await?;
         }
         for change in &write.step.effects {
-            write_effect(tx, &write.held, job.at, change).await?;
+            let Held { job: id, fence, .. } = &write.held;
+            write_effect(tx, (id, *fence), job.at, change).await?;
         }
         if job.limited {
             freed.push(write.held.job.as_str().to_owned());
@@ -265,9 +266,9 @@ pub(crate) async fn free_slots(tx: &mut WriteTx, jobs: &[String]) -> Result<(), 
 }
 
 /// A reservation may be repeated, by the same holder or a later one, until the effect is done; it is done once.
-async fn write_effect(
+pub(crate) async fn write_effect(
     tx: &mut WriteTx,
-    held: &Held,
+    (job, fence): (&JobId, Fence),
     at: Timestamp,
     change: &EffectChange,
 ) -> Result<(), StoreError> {
@@ -288,9 +289,9 @@ async fn write_effect(
             result,
         ),
     };
-    let query = sql(text).bind(held.job.as_str()).bind(name).bind(value).bind(held.fence.0).bind(at.0);
+    let query = sql(text).bind(job.as_str()).bind(name).bind(value).bind(fence.0).bind(at.0);
     if tx.run(query).await? == 0 {
-        return Err(StoreError::EffectOutOfOrder { job: held.job.clone(), effect: name, wanted });
+        return Err(StoreError::EffectOutOfOrder { job: job.clone(), effect: name, wanted });
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use overnight_core::id::JobId;
 use overnight_core::job::{Input, Job, Order, Step, transition};
 use overnight_core::units::Timestamp;
 
-use crate::apply::{EVENTS, ended_as, event_row, free_slots, numbered};
+use crate::apply::{EVENTS, ended_as, event_row, free_slots, numbered, write_effect};
 use crate::ends::Ending;
 use crate::error::StoreError;
 use crate::placement::{COLUMNS, Phase, Placement};
@@ -118,6 +118,9 @@ pub(crate) async fn write_free(
     EVENTS.rows(tx, &events).await?;
     if !step.spend.is_empty() {
         Box::pin(spend::write(tx, raw, at, &step.spend)).await?;
+    }
+    for change in &step.effects {
+        write_effect(tx, (&job.id, job.fence), at, change).await?;
     }
     free_slots(tx, &[raw.to_owned()]).await?;
     let waited_for = row::flag(&written, raw, "dependents")?;

@@ -42,9 +42,9 @@ const MIGRATIONS: [Migration; 7] = [
         postgres: include_str!("../migrations/postgres/0005_backlog.sql"),
     },
     Migration {
-        name: "gate",
-        sqlite: include_str!("../migrations/sqlite/0006_gate.sql"),
-        postgres: include_str!("../migrations/postgres/0006_gate.sql"),
+        name: "exceptions",
+        sqlite: include_str!("../migrations/sqlite/0006_exceptions.sql"),
+        postgres: include_str!("../migrations/postgres/0006_exceptions.sql"),
     },
     Migration {
         name: "api",
@@ -108,7 +108,7 @@ pub(crate) async fn schema_sqlite(connection: &mut SqliteConnection) -> Result<S
 const TABLES: &str = "'repositories', 'jobs', 'job_specs', 'events', 'effects', 'workers', 'lanes', 'limits', 'slots', \
     'job_dependencies', 'tallies', 'circuits', 'spend', 'budget_raises', 'budget_marks', 'budget_warnings', \
     'items', 'item_dependencies', 'sprint_members', 'item_jobs', 'item_marks', 'pull_requests', \
-     'tokens', 'kept_answers', 'feed_marks'";
+     'exceptions', 'tokens', 'kept_answers', 'feed_marks'";
 
 /// The same in PostgreSQL, where other programs' tables may stand in the same schema, but none with our tables' names.
 pub(crate) async fn schema_postgres(connection: &mut PgConnection) -> Result<Schema, sqlx::Error> {

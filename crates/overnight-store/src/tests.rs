@@ -33,6 +33,7 @@ mod depends;
 mod enqueue;
 mod feed;
 mod files;
+mod gate;
 mod leases;
 mod limits;
 mod lost;

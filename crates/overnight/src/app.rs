@@ -227,6 +227,13 @@ impl App {
         }
     }
 
+    /// Who types the commands: the system's name of the user, for the record.
+    #[must_use]
+    pub fn person(&self) -> String {
+        let name = ["USER", "LOGNAME"].iter().find_map(|name| self.env.get(name)?.to_str());
+        name.filter(|name| !name.is_empty()).unwrap_or("somebody").to_owned()
+    }
+
     fn engine_settings(&self) -> EngineSettings {
         let worker = &self.config().worker;
         EngineSettings {
@@ -237,6 +244,7 @@ impl App {
             collect_timeout: worker.collect_timeout,
             budgets: self.config().budget.all,
             spend_report: self.config().budget.report,
+            preflight: self.config().preflight.clone(),
         }
     }
 

@@ -174,6 +174,9 @@ async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
         | Command::Logs(_)
         | Command::Diff(_)
         | Command::Cancel(_)
+        | Command::Approve(_)
+        | Command::Reject(_)
+        | Command::Exception(_)
         | Command::Retry(_)
         | Command::Continue(_)
         | Command::Compact(_)
@@ -218,6 +221,9 @@ async fn on_app(app: &App, global: &Global, command: &Command) -> Outcome {
         Command::Logs(args) => Box::pin(commands::logs::run(app, args)).await,
         Command::Diff(args) => Box::pin(commands::diff::run(app, args)).await,
         Command::Cancel(args) => Box::pin(commands::cancel::run(app, args)).await,
+        Command::Approve(args) => Box::pin(commands::gate::approve(app, args)).await,
+        Command::Reject(args) => Box::pin(commands::gate::reject(app, args)).await,
+        Command::Exception(args) => commands::exception::run(app, args).await,
         Command::Continue(args) => Box::pin(commands::follow_up::run(app, args)).await,
         Command::Compact(args) => commands::compact::run(app, args).await,
         Command::Retry(args) => Box::pin(commands::retry::run(app, args)).await,

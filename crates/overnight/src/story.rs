@@ -9,6 +9,7 @@ use overnight_core::agent::{BackendId, Usage};
 use overnight_core::command::Containment;
 use overnight_core::git::{BranchName, CommitId};
 use overnight_core::job::{End, JobEvent, Label, Notice, ParkReason, PullRequestRef, Stage};
+use overnight_core::policy::preflight::Inspection;
 use overnight_core::verdict::{CheckReport, CheckSource, DiffStat, Standing, Verdict};
 use serde::Serialize;
 
@@ -37,6 +38,9 @@ pub struct Story {
     pub parked: Option<(ParkReason, String)>,
     /// The backup went on in place of the first agent.
     pub taken_over: Option<TakenOver>,
+    /// What people said of its commits, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
     pub stages: Vec<StageStory>,
     pub end: Option<End>,
 }
@@ -59,6 +63,9 @@ pub struct AttemptStory {
     pub verdicts: Vec<VerdictStory>,
     /// Why it failed; `None`: it did not, or is not over.
     pub failed: Option<String>,
+    /// What was found in its commit before the checks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inspection: Option<Inspection>,
     /// Class of the failure, where one was recognised.
     pub class: Option<String>,
 }
@@ -107,7 +114,10 @@ impl Story {
     /// Goes on with one more event.
     pub fn add(&mut self, event: &JobEvent) {
         match event {
-            JobEvent::Queued { .. } | JobEvent::StageStarted { .. } | JobEvent::BranchTaken { .. } => {}
+            JobEvent::Queued { .. }
+            | JobEvent::StageStarted { .. }
+            | JobEvent::Reported { .. }
+            | JobEvent::BranchTaken { .. } => {}
             JobEvent::Configured { .. } | JobEvent::CancelAsked { .. } => {}
             JobEvent::WorkerLost { .. } | JobEvent::Moved => {}
             JobEvent::Woken { .. } => self.parked = None,
@@ -157,6 +167,18 @@ impl Story {
                 }
             }
             JobEvent::Checked { report, on_base } => self.checked(report, *on_base),
+            JobEvent::Inspected { inspection, .. } => {
+                if let Some(attempt) = self.attempts.last_mut() {
+                    attempt.inspection = Some((**inspection).clone());
+                }
+            }
+            JobEvent::Approved { by, commit, message } => {
+                let said = message.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+                self.words.push(format!("{} approved by {by}{said}", commit.short()));
+            }
+            JobEvent::Rejected { by, commit, message, .. } => {
+                self.words.push(format!("{} rejected by {by}: {message}", commit.short()));
+            }
             JobEvent::Judged { check, standing } => {
                 if let Some(verdict) = self.verdict(check) {
                     verdict.standing = Some(*standing);

@@ -189,6 +189,7 @@ pub fn summary(job: &Job, story: &Story) -> Vec<String> {
             }
             let when = wake.map(|at| format!(" (not before {})", words::moment(at))).unwrap_or_default();
             lines.push(match reason {
+                ParkReason::Approval => approval(job),
                 ParkReason::Dependency => "  it goes on by itself when they have ended".to_owned(),
                 ParkReason::RateLimited
                 | ParkReason::Overloaded
@@ -198,7 +199,6 @@ pub fn summary(job: &Job, story: &Story) -> Vec<String> {
                 | ParkReason::DiskFull
                 | ParkReason::DailyBudget
                 | ParkReason::Velocity
-                | ParkReason::Approval
                 | ParkReason::Answer
                 | ParkReason::Ci
                 | ParkReason::Review => format!("  go on: overnight resume {}{when}", job.key),
@@ -218,10 +218,23 @@ pub fn summary(job: &Job, story: &Story) -> Vec<String> {
     }
 }
 
+/// What a person can say of a commit that waits.
+fn approval(job: &Job) -> String {
+    let key = &job.key;
+    let approve = words::approval(job).unwrap_or_else(|| format!("overnight approve {key}"));
+    format!("  see it: overnight diff {key}; then: {approve}, or overnight reject {key} -m WHY")
+}
+
 fn ended(job: &Job, end: &End, story: &Story) -> Vec<String> {
     let key = styled(BOLD, job.key.as_str());
     let used = job.state.trail().map(|trail| words::usage(&trail.used)).unwrap_or_default();
     let used = if used.is_empty() { String::new() } else { format!(" · {used}") };
+    if end.reason == EndReason::AlreadyDone {
+        return vec![
+            format!("{} {key} {}{used}", styled(GOOD, "✓"), words::end(end.reason)),
+            format!("  {}", one_line(&end.detail, 500)),
+        ];
+    }
     if end.reason == EndReason::Published {
         let attempts =
             words::plural(job.state.trail().map_or(0, |trail| u64::from(trail.attempt)), "attempt");

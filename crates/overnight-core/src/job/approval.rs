@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::git::CommitId;
 use crate::policy::alignment::{self, Acceptance};
-use crate::policy::preflight::{Inspection, Level};
+use crate::policy::preflight::{Finding, Inspection, Level};
 use crate::text::one_line;
 
 use super::end::EndReason;
@@ -89,7 +89,11 @@ fn summary(trail: &Trail) -> Option<&str> {
 
 /// Why a turn without a change is the end of the job, and none that failed.
 pub(super) fn nothing_to_do(trail: &Trail, order: Order<'_>) -> Option<String> {
-    let said = trail.report.as_ref().filter(|report| report.work == Work::Skipped).map(|report| report.summary.trim());
+    let said = trail
+        .report
+        .as_ref()
+        .filter(|report| report.work == Work::Skipped)
+        .map(|report| report.summary.trim());
     if let Some(why) = said.filter(|why| why.chars().count() >= alignment::SKIPPED) {
         return Some(format!("the agent says that nothing had to be done: {}", one_line(why, 500)));
     }
@@ -136,9 +140,10 @@ pub(super) fn inspected(
 
 /// Why a change may not go out as it is: what the agent is told, and one line for people.
 fn refusal(inspection: &Inspection, trail: &Trail, order: Order<'_>) -> Option<(Vec<String>, String)> {
-    let blocked: Vec<String> = inspection.with(Level::Block).map(|finding| finding.line_of_text()).collect();
+    let blocked: Vec<String> = inspection.with(Level::Block).map(Finding::line_of_text).collect();
     if let Some(first) = blocked.first() {
-        let more = if blocked.len() > 1 { format!(", and {} more", blocked.len() - 1) } else { String::new() };
+        let more =
+            if blocked.len() > 1 { format!(", and {} more", blocked.len() - 1) } else { String::new() };
         let detail = format!("the change was refused: {first}{more}");
         return Some((blocked.into_iter().take(TOLD).collect(), detail));
     }
@@ -154,19 +159,14 @@ fn refusal(inspection: &Inspection, trail: &Trail, order: Order<'_>) -> Option<(
 }
 
 /// Whether a person has to agree to a commit in which this was found.
-pub(super) fn wanted(inspection: Option<&Inspection>, tip: &CommitId, order: Order<'_>) -> Approval {
-    let found: Vec<String> = inspection
-        .map(|inspection| inspection.with(Level::Approve).map(|finding| finding.line_of_text()).collect())
-        .unwrap_or_default();
+pub(super) fn wanted(inspection: &Inspection, tip: &CommitId, order: Order<'_>) -> Approval {
+    let found: Vec<String> = inspection.with(Level::Approve).map(Finding::line_of_text).collect();
     let Some(first) = found.first() else { return Approval::NotNeeded };
     let more = if found.len() > 1 { format!(", and {} more", found.len() - 1) } else { String::new() };
-    let why = format!(
-        "{first}{more}; look at it: overnight show {key}, overnight diff {key}; then: overnight approve {key} --commit {short}, \
-         or overnight reject {key} -m WHY",
-        key = order.key,
-        short = tip.short(),
-    );
-    Approval::Needed { why }
+    let (key, short) = (order.key, tip.short());
+    Approval::Needed {
+        why: format!("{first}{more}; to let it go out: overnight approve {key} --commit {short}"),
+    }
 }
 
 /// A person agrees to publish this commit, and no other.
@@ -208,7 +208,8 @@ pub(super) fn rejected(state: &JobState, no: Rejection, order: Order<'_>) -> Opt
     if end {
         return Some(Step::ending(trail.clone(), EndReason::Rejected, detail).before(event));
     }
-    let failure = Retry { feedback: Feedback::Rejected { why }, last: EndReason::Rejected, detail, class: None };
+    let failure =
+        Retry { feedback: Feedback::Rejected { why }, last: EndReason::Rejected, detail, class: None };
     Some(retry(trail.clone(), ground, failure, order).before(event))
 }
 
@@ -234,7 +235,3 @@ impl JobState {
         awaited(self)
     }
 }
-
-#[cfg(test)]
-#[path = "approval_tests.rs"]
-mod tests;

@@ -179,6 +179,8 @@ pub enum Notice {
     GitDirectorySalvaged,
     /// The agent rewrote history; its tree was put on the base as one commit.
     HistoryGrafted,
+    /// A commit on the way held what must not go out: the work is one commit on its base.
+    HistorySquashed,
     /// Uncommitted work of the agent was committed by the runner.
     LeftoversCommitted,
     /// Repositories inside the agent's tree are not part of the result.

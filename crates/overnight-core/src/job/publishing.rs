@@ -25,7 +25,10 @@ pub(super) fn verified(
     elapsed: Duration,
     order: Order<'_>,
 ) -> Option<Step> {
-    let JobState::Verifying { trail, ground, tip, diff, inspected } = state else { return None };
+    // Nothing goes out that was not looked at.
+    let JobState::Verifying { trail, ground, tip, diff, inspected: Some(inspected) } = state else {
+        return None;
+    };
     let mut trail = trail.clone();
     trail.active = trail.active.saturating_add(elapsed);
     let mut told: Vec<JobEvent> = Vec::new();
@@ -38,7 +41,7 @@ pub(super) fn verified(
     }
     let mut step = match gate::decide(&pairs, &trail, ground, order.spec) {
         gate::Gate::Publish => {
-            let approval = approval::wanted(inspected.as_deref(), tip, order);
+            let approval = approval::wanted(inspected, tip, order);
             publish(trail, ground, tip, *diff, (pairs, approval), order)
         }
         gate::Gate::Retry { feedback, class, detail } => {
@@ -116,7 +119,9 @@ pub(super) fn reserving(next: JobState, order: Order<'_>) -> Step {
 
 pub(super) fn branch_taken(state: &JobState, order: Order<'_>) -> Option<Step> {
     let mut next = state.clone();
-    let JobState::Publishing { trail, branch, taken, pushed: false, approval, .. } = &mut next else { return None };
+    let JobState::Publishing { trail, branch, taken, pushed: false, approval, .. } = &mut next else {
+        return None;
+    };
     if approval.is_awaited() {
         return None;
     }

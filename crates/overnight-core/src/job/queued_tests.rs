@@ -39,6 +39,7 @@ fn publishing(pushed: bool) -> JobState {
         branch: BranchName::parse("overnight/app-12-x").unwrap(),
         taken: 0,
         pushed,
+        approval: crate::job::Approval::NotNeeded,
     }
 }
 

@@ -97,7 +97,9 @@ fn decided(
         Input::Inspected { inspection, elapsed } => {
             inspected(state, inspection, elapsed, order).ok_or(illegal)
         }
-        Input::Approved { by, commit, message } => approved(state, by, &commit, message, order).ok_or(illegal),
+        Input::Approved { by, commit, message } => {
+            approved(state, by, &commit, message, order).ok_or(illegal)
+        }
         Input::Rejected { by, commit, message, end } => {
             rejected(state, Rejection { by, commit, message, end }, order).ok_or(illegal)
         }

@@ -10,9 +10,12 @@ use crate::job::tests_support::{commit, ground, key, report, spec};
 use crate::job::{
     Asking, EndReason, Feedback, JobLimits, JobSpec, Notice, ParkReason, Publication, PullRequestRef, Stage,
 };
+use crate::policy::preflight::{Finding, Inspection, Level, Rule};
 use crate::units::MicroDollars;
 use crate::verdict::{CheckedPair, CouldNotRun, DiffStat, Verdict};
 
+#[path = "approval_tests.rs"]
+mod approval;
 #[path = "failover_tests.rs"]
 mod failover;
 #[path = "stuck_tests.rs"]
@@ -54,6 +57,10 @@ impl Walk {
     }
 
     fn done(self, output: StageOutput) -> Self {
+        let unseen = matches!(self.state, JobState::Verifying { inspected: None, .. });
+        if unseen && matches!(output, StageOutput::Verified { .. }) {
+            return self.inspected(Vec::new()).done(output);
+        }
         self.input(Input::Done { output, elapsed: SECOND })
     }
 
@@ -88,6 +95,14 @@ impl Walk {
 
     fn worked(self) -> Self {
         self.turn(TurnOutcome::Completed).collected()
+    }
+
+    fn inspected(self, findings: Vec<Finding>) -> Self {
+        self.inspection(Inspection { findings, more: 0, alignment: None })
+    }
+
+    fn inspection(self, inspection: Inspection) -> Self {
+        self.input(Input::Inspected { inspection: Box::new(inspection), elapsed: SECOND })
     }
 
     fn verified(self, tip: Verdict, base: Option<Verdict>) -> Self {
@@ -408,6 +423,16 @@ fn any_input() -> impl Strategy<Value = Input> {
         1 => Just(Input::BranchTaken),
         2 => Just(Input::BranchPushed { elapsed: SECOND }),
         1 => Just(Input::LeaseLost),
+        4 => prop_oneof![Just(Level::Warn), Just(Level::Approve), Just(Level::Block)].prop_map(move |level| {
+            let findings = vec![approval::finding(level)];
+            Input::Inspected { inspection: Box::new(Inspection { findings, more: 0, alignment: None }), elapsed }
+        }),
+        2 => prop_oneof![Just('b'), Just('c')].prop_map(|digit| {
+            Input::Approved { by: "me".to_owned(), commit: commit(digit), message: None }
+        }),
+        1 => any::<bool>().prop_map(|end| {
+            Input::Rejected { by: "me".to_owned(), commit: commit('b'), message: "no".to_owned(), end }
+        }),
         1 => Just(Input::Failed {
             trouble: Trouble::Wait { reason: ParkReason::DiskFull, wake: None },
             detail: "full".to_owned(),
@@ -444,6 +469,13 @@ proptest! {
         if walk.events.iter().any(|event| matches!(event, JobEvent::BranchPushed { .. })) {
             let judged = walk.events.iter().any(|event| matches!(event, JobEvent::Judged { .. }));
             prop_assert!(judged, "pushed without a verdict");
+            let last = walk.events.iter().rev().find_map(|event| match event {
+                JobEvent::Inspected { inspection, .. } => Some(inspection),
+                _ => None,
+            });
+            let wanted = last.is_some_and(|inspection| inspection.with(Level::Approve).next().is_some());
+            let given = walk.events.iter().any(|event| matches!(event, JobEvent::Approved { .. }));
+            prop_assert!(last.is_some() && (given || !wanted), "pushed without a word");
         }
     }
 }

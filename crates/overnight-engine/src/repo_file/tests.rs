@@ -29,8 +29,8 @@ fn full_checks_carry_name_and_timeout() {
 
 #[test]
 fn an_empty_file_says_nothing() {
-    assert_eq!(parse("# nothing\n", TEN).unwrap(), RepoFile { checks: None });
-    assert_eq!(parse("[verify]\n", TEN).unwrap(), RepoFile { checks: None });
+    assert_eq!(parse("# nothing\n", TEN).unwrap(), RepoFile::default());
+    assert_eq!(parse("[verify]\n", TEN).unwrap(), RepoFile::default());
 }
 
 #[test]

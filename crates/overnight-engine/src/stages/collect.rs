@@ -3,7 +3,8 @@
 
 use overnight_core::command::Isolation;
 use overnight_core::git::CommitId;
-use overnight_core::job::{Ground, JobState, Notice, StageOutput};
+use overnight_core::job::{Ground, JobEvent, JobState, Notice, StageOutput};
+use overnight_core::policy::preflight::{self, Level};
 use overnight_core::verdict::DiffStat;
 use overnight_git::Mirror;
 use overnight_git::collect::{self, Facts};
@@ -43,7 +44,38 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     if grafted != tip {
         seat.notice(Notice::HistoryGrafted).await?;
     }
-    Ok(StageOutput::Collected { tip: Some(grafted), diff, asking })
+    let tip = without_leaks(seat, &mirror, &ground.base, grafted).await?;
+    Ok(StageOutput::Collected { tip: Some(tip), diff, asking })
+}
+
+/// A branch goes out with all its commits: where one of them held a secret, or was refused, the tree goes out without them.
+async fn without_leaks(
+    seat: &mut Seat<'_>,
+    mirror: &Mirror,
+    base: &CommitId,
+    tip: CommitId,
+) -> Result<CommitId, StageError> {
+    if mirror.count_commits(base, &tip).await.map_err(trouble::git)? < 2 {
+        return Ok(tip);
+    }
+    let refused = |event: &JobEvent| match event {
+        JobEvent::Inspected { inspection, .. } => inspection.with(Level::Block).next().is_some(),
+        _ => false,
+    };
+    let mut leaks = seat.history().await?.iter().any(|(_, event)| refused(event));
+    if !leaks {
+        let history = mirror.history(base, &tip).await.map_err(trouble::git)?;
+        leaks = match history {
+            Some(history) => trouble::blocking(move || preflight::has_secrets(&history)).await?,
+            // What cannot be read cannot be vouched for.
+            None => true,
+        };
+    }
+    if !leaks {
+        return Ok(tip);
+    }
+    seat.notice(Notice::HistorySquashed).await?;
+    mirror.squash(base, &tip).await.map_err(trouble::git)
 }
 
 async fn run_contained(seat: &Seat<'_>, mirror: &Mirror, ground: &Ground) -> Result<(), StageError> {

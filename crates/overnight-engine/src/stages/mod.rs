@@ -7,6 +7,7 @@ mod cleanup;
 mod code;
 mod collect;
 mod ground;
+mod inspect;
 mod prepare;
 mod publish;
 mod verify;
@@ -28,7 +29,7 @@ pub(crate) async fn run(stage: Stage, seat: &mut Seat<'_>) -> Result<Option<Stag
         }
         Stage::Agent => agent::run(seat).await,
         Stage::Collect => collect::run(seat).await.map(Some),
-        Stage::Verify => verify::run(seat).await.map(Some),
+        Stage::Verify => verify::run(seat).await,
         Stage::Publish => publish::run(seat).await,
         Stage::Cleanup => cleanup::run(seat).await.map(Some),
     }

@@ -2,7 +2,12 @@
 //! reserved in the store before; each first asks the other side whether it is done already.
 
 use overnight_core::git::{BranchName, CommitId};
-use overnight_core::job::{EndReason, Input, JobEvent, JobState, Publication, PullRequestRef, StageOutput};
+use overnight_core::job::{
+    Approval, EndReason, Input, JobEvent, JobState, ParkReason, Publication, PullRequestRef, StageOutput,
+    Trouble,
+};
+use overnight_core::policy::preflight::Finding;
+use overnight_core::units::Timestamp;
 use overnight_forge::body::{self, CommitLine, PullRequestFacts};
 use overnight_forge::{Forge, NewPullRequest, PullRequestState};
 use overnight_git::{Endpoint, Expected, Mirror, PushOutcome, Remote};
@@ -16,9 +21,14 @@ const MOST_COMMITS: u32 = 50;
 
 pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<Option<StageOutput>, StageError> {
     loop {
-        let JobState::Publishing { ground, tip, branch, pushed, .. } = seat.state().clone() else {
+        let JobState::Publishing { ground, tip, branch, pushed, approval, .. } = seat.state().clone() else {
             return Ok(None);
         };
+        if let Approval::Needed { why } = approval {
+            // Whatever woke it: it goes on waiting until somebody has agreed.
+            let trouble = Trouble::Wait { reason: ParkReason::Approval, wake: None };
+            return Err(StageError::Trouble { trouble, detail: why });
+        }
         seat.still_wanted().await?;
         if pushed {
             return open_pull_request(seat, &branch, &tip, ground.base_branch).await.map(Some);
@@ -154,6 +164,31 @@ async fn facts(seat: &mut Seat<'_>, base_branch: &str) -> Result<PullRequestFact
         tokens: (tokens > 0).then_some(tokens),
         cost: trail.used.cost.filter(|_| !trail.cost_unknown),
         final_text: trail.final_text.clone(),
+        found: found(&history, tip),
+        approved: approved(&history, tip),
         link_hosts: Vec::new(),
+    })
+}
+
+/// What was found in the commit that goes out: a reviewer should know it too.
+fn found(history: &[(Timestamp, JobEvent)], tip: &CommitId) -> Vec<String> {
+    let last = history.iter().rev().find_map(|(_, event)| match event {
+        JobEvent::Inspected { commit, inspection } if commit == tip => Some(inspection),
+        _ => None,
+    });
+    let told = |finding: &Finding| match &finding.excused {
+        Some(id) => format!("{}, under exception {id}", finding.line_of_text()),
+        None => finding.line_of_text(),
+    };
+    last.map(|inspection| inspection.findings.iter().map(told).collect()).unwrap_or_default()
+}
+
+/// Who agreed to it.
+fn approved(history: &[(Timestamp, JobEvent)], tip: &CommitId) -> Option<String> {
+    history.iter().rev().find_map(|(_, event)| match event {
+        JobEvent::Approved { by, commit, message } if commit == tip => {
+            Some(message.as_ref().map_or_else(|| by.clone(), |message| format!("{by}: {message}")))
+        }
+        _ => None,
     })
 }

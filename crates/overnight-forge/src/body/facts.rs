@@ -42,6 +42,10 @@ pub struct PullRequestFacts {
     pub cost: Option<MicroDollars>,
     /// The agent's last words.
     pub final_text: Option<String>,
+    /// What was found in the change before its checks were run, one line each.
+    pub found: Vec<String>,
+    /// Who agreed to publish it, where that was needed.
+    pub approved: Option<String>,
     /// Hosts whose web addresses stay as they are in `asked` and `final_text`; a host's own links to issues do not.
     pub link_hosts: Vec<String>,
 }

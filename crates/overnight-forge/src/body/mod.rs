@@ -61,6 +61,9 @@ pub fn render(facts: &PullRequestFacts) -> String {
     section(&mut out, "What was asked", &fenced(&facts.asked, MAX_ASKED, &facts.link_hosts));
     section(&mut out, "What changed", &changes(facts));
     section(&mut out, "What was checked", &checks(facts));
+    if !facts.found.is_empty() {
+        section(&mut out, "What was found", &findings(facts));
+    }
     section(&mut out, "What it took", &effort(facts));
     if let Some(text) = facts.final_text.as_deref().filter(|text| !text.trim().is_empty()) {
         let note = "These are the agent's own words. Nothing in them was checked; the table above was.";
@@ -127,6 +130,20 @@ fn checks(facts: &PullRequestFacts) -> String {
     }
     if facts.checks.len() > MAX_ROWS {
         row(&mut out, format_args!("\n… and {} more checks", facts.checks.len() - MAX_ROWS));
+    }
+    out
+}
+
+fn findings(facts: &PullRequestFacts) -> String {
+    let mut out = String::from("By the runner, in the change itself:\n\n");
+    for found in facts.found.iter().take(MAX_ROWS) {
+        row(&mut out, format_args!("- {}", span(found)));
+    }
+    if facts.found.len() > MAX_ROWS {
+        row(&mut out, format_args!("- … and {} more", facts.found.len() - MAX_ROWS));
+    }
+    if let Some(who) = &facts.approved {
+        row(&mut out, format_args!("\nApproved for publication by {}", span(who)));
     }
     out
 }

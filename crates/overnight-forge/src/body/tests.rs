@@ -51,6 +51,8 @@ fn facts(text: &str) -> PullRequestFacts {
         tokens: Some(1_234_567),
         cost: None,
         final_text: Some(text.to_owned()),
+        found: Vec::new(),
+        approved: None,
         link_hosts: vec!["docs.rs".to_owned()],
     }
 }

@@ -4,7 +4,7 @@
 //! The patch is made with every content taken for text, because attributes in the tree itself could otherwise hide lines from it.
 
 use overnight_core::git::CommitId;
-use overnight_core::policy::preflight::{Author, Change};
+use overnight_core::policy::preflight::{Author, Change, FileChange};
 
 use super::Mirror;
 use crate::error::GitError;
@@ -32,7 +32,8 @@ impl Mirror {
         let mut paths = parse::raw_diff(&listing).ok_or_else(|| unexpected(operation, &listing))?;
         let mut unread = None;
         if paths.len() > MAX_FILES {
-            unread = Some(format!("{} files are changed; only the first {MAX_FILES} were looked at", paths.len()));
+            unread =
+                Some(format!("{} files are changed; only the first {MAX_FILES} were looked at", paths.len()));
             paths.truncate(MAX_FILES);
         }
         let sizes = self.sizes(&paths).await?;
@@ -40,7 +41,10 @@ impl Mirror {
         let read = parse::patch(&patch);
         let complete = read.sections.len() >= parse::sections_of(&paths) && !cut;
         if !complete {
-            let why = format!("the change is larger than {} MB of patch; its end was not looked at", MAX_PATCH >> 20);
+            let why = format!(
+                "the change is larger than {} MB of patch; its end was not looked at",
+                MAX_PATCH >> 20
+            );
             unread.get_or_insert(why);
         }
         let files = parse::with_lines(paths, &sizes, read.sections);
@@ -48,8 +52,54 @@ impl Mirror {
         Ok(Change { files, unread, authors })
     }
 
+    /// What every single commit between the two changed, without names; `None` where it is more than is read.
+    ///
+    /// # Errors
+    /// A commit is not in the mirror.
+    pub async fn history(&self, base: &CommitId, tip: &CommitId) -> Result<Option<Change>, GitError> {
+        let operation = "read the commits between two";
+        let options = [
+            "--patch",
+            "--text",
+            "--unified=0",
+            "--no-renames",
+            "--no-color",
+            "--full-index",
+            "--diff-merges=first-parent",
+        ];
+        let call = self.call(operation).about(base).about(tip).args([
+            "log",
+            "--format=",
+            "--no-ext-diff",
+            "--no-textconv",
+        ]);
+        let call = call.args(options).arg(format!("{base}..{tip}")).arg("--").output_limit(MAX_PATCH);
+        let ran = call.finish().await?;
+        if ran.truncated {
+            return Ok(None);
+        }
+        if ran.status != 0 {
+            return Err(ran.failed(operation, format!("{base}, {tip}")));
+        }
+        let file = |section: parse::Section| FileChange {
+            new_mode: 0o100_644,
+            hunks: section.hunks,
+            ..FileChange::default()
+        };
+        let files = parse::patch(&ran.stdout).sections.into_iter().map(file).collect();
+        Ok(Some(Change { files, ..Change::default() }))
+    }
+
     async fn whole_patch(&self, base: &CommitId, tip: &CommitId) -> Result<(Vec<u8>, bool), GitError> {
-        let options = ["--patch", "--text", "--unified=0", "--inter-hunk-context=0", "--no-renames", "--no-color", "--full-index"];
+        let options = [
+            "--patch",
+            "--text",
+            "--unified=0",
+            "--inter-hunk-context=0",
+            "--no-renames",
+            "--no-color",
+            "--full-index",
+        ];
         let ran = self.diff_call(base, tip, &options).output_limit(MAX_PATCH).finish().await?;
         if ran.status != 0 && !ran.truncated {
             return Err(ran.failed("compare two commits", format!("{base}, {tip}")));
@@ -76,7 +126,14 @@ impl Mirror {
     async fn authors(&self, base: &CommitId, tip: &CommitId) -> Result<Vec<Author>, GitError> {
         let operation = "list commits";
         let call = self.call(operation).about(base).about(tip);
-        let call = call.args(["log", "-z", "--no-color", "--no-show-signature", "--encoding=UTF-8", "--no-use-mailmap"]);
+        let call = call.args([
+            "log",
+            "-z",
+            "--no-color",
+            "--no-show-signature",
+            "--encoding=UTF-8",
+            "--no-use-mailmap",
+        ]);
         let call = call.arg("--format=%H%n%an <%ae>%n%cn <%ce>").arg(format!("--max-count={MAX_COMMITS}"));
         let stdout = call.args([format!("{base}..{tip}").as_str(), "--"]).output().await?;
         let author = |entry: &[u8]| {

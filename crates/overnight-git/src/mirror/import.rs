@@ -92,6 +92,14 @@ impl Mirror {
         if self.is_ancestor(base, tip).await? {
             return Ok(tip.clone());
         }
+        self.squash(base, tip).await
+    }
+
+    /// The tree of `tip` as one commit on `base`, whatever lies between. Doing it again gives the same commit.
+    ///
+    /// # Errors
+    /// A commit is not in the mirror.
+    pub async fn squash(&self, base: &CommitId, tip: &CommitId) -> Result<CommitId, GitError> {
         // Until its ref is there, what is written belongs to nobody: whoever mends the mirror must not come in between.
         let _alone = lock::acquire(&self.path, &LockWait::silent(self.git().network_limit())).await?;
         let operation = "put a result on its base";

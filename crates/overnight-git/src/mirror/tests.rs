@@ -87,6 +87,79 @@ async fn names_of_any_bytes_links_and_submodules_are_read_as_they_are() {
 }
 
 #[tokio::test]
+async fn a_change_is_read_whole_whatever_its_names_and_attributes() {
+    let lab = Lab::new().await;
+    let repo = lab.repo("repo");
+    fs::write(repo.join("kind"), "file\n").unwrap();
+    fs::write(repo.join("gone"), "one\ntwo\n").unwrap();
+    git(&repo, ["add", "-A"]);
+    git(&repo, ["commit", "-q", "-m", "more"]);
+    let base = head(&repo);
+    // Attributes of the change itself must not hide anything from who looks at it.
+    fs::write(repo.join(".gitattributes"), "* -diff\n*.key binary\n").unwrap();
+    fs::write(repo.join("a.key"), "hidden\n").unwrap();
+    fs::write(repo.join("bin"), b"x\0y\n").unwrap();
+    fs::remove_file(repo.join("gone")).unwrap();
+    fs::remove_file(repo.join("kind")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", repo.join("kind")).unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"n\n\xff diff --git a b");
+    fs::write(repo.join(odd), "--- a\n+++ b\n@@ -1 +1 @@\ndiff --git a/x b/x\n").unwrap();
+    git(&repo, ["add", "-A"]);
+    git(&repo, ["update-index", "--add", "--cacheinfo", &format!("160000,{base},sub")]);
+    git(&repo, ["commit", "-q", "--author", "Boss <boss@example.org>", "-m", "odd"]);
+    let (mirror, tip) = lab.mirror_with_head(&repo).await;
+    mirror.fetch_commit(&local(&repo), &Wanted::Commit(base.clone())).await.unwrap();
+
+    let change = mirror.change(&base, &tip).await.unwrap();
+    assert_eq!(change.unread, None);
+    let of = |name: &str| change.files.iter().find(|file| file.path == name.as_bytes()).unwrap();
+    let added = |name: &str| of(name).added().map(|(_, line)| line.to_owned()).collect::<Vec<_>>();
+    assert_eq!(added("a.key"), ["hidden"]);
+    assert_eq!((of("a.key").size, of("a.key").binary, of("bin").binary), (Some(7), false, true));
+    assert!(of("gone").is_gone() && of("gone").removed().count() == 2);
+    assert_eq!((added("kind"), of("kind").new_mode), (vec!["/etc/passwd".to_owned()], 0o120_000));
+    assert_eq!((of("sub").new_mode, of("sub").size), (0o160_000, None));
+    let strange = change.files.iter().find(|file| file.path == odd.as_bytes()).unwrap();
+    assert_eq!(strange.added().count(), 4);
+    assert_eq!(change.authors.len(), 1);
+    assert_eq!(change.authors[0].author, "Boss <boss@example.org>");
+}
+
+#[tokio::test]
+async fn a_change_beyond_the_limits_says_so() {
+    let lab = Lab::new().await;
+    let repo = lab.repo("repo");
+    let base = head(&repo);
+    fs::write(repo.join("big"), "0123456789abcdef\n".repeat(1_200_000)).unwrap();
+    fs::write(repo.join("z"), "last\n").unwrap();
+    git(&repo, ["add", "-A"]);
+    git(&repo, ["commit", "-q", "-m", "big"]);
+    let (mirror, tip) = lab.mirror_with_head(&repo).await;
+    mirror.fetch_commit(&local(&repo), &Wanted::Commit(base.clone())).await.unwrap();
+    let change = mirror.change(&base, &tip).await.unwrap();
+    assert!(change.unread.as_deref().is_some_and(|why| why.contains("16 MB")), "{:?}", change.unread);
+    assert_eq!(change.files.len(), 2);
+    assert_eq!(change.files[0].size, Some(17 * 1_200_000));
+
+    // Many files: what lies beyond the limit is said, and nothing takes long.
+    let many: String = (0..30_000)
+        .map(|n| format!("100644 blob {}\tf{n}\n", "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"))
+        .collect();
+    git(&repo, ["hash-object", "-w", "-t", "blob", "/dev/null"]);
+    fs::write(repo.join("../list"), many).unwrap();
+    let made = command("sh", &repo)
+        .args(["-c", "git commit-tree -p HEAD -m many $(git mktree < ../list)"])
+        .output()
+        .unwrap();
+    let many = String::from_utf8_lossy(&made.stdout).trim().to_owned();
+    git(&repo, ["update-ref", "refs/heads/main", &many]);
+    let (mirror, tip) = lab.mirror_with_head(&repo).await;
+    let change = mirror.change(&base, &tip).await.unwrap();
+    assert!(change.unread.as_deref().is_some_and(|why| why.contains("30001 files")), "{:?}", change.unread);
+    assert_eq!(change.files.len(), 20_000);
+}
+
+#[tokio::test]
 async fn the_root_that_is_known_is_that_of_the_commit_that_is_asked() {
     let lab = Lab::new().await;
     let repo = lab.repo("repo");

@@ -36,7 +36,7 @@ const PAGE: usize = 1000;
 const PAGE_OF_SPECS: usize = 32;
 
 /// In the order in which rows refer to each other.
-pub(crate) const TABLES: [Table; 22] = [
+pub(crate) const TABLES: [Table; 23] = [
     Table {
         into: into(
             "repositories",
@@ -157,6 +157,24 @@ pub(crate) const TABLES: [Table; 22] = [
     Table {
         into: into("budget_warnings", &[("warning", TEXT), ("at", BIGINT)]),
         key: &["warning"],
+        page: PAGE,
+        resumes: false,
+    },
+    Table {
+        into: into(
+            "exceptions",
+            &[
+                ("id", TEXT),
+                ("repository_id", TEXT),
+                ("rule", TEXT),
+                ("path", TEXT),
+                ("message", TEXT),
+                ("made_by", TEXT),
+                ("made_at", BIGINT),
+                ("until", BIGINT),
+            ],
+        ),
+        key: &["id"],
         page: PAGE,
         resumes: false,
     },

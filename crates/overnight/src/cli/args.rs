@@ -11,6 +11,7 @@ use super::backlog_args::{
 };
 use super::budget_args::{BudgetArgs, CostArgs};
 use super::db_args::DbArgs;
+use super::gate_args::{ApproveArgs, ExceptionArgs, RejectArgs};
 use super::gc_args::GcArgs;
 use super::queue_args::{AddArgs, CancelArgs, CompactArgs, LimitCommandArgs, LsArgs, ResumeArgs};
 use super::run_args::{ContinueArgs, RetryArgs, RunArgs};
@@ -26,7 +27,7 @@ use super::work_args::{ServeArgs, StatusArgs, WorkArgs, WorkerArgs};
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "Start with `overnight demo` (offline, no account), then `overnight run \"what you want\"` in a repository.\n\
-                  More: overnight help queue | exit-codes | reasons | environment | config"
+                  More: overnight help queue | gate | exit-codes | reasons | environment | config"
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -89,6 +90,12 @@ pub enum Command {
     Diff(DiffArgs),
     /// Cancel jobs, and wait until they have ended
     Cancel(CancelArgs),
+    /// Agree to publish the commit that a job waits with
+    Approve(ApproveArgs),
+    /// Say no to the commit that a job waits with, and why
+    Reject(RejectArgs),
+    /// Let a rule of the inspection not hold for some files, for a while
+    Exception(ExceptionArgs),
     /// Run a job's order again as a new job
     Retry(Box<RetryArgs>),
     /// Say what is to be done next on a job that has ended: on its branch, in its agent's conversation
@@ -250,7 +257,7 @@ pub struct CompletionsArgs {
 
 #[derive(Debug, Args)]
 pub struct HelpArgs {
-    /// A command, or queue, exit-codes, reasons, environment, config
+    /// A command, or queue, gate, exit-codes, reasons, environment, config
     #[arg(value_name = "TOPIC")]
     pub topic: Option<String>,
 }

@@ -5,6 +5,7 @@ pub mod args;
 pub mod backlog_args;
 pub mod budget_args;
 pub mod db_args;
+pub mod gate_args;
 pub mod gc_args;
 pub mod queue_args;
 pub mod run_args;

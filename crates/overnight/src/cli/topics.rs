@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use overnight_core::job::{EndReason, ExitCode, JobKind, PRIORITY_STEP, ParkReason, Priority};
+use overnight_core::policy::preflight::{Level, Rule};
 use overnight_store::GROUP_LIMIT;
 
 use crate::batch;
@@ -10,13 +11,14 @@ use crate::cli::values::show_span;
 use crate::config::settings::{HOST_SETTINGS, LAYER_SETTINGS, SETTINGS};
 
 /// The topics' names, as `overnight help` takes them.
-pub const TOPICS: [&str; 5] = ["queue", "exit-codes", "reasons", "environment", "config"];
+pub const TOPICS: [&str; 6] = ["queue", "gate", "exit-codes", "reasons", "environment", "config"];
 
 /// The text of a topic; `None` when there is no such topic.
 #[must_use]
 pub fn text(topic: &str) -> Option<String> {
     match topic {
         "queue" => Some(queue()),
+        "gate" => Some(gate()),
         "exit-codes" => Some(exit_codes()),
         "reasons" => Some(reasons()),
         "environment" => Some(environment()),
@@ -66,6 +68,33 @@ fn queue() -> String {
          \x20 {{\"prompt\": \"Split the parser\", \"group\": \"parser\", \"key\": \"parser-1\"}}\n\
          \x20 {{\"prompt\": \"Document the parser\", \"group\": \"parser\", \"after\": [\"#1\"], \"priority\": 5}}\n"
     )
+}
+
+fn gate() -> String {
+    let mut text = String::from(
+        "What is looked at before a change goes out. A commit of an agent is read from the mirror, before any check is run:\n\n\
+         \x20 block    the agent is told, and has to mend it: an attempt\n\
+         \x20 approve  the checks are run; then the job waits for overnight approve JOB, or overnight reject JOB -m WHY\n\
+         \x20 warn     it is told, in overnight show and in the pull request\n\
+         \x20 off      it is not looked for\n\n\
+         Rules, and what usually follows:\n\n",
+    );
+    for rule in Rule::ALL {
+        let level = match rule.usually() {
+            Level::Off => "off",
+            Level::Warn => "warn",
+            Level::Approve => "approve",
+            Level::Block => "block",
+        };
+        let _ = writeln!(text, "  {:<18} {level}", rule.code());
+    }
+    text.push_str(
+        "\nAnother consequence: preflight.off, .warn, .approve, .block in the configuration (overnight help config). A repository's\n\
+         own overnight.toml may only be stricter, and only that of the base commit counts. For some files and a while:\n\
+         overnight exception add --repository NAME --rule RULE --path PATTERN --until 7d -m WHY\n\n\
+         An approval is of one commit: another commit needs another one.\n",
+    );
+    text
 }
 
 fn exit_codes() -> String {

@@ -177,6 +177,9 @@ pub fn page(job: &Job, story: &Story, queued: &Queued, logs: &str) -> String {
     for attempt in &story.attempts {
         text += &of_attempt(attempt);
     }
+    for said in &story.words {
+        text += &field("said", &one_line(said, 500));
+    }
     text.push('\n');
     for line in work::summary(job, story) {
         let _ = writeln!(text, "{line}");
@@ -242,6 +245,17 @@ fn of_attempt(attempt: &AttemptStory) -> String {
         let used = turn.usage.as_ref().map(words::usage).filter(|used| !used.is_empty());
         let used = used.map(|used| format!(" · {used}")).unwrap_or_default();
         let _ = writeln!(text, "    turn {}  {}{used}", turn.number, one_line(outcome, 200));
+    }
+    for finding in attempt.inspection.iter().flat_map(|inspection| &inspection.findings) {
+        let _ = writeln!(text, "    {} {}", words::gravity(finding).show(), words::finding(finding));
+        for (mark, shown) in [("-", &finding.before), ("+", &finding.after)] {
+            if let Some(shown) = shown {
+                let _ = writeln!(text, "        {mark} {}", one_line(shown, 200));
+            }
+        }
+    }
+    if let Some(report) = attempt.inspection.as_ref().and_then(|inspection| inspection.alignment.as_ref()) {
+        let _ = writeln!(text, "    plan   {}: {}", report.alignment.code(), one_line(&report.why, 200));
     }
     for verdict in &attempt.verdicts {
         text += &of_verdict(verdict);
@@ -310,6 +324,7 @@ mod tests {
                 turns: vec![turn],
                 verdicts: vec![failed, verdict(Verdict::Pass, None, Standing::Passed)],
                 failed: Some("make test failed".into()),
+                inspection: None,
                 class: Some("rust_compile".into()),
             }],
             notices: vec![Notice::UncommittedChanges(1)],

@@ -1,6 +1,6 @@
 //! `overnight work`: a worker, for as long as it is wanted, until the queue is empty, or for one job.
 
-use overnight_core::job::{EndReason, ExitCode, Job, JobState, ParkReason};
+use overnight_core::job::{ExitCode, Job, JobState, ParkReason};
 use overnight_engine::WorkError;
 use overnight_engine::dispatch::{Finished, Mode, OnceEnd};
 
@@ -71,7 +71,7 @@ fn given_back(error: &WorkError) -> AppError {
 /// What one job's end, or its pause, means to whoever starts the next.
 fn once_code(job: &Job) -> u8 {
     match &job.state {
-        JobState::Ended { end, .. } if end.reason == EndReason::Published => 0,
+        JobState::Ended { end, .. } if end.reason.is_done() => 0,
         JobState::Parked { reason, .. } => match reason {
             ParkReason::AgentLogin | ParkReason::ForgeLogin => ONCE_LOGIN,
             ParkReason::RateLimited
@@ -99,6 +99,8 @@ fn once_code(job: &Job) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use overnight_core::job::EndReason;
+
     use super::*;
     use crate::work::tests::{end, job};
 
@@ -127,7 +129,7 @@ mod tests {
         assert_eq!(codes, wanted);
         for reason in EndReason::ALL {
             let code = once_code(&job(end(reason, None)));
-            assert_eq!(code, u8::from(reason != EndReason::Published), "{reason:?}");
+            assert_eq!(code, u8::from(!reason.is_done()), "{reason:?}");
         }
     }
 }

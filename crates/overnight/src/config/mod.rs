@@ -24,6 +24,7 @@ use overnight_core::agent::{Account, Adapter, Agent, BackendId, Billing};
 use overnight_core::choose::{Layer, Layers};
 use overnight_core::job::Label;
 use overnight_core::policy::circuit::CircuitPolicy;
+use overnight_core::policy::preflight::Preflight;
 use overnight_core::worker::HealthPolicy;
 use overnight_engine::sweep::Retention;
 use overnight_forge::{CallBudget, ForgeKind};
@@ -56,6 +57,8 @@ pub struct Config {
     pub serve: ServeConfig,
     /// How long things are kept.
     pub retention: Retention,
+    /// What is looked for in a change before it goes out.
+    pub preflight: Preflight,
     /// How often a worker clears up.
     pub gc_interval: Duration,
     /// `None`: a SQLite file in the data directory.
@@ -222,6 +225,7 @@ impl Default for Config {
                 allowed_hosts: Vec::new(),
             },
             retention: Retention::default(),
+            preflight: Preflight::default(),
             gc_interval: Duration::from_secs(60 * 60),
             database: None,
             forge_call_share: CallBudget::default().share,

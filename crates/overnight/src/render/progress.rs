@@ -14,6 +14,8 @@ use overnight_engine::progress::Progress;
 use super::stage::{Mark, OpenStage, line};
 use super::words;
 
+/// Findings of one commit that are shown as it goes.
+const FINDINGS: usize = 8;
 /// Characters of one command in the list of checks.
 const COMMAND: usize = 60;
 
@@ -147,6 +149,20 @@ impl View {
                 let text = format!("{}: {}", words::park(*reason), one_line(detail, 200));
                 self.with_close(now, line(Mark::Wait, "waits", None, &text))
             }
+            JobEvent::Inspected { inspection, .. } => inspection
+                .findings
+                .iter()
+                .take(FINDINGS)
+                .map(|finding| line(words::gravity(finding), "found", None, &words::finding(finding)))
+                .collect(),
+            JobEvent::Approved { by, commit, .. } => {
+                let text = format!("{} may be published, says {}", commit.short(), one_line(by, 80));
+                self.with_close(now, line(Mark::Note, "approved", None, &text))
+            }
+            JobEvent::Rejected { by, message, .. } => {
+                let text = format!("by {}: {}", one_line(by, 80), one_line(message, 200));
+                self.with_close(now, line(Mark::Again, "rejected", None, &text))
+            }
             JobEvent::WorkerLost { times, .. } => {
                 let text = format!("its worker was lost ({})", words::plural(u64::from(*times), "time"));
                 self.with_close(now, line(Mark::Again, "worker", None, &text))
@@ -170,6 +186,7 @@ impl View {
             | JobEvent::Claimed { resumed: false, .. }
             | JobEvent::Configured { .. }
             | JobEvent::TurnStarted { .. }
+            | JobEvent::Reported { .. }
             | JobEvent::Checked { .. } => Vec::new(),
         }
     }
@@ -219,6 +236,10 @@ impl View {
             | JobEvent::TurnAnnounced { .. }
             | JobEvent::TurnStarted { .. }
             | JobEvent::TurnInterrupted { .. }
+            | JobEvent::Inspected { .. }
+            | JobEvent::Approved { .. }
+            | JobEvent::Rejected { .. }
+            | JobEvent::Reported { .. }
             | JobEvent::Checked { .. }
             | JobEvent::AttemptFailed { .. }
             | JobEvent::TakenOver { .. }

@@ -26,7 +26,8 @@ pub fn position(job: &Job, standing: &QueueStanding, now: Timestamp) -> String {
             None => "ready".to_owned(),
         },
         Phase::Blocked => format!("after {}", named(&standing.waits_for)),
-        Phase::Asleep if needs_you(&job.state) => "needs you".to_owned(),
+        Phase::Asleep if needs_you(&job.state) => super::words::approval(job)
+            .map_or_else(|| "needs you".to_owned(), |next| format!("needs you: {next}")),
         Phase::Asleep => "clears by itself".to_owned(),
         Phase::Held => match &job.holder {
             Some(holder) if holder.lease_until <= now => format!("lost by {}", worker(&holder.worker)),

@@ -1,10 +1,13 @@
 //! Words for what states, reasons and outcomes mean to a person.
 
 use overnight_core::agent::{AgentEvent, TurnOutcome, Usage};
-use overnight_core::job::{EndReason, JobState, Notice, ParkReason};
+use overnight_core::job::{EndReason, Job, JobState, Notice, ParkReason};
 use overnight_core::policy::budget;
+use overnight_core::policy::preflight::{Finding, Level};
 use overnight_core::text::{human_duration, human_tokens, one_line};
 use overnight_core::verdict::{CheckSource, CouldNotRun, DiffStat, Standing, Verdict};
+
+use crate::render::stage::Mark;
 
 /// Characters of a detail that fit beside other things.
 const DETAIL: usize = 160;
@@ -24,6 +27,9 @@ pub fn end(reason: EndReason) -> &'static str {
         EndReason::ChecksCouldNotRun => "the checks could not run",
         EndReason::AgentFailed => "the agent failed",
         EndReason::NoChanges => "the agent changed nothing",
+        EndReason::AlreadyDone => "nothing had to be done",
+        EndReason::GateRefused => "the change may not go out as it is",
+        EndReason::Rejected => "rejected",
         EndReason::AgentRefused => "the agent refused",
         EndReason::NeedsInput => "the agent needs an answer",
         EndReason::AgentTimedOut => "the agent hung",
@@ -43,7 +49,7 @@ pub fn end(reason: EndReason) -> &'static str {
 #[must_use]
 pub fn after_end(reason: EndReason, key: &str) -> String {
     match reason {
-        EndReason::Published => String::new(),
+        EndReason::Published | EndReason::AlreadyDone => String::new(),
         EndReason::Cancelled | EndReason::Interrupted => format!("start it again: overnight retry {key}"),
         EndReason::ConfigInvalid => {
             format!(
@@ -65,6 +71,12 @@ pub fn after_end(reason: EndReason, key: &str) -> String {
         EndReason::AgentFailed | EndReason::AgentTimedOut | EndReason::AgentRefused => {
             format!("see why: overnight logs {key}; try again: overnight retry {key}")
         }
+        EndReason::GateRefused => {
+            format!("see what was found: overnight show {key}; what it is about: overnight help gate")
+        }
+        EndReason::Rejected => format!(
+            "see the change: overnight diff {key}; say what is to be done: overnight continue {key} -m \"…\""
+        ),
         EndReason::NoChanges => format!("see what it said: overnight logs {key}"),
         EndReason::BudgetCost => again_with(key, "--max-cost"),
         EndReason::BudgetTokens => again_with(key, "--max-tokens"),
@@ -86,6 +98,36 @@ fn again_with(key: &str, flag: &str) -> String {
     format!(
         "see the work so far: overnight diff {key}; start again with more: overnight retry {key} {flag} …"
     )
+}
+
+/// The exact command that lets the commit of a job go out, where it waits for that.
+#[must_use]
+pub fn approval(job: &Job) -> Option<String> {
+    let commit = job.state.awaits_approval()?;
+    Some(format!("overnight approve {} --commit {}", job.key, commit.short()))
+}
+
+/// A finding of the inspection, as one line: what follows from it, what and where.
+#[must_use]
+pub fn finding(finding: &Finding) -> String {
+    let follows = match (finding.level, &finding.excused) {
+        (_, Some(id)) => format!("excused by {id}"),
+        (Level::Off, None) => "off".to_owned(),
+        (Level::Warn, None) => "warning".to_owned(),
+        (Level::Approve, None) => "needs approval".to_owned(),
+        (Level::Block, None) => "refused".to_owned(),
+    };
+    format!("{follows}: {}", one_line(&finding.line_of_text(), 500))
+}
+
+/// How a finding is marked.
+#[must_use]
+pub fn gravity(finding: &Finding) -> Mark {
+    match finding.weight() {
+        Level::Off | Level::Warn => Mark::Note,
+        Level::Approve => Mark::Again,
+        Level::Block => Mark::Bad,
+    }
 }
 
 /// Why a job waits.
@@ -215,6 +257,9 @@ pub fn notice(notice: &Notice) -> String {
         Notice::ShallowSource => "the repository is a shallow clone: its history is cut".to_owned(),
         Notice::WeakContainment(why) => format!("weak containment: {}", one_line(why, DETAIL)),
         Notice::GitDirectorySalvaged => "the agent broke its .git; its files were saved".to_owned(),
+        Notice::HistorySquashed => {
+            "a commit on the way held what must not go out: the work is one commit now".to_owned()
+        }
         Notice::HistoryGrafted => {
             "the agent rewrote history; its tree was put on the base as one commit".to_owned()
         }

@@ -21,6 +21,7 @@ mod db;
 mod failover;
 mod faults;
 mod follow_up;
+mod gate;
 mod gc;
 mod harness;
 mod hostile;

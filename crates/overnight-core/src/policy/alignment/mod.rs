@@ -186,7 +186,8 @@ pub fn accept(
 }
 
 fn refusal(required: VerifyRequired, report: &AlignmentReport) -> String {
-    let mut text = format!("Your change is not what the plan says ({}): {}.", report.alignment.code(), report.why);
+    let mut text =
+        format!("Your change is not what the plan says ({}): {}.", report.alignment.code(), report.why);
     for (what, paths) in [
         ("The plan names these, and they were not changed", &report.missing),
         ("These were changed, and the plan does not name them", &report.unplanned),

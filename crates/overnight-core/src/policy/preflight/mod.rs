@@ -130,7 +130,14 @@ impl Exception {
     }
 }
 
-/// Looks at a change. `allowed`: the paths of a plan that a person has approved, where the job carries one.
+/// Whether the lines that a history adds, in any of its commits, hold a secret. What a later commit takes away again still goes out with
+/// the history.
+#[must_use]
+pub fn has_secrets(history: &Change) -> bool {
+    secrets::any(history)
+}
+
+/// Looks at a change.
 #[must_use]
 pub fn inspect(
     change: &Change,
@@ -156,9 +163,7 @@ pub fn inspect(
         }
     }
     found.retain(|finding| finding.level != Level::Off);
-    found.sort_by(|a, b| {
-        (b.weight(), a.rule, &a.file, a.line).cmp(&(a.weight(), b.rule, &b.file, b.line))
-    });
+    found.sort_by(|a, b| (b.weight(), a.rule, &a.file, a.line).cmp(&(a.weight(), b.rule, &b.file, b.line)));
     let more = found.len().saturating_sub(MOST_FINDINGS);
     found.truncate(MOST_FINDINGS);
     Inspection { findings: found, more: u32::try_from(more).unwrap_or(u32::MAX), alignment: None }

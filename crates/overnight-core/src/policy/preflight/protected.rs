@@ -4,30 +4,103 @@ use super::{Change, FileChange, Finding, Preflight, Rule};
 
 /// What runs pipelines, by the beginning of its path or its whole name.
 const CI: &[&str] = &[
-    ".github/workflows/", ".github/actions/", ".gitea/workflows/", ".forgejo/workflows/", ".woodpecker/", ".circleci/",
-    ".buildkite/", ".gitlab/ci/", ".teamcity/",
+    ".github/workflows/",
+    ".github/actions/",
+    ".gitea/workflows/",
+    ".forgejo/workflows/",
+    ".woodpecker/",
+    ".circleci/",
+    ".buildkite/",
+    ".gitlab/ci/",
+    ".teamcity/",
 ];
 const CI_NAMES: &[&str] = &[
-    ".gitlab-ci.yml", ".gitlab-ci.yaml", ".woodpecker.yml", ".woodpecker.yaml", ".travis.yml", ".drone.yml",
-    "azure-pipelines.yml", "bitbucket-pipelines.yml", "Jenkinsfile", "appveyor.yml", ".appveyor.yml", ".cirrus.yml",
+    ".gitlab-ci.yml",
+    ".gitlab-ci.yaml",
+    ".woodpecker.yml",
+    ".woodpecker.yaml",
+    ".travis.yml",
+    ".drone.yml",
+    "azure-pipelines.yml",
+    "bitbucket-pipelines.yml",
+    "Jenkinsfile",
+    "appveyor.yml",
+    ".appveyor.yml",
+    ".cirrus.yml",
 ];
 const AGENT_FOLDERS: &[&str] = &[
-    ".claude", ".cursor", ".codex", ".gemini", ".qwen", ".opencode", ".aider", ".windsurf", ".roo", ".continue", ".clinerules",
+    ".claude",
+    ".cursor",
+    ".codex",
+    ".gemini",
+    ".qwen",
+    ".opencode",
+    ".aider",
+    ".windsurf",
+    ".roo",
+    ".continue",
+    ".clinerules",
 ];
 const AGENT_NAMES: &[&str] = &[
-    "claude.md", "claude.local.md", "agents.md", "agents.override.md", "gemini.md", "qwen.md", ".cursorrules",
-    ".windsurfrules", ".clinerules", ".mcp.json", "mcp.json", "copilot-instructions.md", ".aider.conf.yml", "opencode.json",
+    "claude.md",
+    "claude.local.md",
+    "agents.md",
+    "agents.override.md",
+    "gemini.md",
+    "qwen.md",
+    ".cursorrules",
+    ".windsurfrules",
+    ".clinerules",
+    ".mcp.json",
+    "mcp.json",
+    "copilot-instructions.md",
+    ".aider.conf.yml",
+    "opencode.json",
 ];
 const MANIFESTS: &[&str] = &[
-    "cargo.toml", "cargo.lock", "package.json", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock",
-    "bun.lock", "bun.lockb", "pyproject.toml", "poetry.lock", "uv.lock", "pipfile", "pipfile.lock", "requirements.txt",
-    "go.mod", "go.sum", "gemfile", "gemfile.lock", "composer.json", "composer.lock", "pom.xml", "build.gradle",
-    "build.gradle.kts", "gradle.lockfile", "mix.exs", "mix.lock", "pubspec.yaml", "pubspec.lock", "packages.lock.json",
-    "deno.lock", "flake.lock",
+    "cargo.toml",
+    "cargo.lock",
+    "package.json",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "pnpm-lock.yaml",
+    "yarn.lock",
+    "bun.lock",
+    "bun.lockb",
+    "pyproject.toml",
+    "poetry.lock",
+    "uv.lock",
+    "pipfile",
+    "pipfile.lock",
+    "requirements.txt",
+    "go.mod",
+    "go.sum",
+    "gemfile",
+    "gemfile.lock",
+    "composer.json",
+    "composer.lock",
+    "pom.xml",
+    "build.gradle",
+    "build.gradle.kts",
+    "gradle.lockfile",
+    "mix.exs",
+    "mix.lock",
+    "pubspec.yaml",
+    "pubspec.lock",
+    "packages.lock.json",
+    "deno.lock",
+    "flake.lock",
 ];
 /// Scripts of a package that run on whoever installs it.
-const HOOKS: &[&str] =
-    &["\"preinstall\"", "\"install\"", "\"postinstall\"", "\"prepare\"", "\"prepublish\"", "\"prepack\"", "\"postprepare\""];
+const HOOKS: &[&str] = &[
+    "\"preinstall\"",
+    "\"install\"",
+    "\"postinstall\"",
+    "\"prepare\"",
+    "\"prepublish\"",
+    "\"prepack\"",
+    "\"postprepare\"",
+];
 
 pub(super) fn is_ci(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -65,7 +138,10 @@ fn of_file(file: &FileChange, policy: &Preflight) -> Vec<Finding> {
     if let Some(finding) = install_script(file, &path, &name) {
         found.push(finding);
     } else if MANIFESTS.contains(&name.as_str()) {
-        found.push(with_first_line(Finding::new(Rule::Manifest, &path, "dependencies or their versions"), file));
+        found.push(with_first_line(
+            Finding::new(Rule::Manifest, &path, "dependencies or their versions"),
+            file,
+        ));
     }
     found
 }
@@ -87,7 +163,8 @@ fn install_script(file: &FileChange, path: &str, name: &str) -> Option<Finding> 
     }
     let (line, text) =
         file.added().find(|(_, text)| HOOKS.iter().any(|hook| text.trim_start().starts_with(hook)))?;
-    let finding = Finding::new(Rule::InstallScript, path, "a script that runs on whoever installs the package");
+    let finding =
+        Finding::new(Rule::InstallScript, path, "a script that runs on whoever installs the package");
     Some(finding.at(line).evidence(None, Some(text)))
 }
 

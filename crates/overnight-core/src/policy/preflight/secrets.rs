@@ -180,7 +180,10 @@ impl Allowed {
 /// The findings, and the secrets themselves: nothing that is told may hold one of them.
 pub(super) fn findings(change: &Change) -> (Vec<Finding>, BTreeSet<String>) {
     let Some(rules) = rules() else {
-        return (vec![Finding::new(Rule::NotRead, "", "the rules for secrets cannot be read")], BTreeSet::new());
+        return (
+            vec![Finding::new(Rule::NotRead, "", "the rules for secrets cannot be read")],
+            BTreeSet::new(),
+        );
     };
     let mut values = BTreeSet::new();
     let mut found = Vec::new();
@@ -191,13 +194,19 @@ pub(super) fn findings(change: &Change) -> (Vec<Finding>, BTreeSet<String>) {
             continue;
         }
         let before = before.get_or_insert_with(|| removed(rules, change));
-        let new: Vec<(u32, Secret)> = hits.into_iter().filter(|(_, hit)| !before.contains(&hit.value)).collect();
+        let new: Vec<(u32, Secret)> =
+            hits.into_iter().filter(|(_, hit)| !before.contains(&hit.value)).collect();
         for (line, secret) in new {
             found.push(Finding::new(Rule::Secret, &file.name(), secret.told()).at(line));
             values.insert(secret.value);
         }
     }
     (found, values)
+}
+
+/// Whether any added line holds a secret, also one that was taken away elsewhere.
+pub(super) fn any(change: &Change) -> bool {
+    rules().is_none_or(|rules| change.files.iter().any(|file| !of_file(rules, file).is_empty()))
 }
 
 /// What was there already, in the lines that the change takes away.
@@ -291,7 +300,9 @@ fn joined(line: &str) -> String {
     match seam {
         // An empty text is no seam.
         Some(seam) => {
-            let put = |found: &regex::Captures<'_>| if found[0].len() == 2 { found[0].to_owned() } else { String::new() };
+            let put = |found: &regex::Captures<'_>| {
+                if found[0].len() == 2 { found[0].to_owned() } else { String::new() }
+            };
             seam.replace_all(line, put).into_owned()
         }
         None => line.to_owned(),
@@ -300,7 +311,9 @@ fn joined(line: &str) -> String {
 
 /// Takes the end of a string off a text that ends in one, so that what follows goes on with it.
 fn open_string(bytes: &mut Vec<u8>) -> bool {
-    let kept = bytes.iter().rposition(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b'+' | b'.' | b'\\' | b'&' | b','));
+    let kept = bytes
+        .iter()
+        .rposition(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b'+' | b'.' | b'\\' | b'&' | b','));
     let Some(at) = kept.filter(|at| matches!(bytes[*at], b'"' | b'\'' | b'`')) else { return false };
     bytes.truncate(at);
     true
@@ -361,12 +374,14 @@ fn hit<'a>(captures: &regex::bytes::Captures<'a>, group: Option<usize>, window: 
         None => captures.iter().skip(1).flatten().find(|part| !part.is_empty()).unwrap_or(whole),
     };
     let start = window[..whole.start()].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-    let end = window[whole.end()..].iter().position(|b| *b == b'\n').map_or(window.len(), |at| whole.end() + at);
+    let end =
+        window[whole.end()..].iter().position(|b| *b == b'\n').map_or(window.len(), |at| whole.end() + at);
     Some(Hit { secret: secret.as_bytes(), whole: whole.as_bytes(), line: &window[start..end] })
 }
 
 fn is_allowed(rules: &Rules, rule: &Ready, made: &Made, hit: &Hit<'_>, path: &[u8]) -> bool {
-    rules.shared.lets(hit, path, rule.spec.id == GENERIC) || made.allow.iter().any(|allow| allow.lets(hit, path, true))
+    rules.shared.lets(hit, path, rule.spec.id == GENERIC)
+        || made.allow.iter().any(|allow| allow.lets(hit, path, true))
 }
 
 /// Shannon's, in bits per byte.

@@ -48,8 +48,12 @@ struct Moved {
 
 impl Moved {
     fn of(change: &Change) -> Self {
-        let mut moved =
-            Self { added: BTreeMap::new(), removed: BTreeMap::new(), tests_added: BTreeMap::new(), takes_tests: false };
+        let mut moved = Self {
+            added: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            tests_added: BTreeMap::new(),
+            takes_tests: false,
+        };
         for file in &change.files {
             for (_, line) in file.added() {
                 *moved.added.entry(line.trim().to_owned()).or_default() += 1;
@@ -136,7 +140,9 @@ fn skipped(file: &FileChange, name: &str, language: Language, moved: &Moved) -> 
     }
     let skips = |text: &str| language.skips(text) && !language.is_comment(text) && !moved.was_there(text);
     let tell = |(line, text): (u32, &str)| {
-        Finding::new(Rule::TestSkipped, name, "a test is not run any more").at(line).evidence(None, Some(text))
+        Finding::new(Rule::TestSkipped, name, "a test is not run any more")
+            .at(line)
+            .evidence(None, Some(text))
     };
     file.added().filter(|(_, text)| skips(text)).map(tell).take(NAMED).collect()
 }
@@ -157,7 +163,8 @@ fn weakened(file: &FileChange, name: &str, language: Language, moved: &Moved) ->
             .collect();
         for ((_, before), (line, after)) in gone.iter().zip(&new) {
             if language.strength(after) < language.strength(before) {
-                let finding = Finding::new(Rule::TestWeakened, name, "an assertion asks for less than before");
+                let finding =
+                    Finding::new(Rule::TestWeakened, name, "an assertion asks for less than before");
                 found.push(finding.at(*line).evidence(Some(before), Some(after)));
             }
         }
@@ -175,7 +182,8 @@ fn weakened(file: &FileChange, name: &str, language: Language, moved: &Moved) ->
     }
     // Assertions of the code itself come and go with it.
     if let (true, true, Some((line, before))) = (is_test, fewer > 0, first) {
-        let assertions = if fewer == 1 { "an assertion was".to_owned() } else { format!("{fewer} assertions were") };
+        let assertions =
+            if fewer == 1 { "an assertion was".to_owned() } else { format!("{fewer} assertions were") };
         let finding = Finding::new(Rule::TestWeakened, name, format!("{assertions} removed"));
         found.push(finding.at(line).evidence(Some(before), None));
     }

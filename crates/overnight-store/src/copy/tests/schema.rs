@@ -75,7 +75,7 @@ async fn a_schema_is_told_without_changing_anything() {
         let old = Store::schema_of(store.database()).await.unwrap();
         assert_eq!(
             (old, old.steps()),
-            (Schema::Version(1), vec!["queue", "circuits", "spend", "backlog", "gate", "api"])
+            (Schema::Version(1), vec!["queue", "circuits", "spend", "backlog", "exceptions", "api"])
         );
         assert_eq!(number(&store, "SELECT version FROM overnight_schema").await, 1);
     }

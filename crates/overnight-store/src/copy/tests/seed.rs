@@ -62,7 +62,7 @@ pub(super) fn states() -> Vec<JobState> {
         JobState::Preparing { trail: trail() },
         working(),
         JobState::Collecting { trail: trail(), ground: ground(), report },
-        JobState::Verifying { trail: trail(), ground: ground(), tip: tip.clone(), diff },
+        JobState::Verifying { trail: trail(), ground: ground(), tip: tip.clone(), diff, inspected: None },
         JobState::Publishing {
             trail: trail(),
             ground: ground(),
@@ -72,6 +72,7 @@ pub(super) fn states() -> Vec<JobState> {
             branch,
             taken: 1,
             pushed: true,
+            approval: overnight_core::job::Approval::NotNeeded,
         },
         JobState::Cleaning { trail: trail(), end: end(EndReason::NoChanges) },
     ];
@@ -263,6 +264,16 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
             ],
         )],
         "budget_marks" => vec![vec![text("r0"), START.into()]],
+        "exceptions" => vec![vec![
+            text("e-1"),
+            text("r0"),
+            text("ci-file"),
+            Value::Text(None),
+            text(WORDS[2]),
+            text("me"),
+            START.into(),
+            i64::MAX.into(),
+        ]],
         "budget_warnings" => vec![vec![text(WORDS[1]), START.into()]],
         "tokens" => vec![row(
             table,

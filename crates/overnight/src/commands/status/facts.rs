@@ -55,6 +55,9 @@ pub(super) struct WaitingJob {
     pub(super) title: String,
     pub(super) reason: ParkReason,
     pub(super) clears_by_itself: bool,
+    /// The command that a person has to give, where there is exactly one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<String>,
     #[serde(rename = "wake_ms")]
     pub(super) wake: Option<Timestamp>,
 }
@@ -150,13 +153,14 @@ async fn running(store: &Store) -> Result<Vec<RunningJob>, AppError> {
 
 async fn waiting(store: &Store) -> Result<Vec<WaitingJob>, AppError> {
     let jobs = jobs(store, &["parked"], false, LOOKED_AT).await?;
-    let parked = jobs.into_iter().filter_map(|job| match job.state {
+    let parked = jobs.into_iter().filter_map(|job| match &job.state {
         JobState::Parked { reason, wake, .. } => Some(WaitingJob {
-            key: job.key,
-            title: job.spec.title,
-            reason,
+            next: words::approval(&job),
+            key: job.key.clone(),
+            title: job.spec.title.clone(),
+            reason: *reason,
             clears_by_itself: reason.clears_by_itself(),
-            wake,
+            wake: *wake,
         }),
         JobState::Queued
         | JobState::Preparing { .. }

@@ -90,6 +90,9 @@ fn waits(facts: &Facts) -> Vec<String> {
         let needs = reason.is_some_and(|reason| !reason.clears_by_itself());
         let mark = if needs { format!("  {}", Mark::Note.show()) } else { String::new() };
         lines.push(format!("{jobs:>4}  {words}{}{mark}", keys(facts, code)));
+        let of_reason = facts.waiting.iter().filter(|job| job.reason.code() == code);
+        let next = of_reason.filter_map(|job| job.next.as_ref());
+        lines.extend(next.take(LINES).map(|next| format!("      {next}")));
     }
     lines
 }
@@ -187,6 +190,7 @@ mod tests {
                 title: "Wait".to_owned(),
                 reason: ParkReason::AgentLogin,
                 clears_by_itself: false,
+                next: None,
                 wake: None,
             }],
             failures: vec![FailedJob {

@@ -75,7 +75,8 @@ fn a_data_directory_that_cannot_be_written_can_still_be_read() {
 /// The agent writes more than can be brought home; the database still has room.
 #[test]
 fn on_a_full_disk_a_job_waits_and_goes_on_when_there_is_room() {
-    let place = Place::new();
+    let mut place = Place::new();
+    place.env("OVERNIGHT_PREFLIGHT_MAX_FILE_SIZE", "4000000");
     let mount = match Mount::new(&place, "8m") {
         Ok(mount) => mount,
         Err(reason) => return skipped("full disk", &reason),

@@ -23,7 +23,8 @@ fn mode(tree: &[(String, Vec<u8>)], name: &[u8]) -> Option<String> {
 
 #[test]
 fn hostile_file_names_arrive_as_they_are() {
-    let place = Place::new();
+    let mut place = Place::new();
+    place.env("OVERNIGHT_PREFLIGHT_WARN", "file-name");
     let long = "n".repeat(255);
     let script = r#"
         printf x >"$(printf 'new\nline')"
@@ -69,7 +70,8 @@ fn hostile_file_names_arrive_as_they_are() {
 
 #[test]
 fn links_are_brought_home_as_links_and_never_followed() {
-    let place = Place::new();
+    let mut place = Place::new();
+    place.env("OVERNIGHT_PREFLIGHT_WARN", "link-outside");
     let outside = place.write("outside/secret", "canary-outside\n");
     let script = format!(
         "ln -s /etc/passwd passwd; ln -s '{0}' dir; ln -s ../../../.. up; ln -s loop loop; ln -s nowhere dangling\n\

@@ -233,11 +233,27 @@ fn first_group(regex: &Regex, line: &str) -> Option<String> {
 /// Files that say how tests are run.
 pub(super) fn is_task_file(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
-    let config = ["pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml", "package.json", "makefile", "justfile", "codecov.yml"];
+    let config = [
+        "pytest.ini",
+        "tox.ini",
+        "setup.cfg",
+        "pyproject.toml",
+        "package.json",
+        "makefile",
+        "justfile",
+        "codecov.yml",
+    ];
     config.contains(&name.as_str())
-        || ["jest.config.", "vitest.config.", "playwright.config.", "cypress.config.", ".nycrc", "karma.conf."]
-            .iter()
-            .any(|start| name.starts_with(start))
+        || [
+            "jest.config.",
+            "vitest.config.",
+            "playwright.config.",
+            "cypress.config.",
+            ".nycrc",
+            "karma.conf.",
+        ]
+        .iter()
+        .any(|start| name.starts_with(start))
 }
 
 /// Whether a line makes a failure not count. `ci`: of a pipeline; elsewhere only what is about tests is looked at.
@@ -273,5 +289,8 @@ pub(in super::super) fn all_can_be_used() {
         Regex::new(text).unwrap();
     }
     assert!(forgives("x || true", true) && forgives("\"test\": \"jest || true\"", false));
-    assert_eq!((Language::Rust.strength("assert!(true)"), Language::Rust.strength("assert_eq!(a, b)")), (0, 3));
+    assert_eq!(
+        (Language::Rust.strength("assert!(true)"), Language::Rust.strength("assert_eq!(a, b)")),
+        (0, 3)
+    );
 }
