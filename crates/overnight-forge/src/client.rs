@@ -125,7 +125,7 @@ impl Forge {
         Budget::new(&self.http().settings)
     }
 
-    fn http(&self) -> &Http {
+    pub(crate) fn http(&self) -> &Http {
         match self {
             Self::GitHub(forge) => forge.http(),
             Self::Gitea(forge) => forge.http(),

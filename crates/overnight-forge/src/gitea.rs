@@ -101,7 +101,8 @@ impl Gitea {
         let operation = Operation::CreatePullRequest;
         let title = if new.draft { format!("WIP: {}", new.title) } else { new.title.clone() };
         let json = json!({ "title": title, "body": new.body, "head": new.head.as_str(), "base": new.base });
-        let order = Order { operation, url: self.address.repository_endpoint(&["pulls"]), json: Some(&json) };
+        let url = self.address.repository_endpoint(&["pulls"]);
+        let order = Order { operation, url, json: Some(&json), patch: false };
         let answer = self.http.send_once(order, budget.request_timeout()).await?;
         self.decode(operation, answer.json).map(Pull::into_found)
     }

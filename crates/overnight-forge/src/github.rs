@@ -83,7 +83,8 @@ impl GitHub {
         let json = json!({
             "title": new.title, "body": new.body, "head": new.head.as_str(), "base": new.base, "draft": new.draft,
         });
-        let order = Order { operation, url: self.address.repository_endpoint(&["pulls"]), json: Some(&json) };
+        let url = self.address.repository_endpoint(&["pulls"]);
+        let order = Order { operation, url, json: Some(&json), patch: false };
         let answer = self.http.send_once(order, budget.request_timeout()).await?;
         self.decode(operation, answer.json).map(Pull::into_found)
     }

@@ -41,6 +41,8 @@ pub(crate) struct Order<'a> {
     pub(crate) url: Url,
     /// Posted as JSON; `None` is a GET.
     pub(crate) json: Option<&'a Value>,
+    /// What is sent is a change of what is there, not something new.
+    pub(crate) patch: bool,
 }
 
 /// A successful answer.
@@ -105,7 +107,7 @@ impl Http {
         budget: &mut Budget<'_>,
     ) -> Result<Answer, ForgeError> {
         loop {
-            let order = Order { operation, url: url.clone(), json: None };
+            let order = Order { operation, url: url.clone(), json: None, patch: false };
             match self.send_once(order, budget.request_timeout()).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) if budget.pause_after(&error).await => {}
@@ -138,7 +140,11 @@ impl Http {
     }
 
     async fn exchange(&self, order: &Order<'_>) -> Result<Response, ForgeError> {
-        let method = if order.json.is_some() { Method::POST } else { Method::GET };
+        let method = match (order.json, order.patch) {
+            (None, _) => Method::GET,
+            (Some(_), false) => Method::POST,
+            (Some(_), true) => Method::PATCH,
+        };
         let mut request =
             self.client.request(method.clone(), order.url.clone()).headers(self.headers.clone());
         if let Some(json) = order.json {
@@ -201,7 +207,7 @@ impl Http {
         let call = self.call(operation);
         let said = Said::read(body);
         let message = self.clean(&said.text(status));
-        let writes = operation == Operation::CreatePullRequest;
+        let writes = matches!(operation, Operation::CreatePullRequest | Operation::ChangePullRequest);
         match status.as_u16() {
             429 => limited(call, headers, message),
             403 if said.is_limit() || limit_headers(headers) => limited(call, headers, message),

@@ -8,6 +8,7 @@
 mod address;
 pub mod body;
 mod client;
+mod edit;
 mod error;
 mod gitea;
 mod github;
@@ -23,6 +24,7 @@ mod wire;
 
 pub use address::{ForgeAddress, ForgeKind, InvalidAddress, KnownForge, KnownForges, detect};
 pub use client::Forge;
+pub use edit::PullRequestText;
 pub use error::{Call, ErrorClass, ForgeError, Operation, Outage};
 pub use gitea::Gitea;
 pub use github::GitHub;

@@ -62,7 +62,7 @@ async fn waiting_for<'a>(tx: &mut WriteTx, ended: &'a [Ending]) -> Result<Vec<Wa
 
 async fn release(tx: &mut WriteTx, wait: &Wait<'_>) -> Result<Option<Ending>, StoreError> {
     let Wait { child, rule, on } = wait;
-    let fits = rule != AfterRule::Done.as_str() || on.reason == EndReason::Published;
+    let fits = rule != AfterRule::Done.as_str() || on.reason.is_done();
     let text = "UPDATE jobs SET blocked_by = blocked_by - 1 WHERE id = $1 AND NOT ended AND blocked_by > 0 \
                 RETURNING blocked_by";
     let Some(counted) = tx.optional(sql(text).bind(child)).await? else { return Ok(None) };

@@ -34,6 +34,7 @@ mod feed;
 mod files;
 mod leases;
 mod limits;
+mod lines;
 mod lost;
 mod migrate;
 mod outage;
@@ -122,6 +123,7 @@ pub(crate) fn spec(prompt: &str) -> JobSpec {
         choice: Choice::default(),
         follows: None,
         task: None,
+        line: None,
         limits: JobLimits::default(),
         budget: JobBudget::default(),
         author: "A <a@example.org>".to_owned(),
@@ -210,6 +212,7 @@ fn prepared() -> Input {
         base_branch: None,
         check_source: CheckSource::None,
         checks: Vec::new(),
+        line: None,
     };
     Input::Done { output: StageOutput::Prepared { ground }, elapsed: Duration::from_secs(1) }
 }

@@ -1,9 +1,11 @@
 //! A job as JSON: the public shape of `--json`, schema `overnight/v1`, kind `job`.
 
 use overnight_core::agent::Usage;
-use overnight_core::git::CommitId;
+use overnight_core::git::{BranchName, CommitId};
 use overnight_core::id::{JobId, TaskKey, WorkerId};
-use overnight_core::job::{CancelledBy, ExitCode, Job, JobState, Label, Published, Stage};
+use overnight_core::job::{
+    BranchLine, CancelledBy, ExitCode, Job, JobState, Label, LineKind, Published, Stage,
+};
 use overnight_core::units::Timestamp;
 use overnight_store::{Phase, QueueStanding};
 use serde::Serialize;
@@ -42,6 +44,9 @@ pub struct JobView {
     /// Of a job that was never started: when it may be.
     pub not_before_ms: Option<Timestamp>,
     pub group: Option<Label>,
+    /// Its place on a branch that it shares with other jobs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineView>,
     pub labels: Vec<Label>,
     /// What a worker must offer.
     pub requires: Vec<Label>,
@@ -51,6 +56,25 @@ pub struct JobView {
     pub updated_at_ms: Timestamp,
     /// What `run` and `resume` end with in this state.
     pub exit_code: u8,
+}
+
+/// A place on a line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LineView {
+    /// `story` or `sprint`.
+    pub kind: LineKind,
+    /// Of the story or sprint.
+    pub key: TaskKey,
+    pub branch: BranchName,
+    pub number: u32,
+    pub count: u32,
+}
+
+impl LineView {
+    fn of(line: &BranchLine) -> Self {
+        let BranchLine { kind, key, branch, number, count, .. } = line;
+        Self { kind: *kind, key: key.clone(), branch: branch.clone(), number: *number, count: *count }
+    }
 }
 
 /// Where an unfinished job stands.
@@ -114,6 +138,7 @@ impl JobView {
             priority: job.queueing.priority.number(),
             not_before_ms: job.queueing.not_before.filter(|_| job.state.is_untouched()),
             group: job.queueing.group.clone(),
+            line: job.spec.line.as_deref().map(LineView::of),
             labels: job.queueing.labels.clone(),
             requires: job.queueing.requires.clone(),
             queue: standing.and_then(QueueView::of),

@@ -104,6 +104,7 @@ impl Ground {
             choice,
             follows: None,
             task: None,
+            line: None,
             limits,
             budget: budget_order::of(&args.order.budget, &config.budget.job),
             author: author(app, &self.source),

@@ -153,6 +153,12 @@ impl EndReason {
         }
     }
 
+    /// Whether what was wanted is there: jobs that wait for this one can go on.
+    #[must_use]
+    pub fn is_done(self) -> bool {
+        self.exit_code() == ExitCode::Done
+    }
+
     #[must_use]
     pub fn exit_code(self) -> ExitCode {
         match self {

@@ -12,6 +12,7 @@ use crate::units::{Timestamp, millis};
 use crate::verdict::{Check, CheckSource, CheckedPair, DiffStat};
 
 use super::end::{End, ParkReason};
+use super::line::OnLine;
 use super::queueing::Label;
 
 /// The state of a job; stored as it is, and the only status there is.
@@ -157,6 +158,9 @@ pub struct Ground {
     pub base_branch: Option<String>,
     pub check_source: CheckSource,
     pub checks: Vec<Check>,
+    /// How a job of a line found the branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<Box<OnLine>>,
 }
 
 /// A turn that was announced, and perhaps started, but whose end is not recorded.
@@ -191,6 +195,10 @@ pub enum Feedback {
         last: Option<Box<Feedback>>,
         why: String,
     },
+    /// The conversation was about another task of the same line, which is done.
+    NextTask,
+    /// Others moved the branch while the job was worked on.
+    BranchMoved,
     /// A person says what is to be done next.
     FollowUp {
         message: String,
@@ -269,10 +277,12 @@ impl JobState {
             | Self::Ended { .. } => None,
         };
         let base = self.ground().map(|ground| &ground.base);
+        let line = self.ground().and_then(|ground| ground.line.as_ref());
+        let unmerged = line.into_iter().flat_map(|line| line.unmerged.iter().map(|work| &work.commit));
         let preserved = self.trail().and_then(|trail| trail.preserved.as_ref());
         let kept = self.end().and_then(|end| end.tip.as_ref());
         let published = self.end().and_then(|end| end.published.as_ref()).map(|published| &published.commit);
-        [base, tip, preserved, kept, published].into_iter().flatten().collect()
+        [base, tip, preserved, kept, published].into_iter().flatten().chain(unmerged).collect()
     }
 
     /// Nothing was ever done for it, so nothing is there to be cleaned up.

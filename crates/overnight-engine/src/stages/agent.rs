@@ -12,7 +12,7 @@ use overnight_core::agent::{
 use overnight_core::command::{Containment, Exit, ExitReport};
 use overnight_core::git::CommitId;
 use overnight_core::handover;
-use overnight_core::id::SessionId;
+use overnight_core::id::{EventNumber, SessionId};
 use overnight_core::job::{EndReason, Ground, Input, JobEvent, JobState, Notice, StageOutput, Trail, Turn};
 use overnight_core::prompt;
 use overnight_git::GitError;
@@ -78,15 +78,28 @@ async fn announced_turn(
 
 /// What a fresh conversation is told of the ones before it.
 async fn handover(seat: &Seat<'_>, trail: &Trail) -> Result<Option<String>, StageError> {
-    let earlier = seat.job.spec.follows.as_ref().map(|follows| follows.handover.clone());
+    let follows = seat.job.spec.follows.as_ref().map(|follows| follows.handover.clone());
+    let earlier = follows.into_iter().chain(before_on_line(seat, trail).await?);
     let own = if trail.turns == 0 {
         None
     } else {
         let events: Vec<JobEvent> = seat.history().await?.into_iter().map(|(_, event)| event).collect();
         handover::note(&events, trail)
     };
-    let notes: Vec<String> = earlier.into_iter().chain(own).filter(|note| !note.is_empty()).collect();
+    let notes: Vec<String> = earlier.chain(own).filter(|note| !note.is_empty()).collect();
     Ok((!notes.is_empty()).then(|| notes.join("\n")))
+}
+
+/// What the job before it came to, on a line that is one conversation.
+async fn before_on_line(seat: &Seat<'_>, trail: &Trail) -> Result<Option<String>, StageError> {
+    let line = seat.state().ground().and_then(|ground| ground.line.as_ref());
+    let Some(before) = line.and_then(|line| line.before.as_ref()) else { return Ok(None) };
+    let records = seat.until(|| seat.engine.store().events(&before.job, EventNumber(0), u32::MAX)).await?;
+    let events: Vec<JobEvent> = records.into_iter().filter_map(|record| record.event.ok()).collect();
+    // Its last words belong to a conversation that is not gone on with, and are not in its events.
+    let nothing_said = Trail { final_text: None, ..trail.clone() };
+    let note = handover::note(&events, &nothing_said);
+    Ok(note.map(|note| format!("## The task before this one, {}\n\n{note}", before.key)))
 }
 
 /// What a dead runner left of a turn.

@@ -7,6 +7,8 @@ mod cleanup;
 mod code;
 mod collect;
 mod ground;
+mod line;
+mod line_request;
 mod prepare;
 mod publish;
 mod verify;

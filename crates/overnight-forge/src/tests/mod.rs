@@ -1,5 +1,6 @@
 //! The client against the fake forge: every fault and its outcome, and the fake's shapes against GitHub's description.
 
+mod edits;
 mod faults;
 mod lookups;
 mod shapes;

@@ -10,7 +10,7 @@ use super::fault::{Fault, On};
 use super::log::LoggedRequest;
 use super::server::{Flavour, Hub};
 use super::state::{FakePullRequest, FakeToken, PullState, Repository, State};
-use super::{gitea, github};
+use super::{edit, gitea, github};
 
 /// `Date` of limited answers, so that reset times need no clock: 2024-02-29 00:00:00 UTC.
 const LIMIT_DATE: &str = "Thu, 29 Feb 2024 00:00:00 GMT";
@@ -53,10 +53,15 @@ enum Place<'a> {
     Repository(&'a str, &'a str),
     Pulls(&'a str, &'a str),
     Pull(&'a str, &'a str, u64),
+    /// GitHub's other interface, beside the version of this one.
+    GraphQl,
 }
 
 pub(super) fn kind_of(hub: &Hub, method: &str, path: &str, query: &str) -> Option<On> {
     let below = path.strip_prefix(&hub.sub_path)?;
+    if is_graphql(hub, below) {
+        return (method == "POST").then_some(On::ChangePullRequest);
+    }
     if let Some(api) = below.strip_prefix(hub.api_path()) {
         return match (method, place(api)?) {
             ("GET", Place::Account) => Some(On::GetAccount),
@@ -64,12 +69,17 @@ pub(super) fn kind_of(hub: &Hub, method: &str, path: &str, query: &str) -> Optio
             ("GET", Place::Pulls(..)) => Some(On::ListPullRequests),
             ("POST", Place::Pulls(..)) => Some(On::CreatePullRequest),
             ("GET", Place::Pull(..)) => Some(On::GetPullRequest),
+            ("PATCH", Place::Pull(..)) => Some(On::ChangePullRequest),
             _ => None,
         };
     }
     let (_, service) = below.split_once(".git/")?;
     let pushes = service == "git-receive-pack" || query.contains("service=git-receive-pack");
     Some(if pushes { On::GitPush } else { On::GitFetch })
+}
+
+fn is_graphql(hub: &Hub, below: &str) -> bool {
+    hub.flavour == Flavour::GitHub && below == "/api/graphql"
 }
 
 fn place(path: &str) -> Option<Place<'_>> {
@@ -100,7 +110,8 @@ pub(super) fn token_of(hub: &Hub, request: &LoggedRequest) -> Option<FakeToken> 
 /// The answer to a request of the API.
 pub(super) fn answer(hub: &Hub, request: &LoggedRequest) -> Reply {
     let path = request.path.strip_prefix(&hub.sub_path).unwrap_or("");
-    let place = path.strip_prefix(hub.api_path()).and_then(place);
+    let graphql = is_graphql(hub, path).then_some(Place::GraphQl);
+    let place = graphql.or_else(|| path.strip_prefix(hub.api_path()).and_then(place));
     let Some((on, place)) = request.on.zip(place) else { return error(hub, 404, "Not Found") };
     let Some(token) = token_of(hub, request) else {
         return error(hub, 401, "Bad credentials");
@@ -119,12 +130,16 @@ pub(super) fn answer(hub: &Hub, request: &LoggedRequest) -> Reply {
             }
         }),
         Place::Pull(owner, repo, number) => with_repository(hub, &mut state, owner, repo, |repository| {
+            if on == On::ChangePullRequest {
+                return edit::change(hub, repository, &token, number, request);
+            }
             let pull = repository.pulls.iter().find(|pull| pull.number == number);
             pull.map_or_else(
                 || error(hub, 404, "Not Found"),
                 |pull| Reply::json(200, &show_pull(hub, repository, pull, true)),
             )
         }),
+        Place::GraphQl => edit::graphql(&mut state, &token, request),
     };
     drop(state);
     let remaining = reply.header("x-ratelimit-limit", 5_000).header("x-ratelimit-remaining", 4_999);
@@ -179,7 +194,7 @@ fn show_repository(hub: &Hub, repository: &Repository, token: &FakeToken) -> Val
     }
 }
 
-fn show_pull(hub: &Hub, repository: &Repository, pull: &FakePullRequest, whole: bool) -> Value {
+pub(super) fn show_pull(hub: &Hub, repository: &Repository, pull: &FakePullRequest, whole: bool) -> Value {
     match hub.flavour {
         Flavour::GitHub => github::pull(hub, repository, pull, whole),
         Flavour::Gitea => gitea::pull(hub, repository, pull),

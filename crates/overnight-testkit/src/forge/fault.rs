@@ -9,6 +9,8 @@ use std::time::Duration;
 pub enum On {
     ListPullRequests,
     CreatePullRequest,
+    /// Its title or text, and whether it is a draft.
+    ChangePullRequest,
     GetPullRequest,
     GetRepository,
     GetAccount,

@@ -7,6 +7,7 @@
 
 mod api;
 mod cgi;
+mod edit;
 mod fault;
 mod gitea;
 mod github;

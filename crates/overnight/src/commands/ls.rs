@@ -132,10 +132,16 @@ pub fn table(jobs: &[Job], standings: &HashMap<JobId, QueueStanding>, now: Times
             coloured(job, &state),
             cost(job),
             job.spec.limits.attempts,
-            one_line(&job.spec.title, TITLE),
+            one_line(&title(job), TITLE),
         );
     }
     text
+}
+
+/// A job of a line begins with its place there.
+fn title(job: &Job) -> String {
+    let place = job.spec.line.as_ref().map(|line| format!("[{} {}/{}] ", line.key, line.number, line.count));
+    format!("{}{}", place.unwrap_or_default(), job.spec.title)
 }
 
 fn coloured(job: &Job, text: &str) -> String {
