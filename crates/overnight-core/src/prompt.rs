@@ -62,9 +62,15 @@ fn task(spec: &JobSpec, ground: &Ground) -> String {
          - Do not push, do not open pull requests, do not change remotes: that is done for you.\n\
          - Do not leave processes running.\n",
     );
+    text.push_str(&checks(ground));
     if let (Some(line), Some(found)) = (&spec.line, &ground.line) {
         text.push_str(&on_line(line, found));
     }
+    text
+}
+
+fn checks(ground: &Ground) -> String {
+    let mut text = String::new();
     if ground.checks.is_empty() {
         return text;
     }

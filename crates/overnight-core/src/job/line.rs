@@ -89,6 +89,9 @@ impl BranchLine {
 pub struct OnLine {
     /// Where the branch was: its push expects exactly that. `None`: there was no such branch.
     pub begins: Option<CommitId>,
+    /// The tip of the branch that the pull request is for: what it says of checks and to agents holds, because no agent of this line
+    /// wrote it.
+    pub target: Option<CommitId>,
     /// What is on the branch already, oldest first.
     pub earlier: Vec<EarlierTask>,
     /// What the agent has to merge before anything else.

@@ -207,6 +207,24 @@ fn a_branch_that_has_moved_is_prepared_for_again() {
 }
 
 #[test]
+fn work_that_has_to_be_put_on_a_moved_branch_is_bound_to_its_disk() {
+    let order = order(LineKind::Story, 2);
+    let sent_back =
+        step(&publishing(trail(2), on(OnLine::default()), &order), Input::BranchTaken, &order).next;
+    assert!(sent_back.is_bound());
+    assert!(!JobState::Preparing { trail: trail(2) }.is_bound());
+    let worker = crate::id::WorkerId::parse("w").unwrap();
+    let claimed = |moved| {
+        let fence = crate::id::Fence(2);
+        step(&sent_back, Input::Claimed { worker: worker.clone(), fence, resumed: true, moved }, &order).next
+    };
+    assert_eq!(claimed(false), sent_back);
+    // Its commits are gone with the disk: it begins anew, and nothing of that is the agent's fault.
+    let JobState::Preparing { trail: kept } = claimed(true) else { panic!("it is prepared for") };
+    assert_eq!((kept.attempt, kept.preserved, kept.feedback), (2, None, None));
+}
+
+#[test]
 fn the_next_task_of_a_sprint_goes_on_in_the_conversation_and_is_told_the_whole_task() {
     let order = order(LineKind::Sprint, 2);
     let before = Before {

@@ -278,11 +278,12 @@ impl JobState {
         };
         let base = self.ground().map(|ground| &ground.base);
         let line = self.ground().and_then(|ground| ground.line.as_ref());
+        let target = line.and_then(|line| line.target.as_ref());
         let unmerged = line.into_iter().flat_map(|line| line.unmerged.iter().map(|work| &work.commit));
         let preserved = self.trail().and_then(|trail| trail.preserved.as_ref());
         let kept = self.end().and_then(|end| end.tip.as_ref());
         let published = self.end().and_then(|end| end.published.as_ref()).map(|published| &published.commit);
-        [base, tip, preserved, kept, published].into_iter().flatten().chain(unmerged).collect()
+        [base, target, tip, preserved, kept, published].into_iter().flatten().chain(unmerged).collect()
     }
 
     /// Nothing was ever done for it, so nothing is there to be cleaned up.
@@ -305,7 +306,9 @@ impl JobState {
     #[must_use]
     pub fn is_bound(&self) -> bool {
         match self {
-            Self::Queued | Self::Preparing { .. } | Self::Ended { .. } => false,
+            Self::Queued | Self::Ended { .. } => false,
+            // Sent back because its branch moved: its commits are in this worker's mirror only.
+            Self::Preparing { trail } => trail.preserved.is_some(),
             Self::Working { .. }
             | Self::Collecting { .. }
             | Self::Verifying { .. }

@@ -183,14 +183,16 @@ const INSTRUCTIONS: [&str; 2] = ["CLAUDE.md", "AGENTS.md"];
 /// Bytes of them that are passed on: more than any model reads with care. A larger file is left out.
 const MAX_INSTRUCTIONS: u64 = 256 << 10;
 
-/// The repository's instructions as of the base commit, in a file that the CLI is pointed to.
+/// The repository's instructions as of the base commit, on a line as of the branch that its work is for, in a file that the CLI is pointed to.
 async fn instructions(seat: &mut Seat<'_>, ground: &Ground) -> Result<Option<PathBuf>, StageError> {
     let mirror = code::open_mirror(seat).await?;
+    let target = ground.line.as_ref().and_then(|line| line.target.as_ref());
     for name in INSTRUCTIONS {
-        let found = match mirror.read_file(&ground.base, name.as_bytes(), MAX_INSTRUCTIONS).await {
-            Err(GitError::TooLarge { .. }) => None,
-            found => found.map_err(trouble::git)?,
-        };
+        let found =
+            match mirror.read_file(target.unwrap_or(&ground.base), name.as_bytes(), MAX_INSTRUCTIONS).await {
+                Err(GitError::TooLarge { .. }) => None,
+                found => found.map_err(trouble::git)?,
+            };
         if let Some(text) = found {
             let path = seat.dirs.given().join("instructions.md");
             let file = path.clone();

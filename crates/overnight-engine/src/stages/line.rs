@@ -28,7 +28,7 @@ pub(super) async fn look(
     let others = others(seat, place).await?;
     let fetching = mirror.fetch_branch(endpoint, &place.branch);
     let tip = seat.unless_stopped(async { fetching.await.map_err(trouble::git) }).await?;
-    let mut line = OnLine { begins: tip.clone(), ..OnLine::default() };
+    let mut line = OnLine { begins: tip.clone(), target: Some(target.clone()), ..OnLine::default() };
     let base = match tip {
         None => target.clone(),
         Some(tip) => {

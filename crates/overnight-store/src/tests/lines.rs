@@ -42,7 +42,10 @@ async fn the_tasks_of_a_story_run_one_at_a_time_in_any_order(f: &Fixture) {
 async fn the_tasks_of_a_sprint_wait_for_each_other(f: &Fixture) {
     let jobs = add(f, LineKind::Sprint, "app-9", 3, 0).await;
     let places: Vec<_> = jobs.iter().map(|job| job.spec.line.as_ref().unwrap()).collect();
-    assert_eq!(places.iter().map(|line| (line.number, line.count)).collect::<Vec<_>>(), [(1, 3), (2, 3), (3, 3)]);
+    assert_eq!(
+        places.iter().map(|line| (line.number, line.count)).collect::<Vec<_>>(),
+        [(1, 3), (2, 3), (3, 3)]
+    );
     assert!(matches!(f.store.job_claim(&jobs[1].id, &claimant("w"), &[]).await.unwrap(), Claim::Blocked));
     let mut first = claim(&f.store, &jobs[0].id, "w").await;
     end(&f.store, &mut first, EndReason::Published).await;
@@ -67,7 +70,10 @@ async fn a_line_has_its_own_jobs_and_no_others(f: &Fixture) {
     let group = doors[0].queueing.group.clone().unwrap();
     let filter = JobFilter { group: Some(("app".to_owned(), group)), limit: Some(1), ..JobFilter::default() };
     assert_eq!(f.store.jobs(&filter).await.unwrap().jobs[0].key, doors[1].key);
-    let elsewhere = JobFilter { group: filter.group.map(|(_, group)| ("other".to_owned(), group)), ..JobFilter::default() };
+    let elsewhere = JobFilter {
+        group: filter.group.map(|(_, group)| ("other".to_owned(), group)),
+        ..JobFilter::default()
+    };
     assert!(f.store.jobs(&elsewhere).await.unwrap().jobs.is_empty());
 }
 
