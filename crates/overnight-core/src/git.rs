@@ -83,6 +83,15 @@ impl BranchName {
         Self(format!("overnight/{key}{dash}{slug}"))
     }
 
+    /// The branch of a story or sprint: `overnight/<kind>-<key>-<slug>`; a title that only repeats the key is left out.
+    #[must_use]
+    pub fn for_line(kind: &str, key: &TaskKey, title: &str) -> Self {
+        let key = slug(key.as_str(), MAX_SLUG);
+        let title = slug(title, MAX_SLUG);
+        let dash = if title.is_empty() || title == key { String::new() } else { format!("-{title}") };
+        Self(format!("overnight/{kind}-{key}{dash}"))
+    }
+
     /// The same name with `-<number>` behind it: where the plain name is taken by work that is not ours.
     #[must_use]
     pub fn numbered(&self, number: u32) -> Self {

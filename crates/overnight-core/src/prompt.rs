@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::job::line::{BranchLine, OnLine, Unmerged, UnmergedWork};
 use crate::job::{FailedCheck, Feedback, Ground, JobSpec, Trail};
 
 /// The prompt of the next turn.
@@ -17,7 +18,21 @@ pub fn assemble(
     handover: Option<&str>,
 ) -> String {
     if resumed {
-        return told(trail.feedback.as_ref().unwrap_or(&Feedback::Interrupted));
+        let feedback = trail.feedback.as_ref().unwrap_or(&Feedback::Interrupted);
+        return match feedback {
+            // The conversation knows another task.
+            Feedback::NextTask => format!("{}\n{}", told(feedback), task(spec, ground)),
+            Feedback::BranchMoved | Feedback::FollowUp { .. } => told(feedback) + &unmerged(ground),
+            Feedback::ChecksFailed { .. }
+            | Feedback::NoChanges
+            | Feedback::Crashed { .. }
+            | Feedback::TimedOut
+            | Feedback::Interrupted
+            | Feedback::OutOfTurns
+            | Feedback::Refused { .. }
+            | Feedback::Rejected { .. }
+            | Feedback::TakenOver { .. } => told(feedback),
+        };
     }
     let mut text = task(spec, ground);
     if trail.feedback.is_none() && handover.is_none() {
@@ -49,6 +64,15 @@ fn task(spec: &JobSpec, ground: &Ground) -> String {
          - Do not push, do not open pull requests, do not change remotes: that is done for you.\n\
          - Do not leave processes running.\n",
     );
+    text.push_str(&checks(ground));
+    if let (Some(line), Some(found)) = (&spec.line, &ground.line) {
+        text.push_str(&on_line(line, found));
+    }
+    text
+}
+
+fn checks(ground: &Ground) -> String {
+    let mut text = String::new();
     if ground.checks.is_empty() {
         return text;
     }
@@ -84,11 +108,80 @@ fn told(feedback: &Feedback) -> String {
         Feedback::OutOfTurns => "You used up the number of answers of one run. Go on where you stopped; finish the task.\n"
             .to_owned(),
         Feedback::TakenOver { last, why } => taken_over(last.as_deref(), why),
+        Feedback::NextTask => "The task before this one is done and on the branch. This is the next one; the working tree has what is on the \
+             branch now.\n"
+            .to_owned(),
+        Feedback::BranchMoved => "Others moved the branch while you worked. The working tree was made anew: it has what is on the branch \
+             now. Bring your work onto it, see that it still does what was asked, and commit.\n"
+            .to_owned(),
         Feedback::FollowUp { message } => format!(
             "# What is to be done now\n\n{}\n\nWork on in the same tree, and commit. What was said about the way of working still holds.\n",
             message.trim()
         ),
     }
+}
+
+/// Tasks of a line that are named, the last of them.
+const MOST_EARLIER: usize = 20;
+
+/// What else is on the branch, and what has to be merged.
+fn on_line(line: &BranchLine, found: &OnLine) -> String {
+    let mut text = String::from("\n# The branch\n\n");
+    let kind = line.kind.as_str();
+    if found.earlier.is_empty() {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "This is one task of a {kind}. Others follow on the same branch: leave their work to them."
+        );
+    } else {
+        let _ = writeln!(
+            text,
+            "This is one task of a {kind}. These are done, and their commits are in this working tree: build on them, do not do \
+             them again.\n"
+        );
+        let left_out = found.earlier.len().saturating_sub(MOST_EARLIER);
+        if left_out > 0 {
+            let _ = writeln!(text, "- {left_out} more");
+        }
+        for task in &found.earlier[left_out..] {
+            let _ = writeln!(text, "- {}: {}", task.key, crate::text::one_line(&task.title, 120));
+        }
+    }
+    text + &merges(&found.unmerged)
+}
+
+fn unmerged(ground: &Ground) -> String {
+    ground.line.as_ref().map(|line| merges(&line.unmerged)).unwrap_or_default()
+}
+
+/// Paths of a conflict that are named.
+const MOST_PATHS: usize = 20;
+
+fn merges(unmerged: &[Unmerged]) -> String {
+    let mut text = String::new();
+    for Unmerged { commit, what, paths } in unmerged {
+        let what = match what {
+            UnmergedWork::Target { branch } => {
+                format!("The branch {}, which this is for, has moved", crate::text::one_line(branch, 120))
+            }
+            UnmergedWork::Own => {
+                "What you did for this task before stands on an older commit of the branch".to_owned()
+            }
+        };
+        let _ = write!(
+            text,
+            "\n{what}, and git cannot merge it by itself. Before anything else run\n\n    git merge {commit}\n\nand resolve the \
+             conflicts, so that what both sides wanted is kept. Both sides changed:\n\n"
+        );
+        for path in paths.iter().take(MOST_PATHS) {
+            indented(&mut text, &crate::text::one_line(path, 200));
+        }
+        if paths.len() > MOST_PATHS {
+            let _ = writeln!(text, "\n… and {} more files", paths.len() - MOST_PATHS);
+        }
+    }
+    text
 }
 
 fn taken_over(last: Option<&Feedback>, why: &str) -> String {

@@ -10,6 +10,7 @@ mod change;
 mod fetch;
 mod import;
 mod lock;
+mod merge;
 mod read;
 mod recover;
 mod tend;
@@ -25,6 +26,7 @@ use crate::git::{Call, Git, commit};
 pub use fetch::{Fetched, Wanted};
 pub use import::{Identity, Import};
 pub use lock::LockWait;
+pub use merge::Merge;
 pub use tend::{CommitRef, JobRef, Load, Repack, Site, Tending};
 
 /// Object format of a repository: the length of its ids.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use overnight_core::id::{JobId, RepositoryId, TaskKey};
-use overnight_core::job::{Job, Label};
+use overnight_core::job::{BranchLine, Job, Label};
 use overnight_core::units::Timestamp;
 
 use crate::error::{CorruptRow, ErrorClass, StoreError, failed};
@@ -28,6 +28,8 @@ pub struct JobFilter {
     /// Names as of [`JobState::name`](overnight_core::job::JobState::name). Empty: any.
     pub states: Vec<String>,
     pub label: Option<Label>,
+    /// The name of a repository, and one of its groups.
+    pub group: Option<(String, Label)>,
     /// Only ended ones, or only unfinished ones.
     pub ended: Option<bool>,
     pub limit: Option<u32>,
@@ -111,10 +113,7 @@ impl Store {
     /// [`StoreError::Database`]. Rows that cannot be read are part of the answer.
     pub async fn jobs(&self, filter: &JobFilter) -> Result<Jobs, StoreError> {
         let operation = "list jobs";
-        let lanes = match &filter.label {
-            Some(label) => Some(self.lanes_with(&LimitKey::label(label)).await?),
-            None => None,
-        };
+        let lanes = self.lanes_of(filter).await?;
         let mut query = sql(format!("{SELECT_JOB} {}", conditions(filter, lanes.as_ref().map(Vec::len))));
         if let Some(repository) = &filter.repository {
             query = query.bind(repository.as_str());
@@ -133,6 +132,31 @@ impl Store {
             }
         }
         Ok(list)
+    }
+
+    /// The jobs on the same line of this repository, oldest first. Those that this version cannot read are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn jobs_of_line(&self, repository: &str, line: &BranchLine) -> Result<Vec<Job>, StoreError> {
+        let group = Some((repository.to_owned(), line.group()));
+        let mut jobs = self.jobs(&JobFilter { group, ..JobFilter::default() }).await?.jobs;
+        jobs.retain(|job| job.spec.line.as_ref().is_some_and(|other| line.is_with(other)));
+        jobs.reverse();
+        Ok(jobs)
+    }
+
+    /// The lanes that a filter leaves; `None`: it leaves all of them.
+    async fn lanes_of(&self, filter: &JobFilter) -> Result<Option<Vec<String>>, StoreError> {
+        let group = filter.group.as_ref().map(|(repository, group)| LimitKey::group(repository, group));
+        let keys = filter.label.as_ref().map(LimitKey::label).into_iter().chain(group);
+        let mut left: Option<Vec<String>> = None;
+        for key in keys {
+            let mut lanes = self.lanes_with(&key).await?;
+            lanes.retain(|lane| left.as_ref().is_none_or(|left| left.contains(lane)));
+            left = Some(lanes);
+        }
+        Ok(left)
     }
 
     /// All jobs that have not ended, newest first.

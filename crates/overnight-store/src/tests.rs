@@ -36,6 +36,7 @@ mod files;
 mod gate;
 mod leases;
 mod limits;
+mod lines;
 mod lost;
 mod migrate;
 mod outage;
@@ -125,6 +126,7 @@ pub(crate) fn spec(prompt: &str) -> JobSpec {
         choice: Choice::default(),
         follows: None,
         task: None,
+        line: None,
         limits: JobLimits::default(),
         budget: JobBudget::default(),
         author: "A <a@example.org>".to_owned(),
@@ -213,6 +215,7 @@ fn prepared() -> Input {
         base_branch: None,
         check_source: CheckSource::None,
         checks: Vec::new(),
+        line: None,
     };
     Input::Done { output: StageOutput::Prepared { ground }, elapsed: Duration::from_secs(1) }
 }

@@ -68,6 +68,8 @@ pub struct Order {
     #[serde(default)]
     group: Option<Label>,
     #[serde(default)]
+    line: Option<Label>,
+    #[serde(default)]
     requires: Vec<Label>,
     #[serde(default)]
     verify: Vec<String>,
@@ -105,7 +107,7 @@ struct Known {
 }
 
 /// The fields of a line, for the help.
-pub const FIELDS: &str = "prompt, title, priority, not_before, after, after_any, key, labels, group, requires, verify, \
+pub const FIELDS: &str = "prompt, title, priority, not_before, after, after_any, key, labels, group, line, requires, verify, \
                           model, effort, thinking_budget, backup_agent, backup_model, backup_effort, backup_patience, \
                           attempts, max_cost, max_tokens, max_turns, max_time";
 
@@ -160,6 +162,10 @@ impl Batch {
         if order.effort.is_some() && order.thinking_budget.is_some() {
             let why = "it says \"effort\" and \"thinking_budget\", which are two words for the same";
             return Err(self.at_text(*line, "thinking_budget", why).help("keep one of the two"));
+        }
+        if let (Some(line_name), Some(_)) = (&order.line, &order.group) {
+            let why = "it says \"line\" and \"group\", and a line is a group of its own";
+            return Err(self.at_text(*line, line_name.as_str(), why).help("keep one of the two"));
         }
         if let Some(Say::To(name)) = &order.backup_agent
             && agents::find(name, config).is_none()
@@ -294,7 +300,8 @@ impl Order {
             after_any: common.after_any.iter().chain(&self.after_any).cloned().collect(),
             key: self.key.clone(),
             label: both(&common.label, &self.labels),
-            group: self.group.clone().or_else(|| common.group.clone()),
+            group: self.group.clone().or_else(|| common.group.clone()).filter(|_| self.line.is_none()),
+            line: self.line.clone().or_else(|| common.line.clone()).filter(|_| self.group.is_none()),
             requires: both(&common.requires, &self.requires),
         }
     }

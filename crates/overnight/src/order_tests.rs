@@ -27,6 +27,7 @@ fn order(backend: BackendId) -> JobSpec {
         choice: Choice::default(),
         follows: None,
         task: None,
+        line: None,
         limits: JobLimits::default(),
         budget: Default::default(),
         author: "A <a@b.c>".into(),

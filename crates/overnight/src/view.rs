@@ -1,9 +1,11 @@
 //! A job as JSON: the public shape of `--json`, schema `overnight/v1`, kind `job`.
 
 use overnight_core::agent::Usage;
-use overnight_core::git::CommitId;
+use overnight_core::git::{BranchName, CommitId};
 use overnight_core::id::{JobId, TaskKey, WorkerId};
-use overnight_core::job::{CancelledBy, ExitCode, Job, JobState, Label, Published, Stage, TaskOrder};
+use overnight_core::job::{
+    BranchLine, CancelledBy, ExitCode, Job, JobState, Label, LineKind, Published, Stage, TaskOrder,
+};
 use overnight_core::units::Timestamp;
 use overnight_store::{Phase, QueueStanding};
 use serde::Serialize;
@@ -44,6 +46,9 @@ pub struct JobView {
     /// Of a job that was never started: when it may be.
     pub not_before_ms: Option<Timestamp>,
     pub group: Option<Label>,
+    /// Its place on a branch that it shares with other jobs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineView>,
     pub labels: Vec<Label>,
     /// What a worker must offer.
     pub requires: Vec<Label>,
@@ -66,6 +71,25 @@ pub struct TaskView {
 impl TaskView {
     fn of(task: &TaskOrder) -> Self {
         Self { key: task.key.clone(), story: task.story.clone(), epic: task.epic.clone() }
+    }
+}
+
+/// A place on a line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LineView {
+    /// `story` or `sprint`.
+    pub kind: LineKind,
+    /// Of the story or sprint.
+    pub key: TaskKey,
+    pub branch: BranchName,
+    pub number: u32,
+    pub count: u32,
+}
+
+impl LineView {
+    fn of(line: &BranchLine) -> Self {
+        let BranchLine { kind, key, branch, number, count, .. } = line;
+        Self { kind: *kind, key: key.clone(), branch: branch.clone(), number: *number, count: *count }
     }
 }
 
@@ -131,6 +155,7 @@ impl JobView {
             priority: job.queueing.priority.number(),
             not_before_ms: job.queueing.not_before.filter(|_| job.state.is_untouched()),
             group: job.queueing.group.clone(),
+            line: job.spec.line.as_deref().map(LineView::of),
             labels: job.queueing.labels.clone(),
             requires: job.queueing.requires.clone(),
             queue: standing.and_then(QueueView::of),

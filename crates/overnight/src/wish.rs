@@ -154,6 +154,7 @@ impl Ground {
             choice,
             follows: None,
             task: errand.map(|errand| Box::new(errand.order)),
+            line: None,
             limits,
             budget: budget_order::of(&args.order.budget, &config.budget.job),
             author: author(app, self.source.as_ref()),

@@ -28,6 +28,7 @@ pub(crate) fn job(state: JobState) -> Job {
         choice: Choice::default(),
         follows: None,
         task: None,
+        line: None,
         limits: JobLimits::default(),
         budget: Default::default(),
         author: "A <a@b.c>".into(),

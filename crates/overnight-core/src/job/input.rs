@@ -128,6 +128,12 @@ pub enum StageOutput {
     Prepared {
         ground: Ground,
     },
+    /// Others had moved the branch of its line, and git put the work on it as it is now: `tip`.
+    Rejoined {
+        ground: Ground,
+        tip: CommitId,
+        diff: DiffStat,
+    },
     Turn {
         report: TurnReport,
     },
@@ -199,6 +205,7 @@ impl StageOutput {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Prepared { .. } => "prepared",
+            Self::Rejoined { .. } => "rejoined",
             Self::Turn { .. } => "turn ended",
             Self::Collected { .. } => "collected",
             Self::Verified { .. } => "verified",

@@ -12,7 +12,7 @@ use super::event::{JobEvent, Notice};
 use super::failover::{GivingUp, give_up};
 use super::input::Order;
 use super::spec::Publication;
-use super::state::{Ground, JobState, Stage, Trail};
+use super::state::{Feedback, Ground, JobState, Stage, Trail};
 use super::step::{EffectChange, EffectName, Step};
 use super::turns::{Retry, retry};
 
@@ -57,10 +57,13 @@ pub(super) fn verified(
     Some(step)
 }
 
-/// A follow-up stays on the branch of the job before it.
-fn name_of(order: Order<'_>) -> BranchName {
-    let earlier = order.spec.follows.as_ref().and_then(|follows| follows.branch.clone());
-    earlier.unwrap_or_else(|| BranchName::for_task(order.key, &order.spec.title))
+/// What is done about the pull request of this order, in this sequence.
+pub(super) fn pull_request_effects(order: Order<'_>) -> Vec<EffectName> {
+    let line = order.spec.line.as_ref();
+    let ready = line.is_some_and(|line| line.draft && line.is_last());
+    let more =
+        line.map(|_| EffectName::UpdatePullRequest).into_iter().chain(ready.then_some(EffectName::MarkReady));
+    std::iter::once(EffectName::OpenPullRequest).chain(more).collect()
 }
 
 fn publish(
@@ -71,7 +74,7 @@ fn publish(
     (pairs, approval): (Vec<CheckedPair>, Approval),
     order: Order<'_>,
 ) -> Step {
-    let branch = name_of(order);
+    let branch = order.spec.branch(order.key);
     let unverified = pairs.is_empty();
     let next = JobState::Publishing {
         trail,
@@ -112,21 +115,30 @@ pub(super) fn reserving(next: JobState, order: Order<'_>) -> Step {
     match &order.spec.publication {
         Publication::LocalBranch { .. } => step,
         Publication::PullRequest { remote, .. } => {
-            step.effect(EffectChange::Reserve { name: EffectName::OpenPullRequest, detail: remote.clone() })
+            let reserve =
+                |step: Step, name| step.effect(EffectChange::Reserve { name, detail: remote.clone() });
+            pull_request_effects(order).into_iter().fold(step, reserve)
         }
     }
 }
 
 pub(super) fn branch_taken(state: &JobState, order: Order<'_>) -> Option<Step> {
     let mut next = state.clone();
-    let JobState::Publishing { trail, branch, taken, pushed: false, approval, .. } = &mut next else {
+    let JobState::Publishing { trail, tip, branch, taken, pushed: false, approval, .. } = &mut next else {
         return None;
     };
     if approval.is_awaited() {
         return None;
     }
     let event = JobEvent::BranchTaken { branch: branch.clone() };
-    if order.spec.follows.as_ref().is_some_and(|follows| follows.branch.as_ref() == Some(branch)) {
+    if order.spec.line.is_some() {
+        // It is looked at anew: whose the branch is, where it is by now, and whether the work can be put on that.
+        let mut trail = trail.clone();
+        trail.preserved = Some(tip.clone());
+        trail.feedback = Some(Feedback::BranchMoved);
+        return Some(Step::to(JobState::Preparing { trail }).event(event).starting());
+    }
+    if order.spec.shared_branch() == Some(branch) {
         let detail =
             format!("{branch} was changed by somebody while the follow-up was worked on; nothing was pushed");
         return Some(Step::ending(trail.clone(), EndReason::BranchConflict, detail).event(event).starting());

@@ -45,7 +45,8 @@ fn moved_away(state: &JobState) -> Step {
         JobState::Publishing { pushed: true, .. } | JobState::Cleaning { .. } => {
             Step::still(state).event(JobEvent::Moved).starting()
         }
-        JobState::Working { trail, .. }
+        JobState::Preparing { trail }
+        | JobState::Working { trail, .. }
         | JobState::Collecting { trail, .. }
         | JobState::Verifying { trail, .. }
         | JobState::Publishing { trail, .. } => {
@@ -56,9 +57,7 @@ fn moved_away(state: &JobState) -> Step {
                 trail.feedback.filter(|feedback| matches!(feedback, Feedback::ChecksFailed { .. }));
             Step::to(JobState::Preparing { trail }).event(JobEvent::Moved).starting()
         }
-        JobState::Queued | JobState::Preparing { .. } | JobState::Parked { .. } | JobState::Ended { .. } => {
-            Step::still(state)
-        }
+        JobState::Queued | JobState::Parked { .. } | JobState::Ended { .. } => Step::still(state),
     }
 }
 

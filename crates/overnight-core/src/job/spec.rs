@@ -15,6 +15,7 @@ use crate::units::MicroDollars;
 use crate::verdict::Check;
 
 use super::choice::{Choice, Configured, Origin};
+use super::line::BranchLine;
 use super::queueing::Label;
 use super::state::Who;
 use super::task::TaskOrder;
@@ -51,6 +52,9 @@ pub struct JobSpec {
     /// The task of the backlog that it carries out, if it was ordered from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<Box<TaskOrder>>,
+    /// Its place on a branch that it shares with other jobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<Box<BranchLine>>,
 }
 
 impl JobSpec {
@@ -115,7 +119,17 @@ impl JobSpec {
         same_program
             && self.choice.kind == other.choice.kind
             && layer(self) == layer(other)
-            && self.clone().with_settings(other.settings()) == *other
+            && self.on_same_line(other)
+            && Self { line: other.line.clone(), ..self.clone().with_settings(other.settings()) } == *other
+    }
+
+    /// Whether both are on one line, or on none. Their places differ where the line has grown in between.
+    fn on_same_line(&self, other: &Self) -> bool {
+        match (&self.line, &other.line) {
+            (Some(one), Some(two)) => one.is_with(two),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
     }
 }
 

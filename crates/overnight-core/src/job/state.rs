@@ -14,6 +14,7 @@ use crate::verdict::{Check, CheckSource, CheckedPair, DiffStat};
 
 use super::approval::{Approval, StatusReport};
 use super::end::{End, ParkReason};
+use super::line::OnLine;
 use super::queueing::Label;
 
 /// The state of a job; stored as it is, and the only status there is.
@@ -168,6 +169,9 @@ pub struct Ground {
     pub base_branch: Option<String>,
     pub check_source: CheckSource,
     pub checks: Vec<Check>,
+    /// How a job of a line found the branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<Box<OnLine>>,
 }
 
 /// A turn that was announced, and perhaps started, but whose end is not recorded.
@@ -211,6 +215,10 @@ pub enum Feedback {
         last: Option<Box<Feedback>>,
         why: String,
     },
+    /// The conversation was about another task of the same line, which is done.
+    NextTask,
+    /// Others moved the branch while the job was worked on.
+    BranchMoved,
     /// A person says what is to be done next.
     FollowUp {
         message: String,
@@ -289,10 +297,13 @@ impl JobState {
             | Self::Ended { .. } => None,
         };
         let base = self.ground().map(|ground| &ground.base);
+        let line = self.ground().and_then(|ground| ground.line.as_ref());
+        let target = line.and_then(|line| line.target.as_ref());
+        let unmerged = line.into_iter().flat_map(|line| line.unmerged.iter().map(|work| &work.commit));
         let preserved = self.trail().and_then(|trail| trail.preserved.as_ref());
         let kept = self.end().and_then(|end| end.tip.as_ref());
         let published = self.end().and_then(|end| end.published.as_ref()).map(|published| &published.commit);
-        [base, tip, preserved, kept, published].into_iter().flatten().collect()
+        [base, target, tip, preserved, kept, published].into_iter().flatten().chain(unmerged).collect()
     }
 
     /// Nothing was ever done for it, so nothing is there to be cleaned up.
@@ -315,7 +326,9 @@ impl JobState {
     #[must_use]
     pub fn is_bound(&self) -> bool {
         match self {
-            Self::Queued | Self::Preparing { .. } | Self::Ended { .. } => false,
+            Self::Queued | Self::Ended { .. } => false,
+            // Sent back because its branch moved: its commits are in this worker's mirror only.
+            Self::Preparing { trail } => trail.preserved.is_some(),
             Self::Working { .. }
             | Self::Collecting { .. }
             | Self::Verifying { .. }

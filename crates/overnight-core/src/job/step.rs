@@ -17,6 +17,10 @@ use super::state::{JobState, Stage, Trail};
 pub enum EffectName {
     PushBranch,
     OpenPullRequest,
+    /// The text of a pull request that several jobs share tells of each of them.
+    UpdatePullRequest,
+    /// A draft becomes a pull request that is ready to be reviewed.
+    MarkReady,
 }
 
 impl EffectName {
@@ -25,6 +29,8 @@ impl EffectName {
         match self {
             Self::PushBranch => "push-branch",
             Self::OpenPullRequest => "open-pull-request",
+            Self::UpdatePullRequest => "update-pull-request",
+            Self::MarkReady => "mark-ready",
         }
     }
 }

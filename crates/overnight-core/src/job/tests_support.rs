@@ -30,6 +30,7 @@ pub(crate) fn ground() -> Ground {
         base_branch: Some("main".to_owned()),
         check_source: CheckSource::CommandLine,
         checks: vec![check("test"), check("lint")],
+        line: None,
     }
 }
 
@@ -47,6 +48,7 @@ pub(crate) fn spec() -> JobSpec {
         choice: Choice::default(),
         follows: None,
         task: None,
+        line: None,
         limits: JobLimits::default(),
         budget: JobBudget::default(),
         author: "A <a@example.org>".to_owned(),

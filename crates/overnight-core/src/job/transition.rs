@@ -12,13 +12,15 @@ use super::CancelledBy;
 use super::approval::{Rejection, approved, inspected, rejected, reported};
 use super::event::JobEvent;
 use super::input::{Input, Order, StageOutput, Trouble};
-use super::publishing::{branch_pushed, branch_taken, published, pushed_work, verified};
+use super::publishing::{
+    branch_pushed, branch_taken, published, pull_request_effects, pushed_work, verified,
+};
 use super::queued::{claimed, dependency_failed, ends_at_once, woken, worker_lost};
 use super::spend::{self, Told};
 use super::state::JobState;
-use super::step::{EffectChange, EffectName, Step};
+use super::step::{EffectChange, Step};
 use super::turns::{
-    Harvest, announced, collected, compacted, interrupted, not_asked, prepared, started, turn_ended,
+    Harvest, announced, collected, compacted, interrupted, not_asked, prepared, rejoined, started, turn_ended,
 };
 
 /// An input that cannot happen in this state. Always a bug of the caller.
@@ -178,6 +180,9 @@ fn done(
     let stage = state.stage()?;
     let step = match (state, output) {
         (JobState::Preparing { trail }, StageOutput::Prepared { ground }) => prepared(trail, ground, order),
+        (JobState::Preparing { trail }, StageOutput::Rejoined { ground, tip, diff }) => {
+            rejoined(trail, ground, tip, diff)
+        }
         (JobState::Working { trail, ground, turn: Some(_) }, StageOutput::Turn { report }) => {
             turn_ended(trail, ground, report, elapsed)
         }
@@ -193,9 +198,9 @@ fn done(
         ) => {
             let result = pull_request.url.clone();
             let event = JobEvent::PullRequestOpened { pull_request: pull_request.clone(), adopted };
-            published(trail, branch, tip, Some(pull_request))
-                .event(event)
-                .effect(EffectChange::Done { name: EffectName::OpenPullRequest, result })
+            let step = published(trail, branch, tip, Some(pull_request)).event(event);
+            let done = |step: Step, name| step.effect(EffectChange::Done { name, result: result.clone() });
+            pull_request_effects(order).into_iter().fold(step, done)
         }
         (JobState::Cleaning { trail, end }, StageOutput::Cleaned) => {
             let step = Step::to(JobState::Ended { trail: trail.clone(), end: end.clone() });
@@ -213,6 +218,7 @@ fn done(
             | JobState::Parked { .. }
             | JobState::Ended { .. },
             StageOutput::Prepared { .. }
+            | StageOutput::Rejoined { .. }
             | StageOutput::Turn { .. }
             | StageOutput::Collected { .. }
             | StageOutput::Verified { .. }

@@ -6,6 +6,7 @@ use super::*;
 use crate::agent::{SessionStart, TurnOutcome, TurnReport, Usage};
 use crate::command::ProcessIdentity;
 use crate::id::SessionId;
+use crate::job::EffectName;
 use crate::job::tests_support::{commit, ground, key, report, spec};
 use crate::job::{
     Asking, EndReason, Feedback, JobLimits, JobSpec, Notice, ParkReason, Publication, PullRequestRef, Stage,

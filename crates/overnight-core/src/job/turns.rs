@@ -15,6 +15,7 @@ use super::end::{EndReason, ParkReason};
 use super::event::{JobEvent, Notice};
 use super::failover::{GivingUp, Refusal, give_up, refused};
 use super::input::{Asking, Order, Trouble};
+use super::line::Before;
 use super::queueing::Label;
 use super::spec::Follows;
 use super::state::{Feedback, Ground, JobState, Trail, Turn};
@@ -74,18 +75,55 @@ pub(super) fn interrupted(state: &JobState, session: Option<SessionId>, used: &U
 }
 
 pub(super) fn prepared(trail: &Trail, ground: Ground, order: Order<'_>) -> Step {
-    let event = JobEvent::Grounded {
+    let event = grounded(&ground);
+    let mut trail = trail.clone();
+    trail.attempt = trail.attempt.max(1);
+    if trail.turns == 0 {
+        if let Some(before) = ground.line.as_ref().and_then(|line| line.before.as_ref()) {
+            next_task(&mut trail, before);
+        }
+        if let Some(follows) = order.spec.follows.as_ref() {
+            taken_up(&mut trail, follows);
+        }
+    }
+    if let (Some(_), Some(line)) = (&order.spec.line, &ground.line) {
+        trail.preserved.clone_from(&line.own);
+    }
+    if trail.feedback == Some(Feedback::BranchMoved) {
+        let detail = match order.spec.shared_branch() {
+            Some(branch) => {
+                format!("{branch} was moved while it was worked on, and git cannot merge the two")
+            }
+            None => "its branch was moved while it was worked on".to_owned(),
+        };
+        let moved = Retry::new(Feedback::BranchMoved, EndReason::BranchConflict, detail);
+        return retry(trail, &ground, moved, order).before(event);
+    }
+    work(trail, ground, order).event(event)
+}
+
+/// The work is on the branch as it is by now, and has to be verified there: nobody has to be asked for anything.
+pub(super) fn rejoined(trail: &Trail, ground: Ground, tip: CommitId, diff: DiffStat) -> Step {
+    let event = grounded(&ground);
+    let trail = Trail { preserved: Some(tip.clone()), feedback: None, ..trail.clone() };
+    Step::to(JobState::Verifying { trail, ground, tip, diff, inspected: None }).event(event)
+}
+
+fn grounded(ground: &Ground) -> JobEvent {
+    JobEvent::Grounded {
         base: ground.base.clone(),
         base_branch: ground.base_branch.clone(),
         check_source: ground.check_source,
         checks: ground.checks.iter().map(|check| check.command.clone()).collect(),
-    };
-    let mut trail = trail.clone();
-    trail.attempt = trail.attempt.max(1);
-    if let Some(follows) = order.spec.follows.as_ref().filter(|_| trail.turns == 0) {
-        taken_up(&mut trail, follows);
     }
-    work(trail, ground, order).event(event)
+}
+
+/// The next task of a line that is one conversation.
+fn next_task(trail: &mut Trail, before: &Before) {
+    trail.session.clone_from(&before.session);
+    trail.session_attempt = trail.attempt;
+    trail.account.clone_from(&before.account);
+    trail.feedback = Some(Feedback::NextTask);
 }
 
 /// A follow-up begins where the job before it ended.

@@ -12,7 +12,7 @@ use overnight_core::agent::{
 use overnight_core::command::{Containment, Exit, ExitReport};
 use overnight_core::git::CommitId;
 use overnight_core::handover;
-use overnight_core::id::SessionId;
+use overnight_core::id::{EventNumber, SessionId};
 use overnight_core::job::{EndReason, Ground, Input, JobEvent, JobState, Notice, StageOutput, Trail, Turn};
 use overnight_core::prompt;
 use overnight_git::GitError;
@@ -78,15 +78,28 @@ async fn announced_turn(
 
 /// What a fresh conversation is told of the ones before it.
 async fn handover(seat: &Seat<'_>, trail: &Trail) -> Result<Option<String>, StageError> {
-    let earlier = seat.job.spec.follows.as_ref().map(|follows| follows.handover.clone());
+    let follows = seat.job.spec.follows.as_ref().map(|follows| follows.handover.clone());
+    let earlier = follows.into_iter().chain(before_on_line(seat, trail).await?);
     let own = if trail.turns == 0 {
         None
     } else {
         let events: Vec<JobEvent> = seat.history().await?.into_iter().map(|(_, event)| event).collect();
         handover::note(&events, trail)
     };
-    let notes: Vec<String> = earlier.into_iter().chain(own).filter(|note| !note.is_empty()).collect();
+    let notes: Vec<String> = earlier.chain(own).filter(|note| !note.is_empty()).collect();
     Ok((!notes.is_empty()).then(|| notes.join("\n")))
+}
+
+/// What the job before it came to, on a line that is one conversation.
+async fn before_on_line(seat: &Seat<'_>, trail: &Trail) -> Result<Option<String>, StageError> {
+    let line = seat.state().ground().and_then(|ground| ground.line.as_ref());
+    let Some(before) = line.and_then(|line| line.before.as_ref()) else { return Ok(None) };
+    let records = seat.until(|| seat.engine.store().events(&before.job, EventNumber(0), u32::MAX)).await?;
+    let events: Vec<JobEvent> = records.into_iter().filter_map(|record| record.event.ok()).collect();
+    // Its last words belong to a conversation that is not gone on with, and are not in its events.
+    let nothing_said = Trail { final_text: None, ..trail.clone() };
+    let note = handover::note(&events, &nothing_said);
+    Ok(note.map(|note| format!("## The task before this one, {}\n\n{note}", before.key)))
 }
 
 /// What a dead runner left of a turn.
@@ -170,14 +183,16 @@ const INSTRUCTIONS: [&str; 2] = ["CLAUDE.md", "AGENTS.md"];
 /// Bytes of them that are passed on: more than any model reads with care. A larger file is left out.
 const MAX_INSTRUCTIONS: u64 = 256 << 10;
 
-/// The repository's instructions as of the base commit, in a file that the CLI is pointed to.
+/// The repository's instructions as of the base commit, on a line as of the branch that its work is for, in a file that the CLI is pointed to.
 async fn instructions(seat: &mut Seat<'_>, ground: &Ground) -> Result<Option<PathBuf>, StageError> {
     let mirror = code::open_mirror(seat).await?;
+    let target = ground.line.as_ref().and_then(|line| line.target.as_ref());
     for name in INSTRUCTIONS {
-        let found = match mirror.read_file(&ground.base, name.as_bytes(), MAX_INSTRUCTIONS).await {
-            Err(GitError::TooLarge { .. }) => None,
-            found => found.map_err(trouble::git)?,
-        };
+        let found =
+            match mirror.read_file(target.unwrap_or(&ground.base), name.as_bytes(), MAX_INSTRUCTIONS).await {
+                Err(GitError::TooLarge { .. }) => None,
+                found => found.map_err(trouble::git)?,
+            };
         if let Some(text) = found {
             let path = seat.dirs.given().join("instructions.md");
             let file = path.clone();

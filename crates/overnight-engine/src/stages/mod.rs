@@ -8,6 +8,8 @@ mod code;
 mod collect;
 mod ground;
 mod inspect;
+mod line;
+mod line_request;
 mod prepare;
 mod publish;
 mod verify;

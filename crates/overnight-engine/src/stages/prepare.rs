@@ -1,11 +1,11 @@
 //! Prepare: the mirror has the base commit, the checks are known, and the agent's private clone stands at the base.
 
 use overnight_core::git::CommitId;
-use overnight_core::job::{Base, Ground, JobState, Notice, Publication, StageOutput};
+use overnight_core::job::{Base, Ground, JobState, Notice, OnLine, Publication, StageOutput};
 use overnight_git::{Mirror, Wanted};
 
 use crate::seat::Seat;
-use crate::stages::{code, ground};
+use crate::stages::{code, ground, line};
 use crate::trouble::{self, StageError};
 
 pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> {
@@ -15,15 +15,31 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     settings(seat).await?;
     make_directories(seat).await?;
     let mirror = code::open_mirror(seat).await?;
-    let (base, base_branch) = base(seat, &mirror).await?;
-    let (check_source, checks) = ground::checks(&seat.job.spec.verify, &mirror, &base).await?;
-    for notice in left_out(&mirror, &base).await? {
+    let (target, base_branch) = base(seat, &mirror).await?;
+    // The branch of a line holds what agents wrote: it does not say how they are judged.
+    let (check_source, checks) = ground::checks(&seat.job.spec.verify, &mirror, &target).await?;
+    for notice in left_out(&mirror, &target).await? {
         seat.notice(notice).await?;
     }
-    let follows = seat.job.spec.follows.as_ref();
-    let begin = follows.and_then(|follows| follows.preserved.clone()).unwrap_or_else(|| base.clone());
-    code::make_workspace(seat, &mirror, &begin).await?;
-    Ok(StageOutput::Prepared { ground: Ground { base, base_branch, check_source, checks } })
+    let endpoint = code::remote_endpoint(seat, remote(&seat.job.spec.publication)).await?;
+    let start = line::look(seat, &mirror, &endpoint, (&target, base_branch.as_deref())).await?;
+    let (base, on_line) = match start {
+        Some(start) => (start.base, Some(Box::new(start.line))),
+        None => (target, None),
+    };
+    code::make_workspace(seat, &mirror, &begin(seat, &base, on_line.as_deref())).await?;
+    let ground = Ground { base, base_branch, check_source, checks, line: on_line };
+    let rejoined = line::rejoined(seat, &mirror, &ground).await?;
+    Ok(rejoined.unwrap_or(StageOutput::Prepared { ground }))
+}
+
+/// The commit that the agent's workspace is made on: its own earlier work, where there is some that stands on the base.
+fn begin(seat: &Seat<'_>, base: &CommitId, on_line: Option<&OnLine>) -> CommitId {
+    let own = match on_line {
+        Some(line) => line.own.clone(),
+        None => seat.job.spec.follows.as_ref().and_then(|follows| follows.preserved.clone()),
+    };
+    own.unwrap_or_else(|| base.clone())
 }
 
 /// The settings that hold from now on. Before the first turn the configuration of this worker may still change what nobody

@@ -14,6 +14,7 @@ use overnight_git::{Endpoint, Expected, Mirror, PushOutcome, Remote};
 
 use crate::seat::Seat;
 use crate::stages::code;
+use crate::stages::line_request::{self, Pushed};
 use crate::trouble::{self, StageError};
 
 /// Commits that a pull request's text lists at most.
@@ -46,7 +47,7 @@ async fn push(
     tip: &CommitId,
 ) -> Result<(), StageError> {
     let endpoint = endpoint(seat).await?;
-    let expected = expected(seat, branch);
+    let expected = expected(seat);
     let pushing = Box::pin(mirror.push(&endpoint, branch, tip, &expected));
     let outcome = seat.unless_stopped_for_long(async { pushing.await.map_err(trouble::git) }).await?;
     match outcome {
@@ -66,13 +67,10 @@ async fn push(
     Ok(())
 }
 
-/// A follow-up's branch is there, where the follow-up began; any other is not there yet.
-fn expected(seat: &Seat<'_>, branch: &BranchName) -> Expected {
-    let follows = seat.job.spec.follows.as_ref();
-    match (follows.and_then(|follows| follows.branch.as_ref()), seat.state().ground()) {
-        (Some(earlier), Some(ground)) if earlier == branch => Expected::At(ground.base.clone()),
-        (Some(_) | None, Some(_) | None) => Expected::Absent,
-    }
+/// A branch that others work on too is where the job began; any other is not there yet.
+fn expected(seat: &Seat<'_>) -> Expected {
+    let begins = seat.state().ground().and_then(|ground| seat.job.spec.expects(ground));
+    begins.map_or(Expected::Absent, |commit| Expected::At(commit.clone()))
 }
 
 async fn endpoint(seat: &Seat<'_>) -> Result<Endpoint, StageError> {
@@ -96,6 +94,9 @@ async fn open_pull_request(
         Some(base) => base,
         None => forge.repository().await.map_err(trouble::forge)?.default_branch,
     };
+    if let Some(place) = seat.job.spec.line.clone() {
+        return line_request::share(seat, &forge, &place, Pushed { branch, tip, base: &base }).await;
+    }
     let facts = facts(seat, &base).await?;
     let request = NewPullRequest {
         job: seat.job.id.clone(),

@@ -5,17 +5,20 @@
 
 mod defuse;
 mod facts;
+mod line;
 #[cfg(test)]
 mod tests;
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use overnight_core::git::CommitId;
 use overnight_core::id::JobId;
 use overnight_core::verdict::{CheckSource, CheckedPair, CouldNotRun, Standing, Verdict};
 
 pub use defuse::{defuse, defuse_for, one_line};
 pub use facts::{CommitLine, PullRequestFacts};
+pub use line::{LineFacts, TaskFacts, put_line, render_line};
 
 /// Longest body, in characters. GitHub refuses more than 65,536; the rest is room for people to add something.
 pub const MAX_BODY: usize = 60_000;
@@ -111,8 +114,12 @@ fn changes(facts: &PullRequestFacts) -> String {
 }
 
 fn checks(facts: &PullRequestFacts) -> String {
-    if facts.checks.is_empty() {
-        return match facts.check_source {
+    check_table(&facts.checks, &facts.tip, facts.check_source)
+}
+
+fn check_table(checks: &[CheckedPair], tip: &CommitId, from: CheckSource) -> String {
+    if checks.is_empty() {
+        return match from {
             CheckSource::None => "Nothing: checks were switched off for this job.".to_owned(),
             CheckSource::CommandLine | CheckSource::Repository | CheckSource::Detected => {
                 "Nothing: no check was run.".to_owned()
@@ -121,15 +128,15 @@ fn checks(facts: &PullRequestFacts) -> String {
     }
     let mut out = format!(
         "Measured by the runner on a clean checkout of exactly `{}`, with checks {}.\n\n",
-        facts.tip.short(),
-        source(facts.check_source)
+        tip.short(),
+        source(from)
     );
     out.push_str("| check | this commit | base | result | time |\n|---|---|---|---|---|\n");
-    for pair in facts.checks.iter().take(MAX_ROWS) {
+    for pair in checks.iter().take(MAX_ROWS) {
         check_row(&mut out, pair);
     }
-    if facts.checks.len() > MAX_ROWS {
-        row(&mut out, format_args!("\n… and {} more checks", facts.checks.len() - MAX_ROWS));
+    if checks.len() > MAX_ROWS {
+        row(&mut out, format_args!("\n… and {} more checks", checks.len() - MAX_ROWS));
     }
     out
 }

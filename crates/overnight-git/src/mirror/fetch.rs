@@ -3,7 +3,7 @@
 //! Owns the refs below `refs/overnight/bases`. It must not assume the name of a default branch, and must not take an
 //! object for present before git has checked that everything below it is.
 
-use overnight_core::git::CommitId;
+use overnight_core::git::{BranchName, CommitId};
 
 use super::lock::{self, LockWait};
 use super::{Format, Mirror};
@@ -65,6 +65,21 @@ impl Mirror {
                     self.fetch_once(endpoint, &branch.commit, &format!("refs/heads/{}", branch.name)).await?;
                 Ok(Fetched { commit, branch: Some(branch.name) })
             }
+        }
+    }
+
+    /// The same for a branch of ours; `None` when the remote has no such branch.
+    ///
+    /// # Errors
+    /// What git says.
+    pub async fn fetch_branch(
+        &self,
+        endpoint: &Endpoint,
+        branch: &BranchName,
+    ) -> Result<Option<CommitId>, GitError> {
+        match self.git.remote_branch(endpoint, branch).await? {
+            Some(seen) => self.fetch_once(endpoint, &seen, &branch.full_ref()).await.map(Some),
+            None => Ok(None),
         }
     }
 

@@ -3,11 +3,14 @@
 
 mod again;
 mod at_once;
+mod line;
 mod parents;
 mod write;
 
 use overnight_core::id::{JobId, RepositoryId};
 use overnight_core::job::{AfterRule, Job, JobSpec, Queueing};
+
+pub use line::on_line;
 
 use crate::error::StoreError;
 use crate::row::{self, SELECT_JOB};

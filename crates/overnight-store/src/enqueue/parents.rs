@@ -75,7 +75,8 @@ impl Known {
         let Some(code) = &self.ended else { return Ok(true) };
         let reason = EndReason::ALL.into_iter().find(|reason| Some(reason.code()) == code.as_deref());
         match (rule, reason) {
-            (AfterRule::Ended, _) | (AfterRule::Done, Some(EndReason::Published)) => Ok(false),
+            (AfterRule::Ended, _) => Ok(false),
+            (AfterRule::Done, Some(reason)) if reason.is_done() => Ok(false),
             (AfterRule::Done, reason) => {
                 let reason = reason.unwrap_or(EndReason::InternalError);
                 Err(StoreError::ParentFailed { key: self.key.clone(), reason })

@@ -84,7 +84,7 @@ async fn filter(api: &Api, params: ListParams) -> Result<JobFilter, Fault> {
     };
     let after = params.cursor.as_deref().map(cursor).transpose()?;
     let label = label.map_err(|error| bad(error.to_string()))?;
-    Ok(JobFilter { repository, states, label, ended: params.ended, limit: None, after })
+    Ok(JobFilter { repository, states, label, group: None, ended: params.ended, limit: None, after })
 }
 
 fn cursor(text: &str) -> Result<(Timestamp, JobId), Fault> {

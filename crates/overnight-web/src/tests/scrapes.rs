@@ -133,6 +133,7 @@ fn spec() -> JobSpec {
         choice: Choice::default(),
         follows: None,
         task: None,
+        line: None,
         limits: JobLimits::default(),
         budget: Default::default(),
         author: "A <a@example.org>".to_owned(),

@@ -82,6 +82,7 @@ async fn new_job_of(store: &Store, name: &str) -> NewJob {
         choice: Choice::default(),
         follows: None,
         task: None,
+        line: None,
         limits: JobLimits::default(),
         budget: Default::default(),
         author: "Bench <bench@example.org>".to_owned(),

@@ -23,6 +23,16 @@ pub struct AddArgs {
         conflicts_with_all = ["prompt", "prompt_file", "title", "key"]
     )]
     pub batch: Option<PathBuf>,
+    /// The jobs of the batch are one sprint: in this order, on one branch, in one conversation, with one pull request
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = Label::parse,
+        help_heading = "Queue",
+        requires = "batch",
+        conflicts_with_all = ["line", "group", "prompt", "prompt_file"]
+    )]
+    pub sprint: Option<Label>,
     #[command(flatten)]
     pub queue: QueueArgs,
     /// Print one JSON document
@@ -55,6 +65,9 @@ pub struct QueueArgs {
     /// Jobs of one repository and group run one at a time
     #[arg(long, value_name = "NAME", value_parser = Label::parse)]
     pub group: Option<Label>,
+    /// Jobs of one repository and line share a branch and a pull request, and run one at a time
+    #[arg(long, value_name = "NAME", value_parser = Label::parse, conflicts_with = "group")]
+    pub line: Option<Label>,
     /// Only a worker that offers this may take it (repeatable)
     #[arg(long, value_name = "LABEL", value_parser = Label::parse)]
     pub requires: Vec<Label>,

@@ -55,6 +55,8 @@ fn queue() -> String {
          repository:NAME, label:NAME or group:REPOSITORY/NAME, of a repository that is known (else with `--ahead`).\n\
          Without a limit as many run as workers have slots, except in groups:\n\n\
          Groups: jobs of one repository and `--group` run one at a time (limit: {GROUP_LIMIT}).\n\n\
+         Lines: jobs of one repository and `--line` share a branch and a pull request, and run one at a time: the tasks of a story.\n\
+         `--batch FILE --sprint NAME` makes the batch a sprint: in its order, in one conversation, until one fails.\n\n\
          Dependencies: `--after JOB` waits until that job is published; if it ends in another way, the waiting one ends as\n\
          dependency_failed. `--after-any JOB` waits for an end of any kind. Jobs that wait for the waiting one follow it.\n\n\
          Keys: `--key NAME` is your own name for an order. Added twice it is one job; with another order, or after other\n\

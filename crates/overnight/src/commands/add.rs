@@ -17,6 +17,7 @@ use crate::cli::run_args::WishArgs;
 use crate::commands::agent::age;
 use crate::commands::{run, views};
 use crate::error::{AppError, Outcome};
+use crate::lines;
 use crate::order;
 use crate::output::{BOLD, styled};
 use crate::render::stage::{Mark, line};
@@ -75,6 +76,13 @@ pub async fn run(app: &App, args: &AddArgs) -> Outcome {
         let request = one.queue.key.clone();
         new.push(NewJob { queueing, request, after, ..NewJob::new(repository.id.clone(), spec) });
     }
+    let new = lines::placed(
+        &store,
+        &repository.name,
+        new,
+        &lines::wanted(args, wanted.iter().map(|one| &one.queue)),
+    )
+    .await?;
     let jobs = store.jobs_enqueue(&new).await.map_err(|error| refused(&error))?;
     if let (None, Some(job)) = (&batch, jobs.first()) {
         announce(app, job, &ground, missing.as_ref());

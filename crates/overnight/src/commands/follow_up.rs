@@ -85,7 +85,8 @@ async fn spec(
     let session = trail.session.clone().filter(|_| same_agent && travels && !args.fresh);
     spec.title = order::title(args.title.as_deref(), &message);
     let (base, base_branch) = base(&history, branch.as_ref().map(ToString::to_string), &old.spec);
-    spec.base = base;
+    // A line knows its branch, and whose that is; what it is for stays.
+    spec.base = if spec.line.is_some() { old.spec.base.clone() } else { base };
     spec.follows = Some(Box::new(Follows {
         job: old.id.clone(),
         key: old.key.clone(),

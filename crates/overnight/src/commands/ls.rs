@@ -138,9 +138,10 @@ pub fn table(jobs: &[Job], standings: &HashMap<JobId, QueueStanding>, now: Times
     text
 }
 
-/// With the task, where its key is another, and the epic.
+/// Its place on its line before it; behind it the task, where its key is another, and the epic.
 fn title(job: &Job) -> String {
-    let title = one_line(&job.spec.title, TITLE);
+    let place = job.spec.line.as_ref().map(|line| format!("[{} {}/{}] ", line.key, line.number, line.count));
+    let title = one_line(&format!("{}{}", place.unwrap_or_default(), job.spec.title), TITLE);
     let Some(task) = job.spec.task.as_deref() else { return title };
     let named = Some(&task.key).filter(|key| **key != job.key).into_iter().chain(&task.epic);
     let named: Vec<&str> = named.map(|key| key.as_str()).collect();

@@ -139,6 +139,10 @@ pub fn page(job: &Job, story: &Story, queued: &Queued, logs: &str) -> String {
     for (name, value) in of_task(job).into_iter().chain(in_queue(job, queued)) {
         text += &field(name, &value);
     }
+    if let Some(line) = &job.spec.line {
+        let (kind, place) = (line.kind.as_str(), format!("{} of {}", line.number, line.count));
+        text += &field("line", &format!("{kind} {}, {place}, on {}", line.key, line.branch));
+    }
     text += &field("agent", &agent(&job.spec));
     text += &field("settings", if job.spec.choice.frozen { "as of its first claim" } else { "as ordered" });
     text += &shown::lines(&shown::settings(&job.spec.settings()), "    ");

@@ -25,6 +25,7 @@ mod gate;
 mod gc;
 mod harness;
 mod hostile;
+mod lines;
 mod pull_request;
 mod queue;
 mod quota;

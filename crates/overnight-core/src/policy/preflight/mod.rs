@@ -93,7 +93,7 @@ impl Finding {
 }
 
 /// What was found in one commit. Bounded: it stands in an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inspection {
     /// The gravest first.
     pub findings: Vec<Finding>,

@@ -188,6 +188,7 @@ fn spec() -> JobSpec {
         choice: Choice::default(),
         follows: None,
         task: None,
+        line: None,
         limits: JobLimits::default(),
         budget: Default::default(),
         author: "A <a@example.org>".to_owned(),
@@ -200,6 +201,7 @@ fn prepared() -> Input {
         base_branch: None,
         check_source: CheckSource::None,
         checks: Vec::new(),
+        line: None,
     };
     Input::Done { output: StageOutput::Prepared { ground }, elapsed: Duration::ZERO }
 }

@@ -240,6 +240,7 @@ async fn bases_go_when_no_job_needs_them_and_not_while_one_is_fetching() {
         base_branch: None,
         check_source: CheckSource::None,
         checks: Vec::new(),
+        line: None,
     };
     let output = StageOutput::Prepared { ground };
     lab.advance(&mut claimed, Input::Done { output, elapsed: Duration::ZERO }).await;

@@ -29,6 +29,7 @@ fn ground() -> Ground {
         base_branch: Some("main".to_owned()),
         check_source: CheckSource::None,
         checks: Vec::new(),
+        line: None,
     }
 }
 
@@ -101,6 +102,7 @@ fn spec(number: usize) -> JobSpec {
         choice: Choice::default(),
         follows: None,
         task: None,
+        line: None,
         limits: JobLimits::default(),
         budget: JobBudget::default(),
         author: "A <a@example.org>".to_owned(),
