@@ -77,8 +77,6 @@ pub struct Refusal {
 pub enum RefusalKind {
     /// What was asked cannot be done: asking again does not help.
     Unusable,
-    /// The key of the request belongs to another order.
-    Reused,
     /// It needs a token of the scope `admin`.
     Forbidden,
     /// The store does not answer or fails.

@@ -11,6 +11,7 @@ use super::db_args::DbArgs;
 use super::gc_args::GcArgs;
 use super::queue_args::{AddArgs, CancelArgs, CompactArgs, LimitCommandArgs, LsArgs, ResumeArgs};
 use super::run_args::{ContinueArgs, RetryArgs, RunArgs};
+use super::token_args::{ApiArgs, TokenArgs};
 use super::values;
 use super::work_args::{ServeArgs, StatusArgs, WorkArgs, WorkerArgs};
 
@@ -94,6 +95,10 @@ pub enum Command {
     Compact(CompactArgs),
     /// Go on with jobs that were interrupted or wait
     Resume(ResumeArgs),
+    /// Make, list and revoke the tokens of the API
+    Token(TokenArgs),
+    /// Describe the API
+    Api(ApiArgs),
     /// Say how many jobs of a repository, a label or a group may run at a time
     Limit(LimitCommandArgs),
     /// Show what is left of the budgets, and raise one for a while

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::app::{App, find_error, store_error};
 use crate::cli::args::ShowArgs;
 use crate::commands::run::agent;
-use crate::commands::{events, readable};
+use crate::commands::{as_value, events, readable};
 use crate::error::{AppError, Outcome};
 use crate::output::{BOLD, DIM, styled};
 use crate::render::screen::EventLine;
@@ -68,19 +68,35 @@ pub async fn run(app: &App, args: &ShowArgs) -> Outcome {
         show_events(app, &job, &records, args.json)?;
         return Ok(ExitCode::Done);
     }
+    if args.json {
+        app.out.json("job", &document(app, &store, &job, &records).await?)?;
+        return Ok(ExitCode::Done);
+    }
     let story = Story::of(readable(&records));
     let logs = app.log_dir(&job.id).display().to_string();
     let queued = queued(&store, &job).await?;
-    if args.json {
-        let view = JobView::of(&job, Some(&queued.standing));
-        let after = queued.parents.iter().map(parent_view).collect();
-        let settings = shown::as_json(&shown::settings(&job.spec.settings()));
-        let shown = Shown { job: view, after, prompt: &job.spec.prompt, settings, story: &story, logs };
-        app.out.json("job", &shown)?;
-        return Ok(ExitCode::Done);
-    }
     app.out.data(&page(&job, &story, &queued, &logs))?;
     Ok(ExitCode::Done)
+}
+
+/// Everything about a job, as JSON.
+///
+/// # Errors
+/// When the store fails.
+pub async fn document(
+    app: &App,
+    store: &Store,
+    job: &Job,
+    records: &[EventRecord],
+) -> Result<Value, AppError> {
+    let story = Story::of(readable(records));
+    let logs = app.log_dir(&job.id).display().to_string();
+    let queued = queued(store, job).await?;
+    let view = JobView::of(job, Some(&queued.standing));
+    let after = queued.parents.iter().map(parent_view).collect();
+    let settings = shown::as_json(&shown::settings(&job.spec.settings()));
+    let shown = Shown { job: view, after, prompt: &job.spec.prompt, settings, story: &story, logs };
+    as_value(&shown)
 }
 
 async fn queued(store: &Store, job: &Job) -> Result<Queued, AppError> {
