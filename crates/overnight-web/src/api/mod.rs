@@ -37,6 +37,7 @@ pub use desk::{Answer, Desk, Document, NewOrder, Placed, Refusal, RefusalKind};
 pub use openapi::document as openapi;
 pub(crate) use stream::Hub;
 
+use crate::Limits;
 use fault::{Code, Fault};
 use operations::{Method, OPERATIONS, Op, Operation};
 
@@ -47,17 +48,19 @@ pub(crate) struct Api {
     hub: Arc<Hub>,
     /// How long the store may take for an answer.
     patience: Duration,
+    /// How often a stream says that it lives.
+    sign: Duration,
 }
 
 impl Api {
     pub(crate) fn new(
         store: Store,
         desk: Arc<dyn Desk>,
-        patience: Duration,
+        limits: Limits,
         closing: watch::Receiver<bool>,
     ) -> Self {
         let hub = Arc::new(Hub::new(store.clone(), closing));
-        Self { store, desk, hub, patience }
+        Self { store, desk, hub, patience: limits.store, sign: limits.sign }
     }
 
     pub(crate) fn hub(&self) -> Arc<Hub> {

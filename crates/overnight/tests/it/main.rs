@@ -11,6 +11,7 @@
 
 mod acp;
 mod adapter;
+mod api;
 mod bad_input;
 mod budget;
 mod claude;

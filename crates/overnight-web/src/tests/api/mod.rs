@@ -101,9 +101,13 @@ pub(super) struct Fixture {
 }
 
 pub(super) async fn fixture() -> Fixture {
+    fixture_with(Limits::default()).await
+}
+
+pub(super) async fn fixture_with(limits: Limits) -> Fixture {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("overnight.db")).await.unwrap();
-    before(store, dir).await
+    before(store, dir, limits).await
 }
 
 /// The same before PostgreSQL; `None`: this machine has none.
@@ -116,10 +120,10 @@ pub(super) async fn fixture_on_postgres(test: &str) -> Option<Fixture> {
         }
     };
     let store = Store::connect(&Database::Postgres(url)).await.unwrap();
-    Some(before(store, tempfile::tempdir().unwrap()).await)
+    Some(before(store, tempfile::tempdir().unwrap(), Limits::default()).await)
 }
 
-async fn before(store: Store, dir: tempfile::TempDir) -> Fixture {
+async fn before(store: Store, dir: tempfile::TempDir, limits: Limits) -> Fixture {
     let [read, operate, admin] = [
         token(&store, "r", Scope::Read).await,
         token(&store, "o", Scope::Operate).await,
@@ -127,7 +131,7 @@ async fn before(store: Store, dir: tempfile::TempDir) -> Fixture {
     ];
     let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
     let desk: Arc<dyn Desk> = Arc::new(Counter(store.clone()));
-    let server = served(listener, Limits::default(), store, Some(desk), dir).await;
+    let server = served(listener, limits, store, Some(desk), dir).await;
     Fixture { server, read, operate, admin }
 }
 

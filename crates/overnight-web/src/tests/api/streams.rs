@@ -233,3 +233,14 @@ async fn streams_are_bounded_and_end_with_the_server() {
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     assert_eq!(open[0].frame().await, None);
 }
+
+#[tokio::test]
+async fn a_stream_ends_when_its_token_is_revoked() {
+    let f = super::fixture_with(Limits { sign: Duration::from_millis(100), ..Limits::default() }).await;
+    let mut client = Client::open(&f, "/events", None).await;
+    while client.line().await.as_deref() != Some(": still here") {}
+    f.server.store.token_revoke("r").await.unwrap();
+    assert_eq!(client.frame().await, None);
+    refused(&f.get("/events").await, 401, "token-revoked");
+    f.server.stop().await;
+}
