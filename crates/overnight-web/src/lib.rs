@@ -45,8 +45,7 @@ use api::{Api, Desk};
 pub use waiting::{Waiting, serve_waiting};
 
 /// What the surface shows, and to whom.
-#[derive(Clone)]
-#[allow(missing_debug_implementations)]
+#[derive(Debug, Clone)]
 pub struct Parts {
     pub store: Store,
     /// The worker of this process, as it is now.

@@ -206,6 +206,8 @@ async fn words_that_are_traps_are_only_words() {
             "{query}: {said:?}"
         );
     }
+    refused(&f.get("/cost?since=x").await, 400, "bad-query");
+    refused(&f.get("/cost?by=x").await, 400, "bad-query");
     let prompt = "\u{202e}\u{0}\u{1b}[2J\u{7}\r\n".repeat(1000);
     let body = serde_json::json!({ "prompt": prompt }).to_string();
     assert_eq!(f.post(&f.operate, "/jobs", &body).await.status, 201);

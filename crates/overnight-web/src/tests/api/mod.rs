@@ -46,6 +46,7 @@ pub(super) async fn enqueue(store: &Store, prompt: &str, request: Option<String>
 }
 
 /// Queues whatever has a prompt, and shows of a job what the description of the API asks for.
+#[derive(Debug)]
 struct Counter(Store);
 
 fn view(job: &Job) -> Value {
@@ -86,7 +87,11 @@ impl Desk for Counter {
                 "job": view(&job), "after": [], "prompt": job.spec.prompt, "settings": {}, "story": {},
             }),
             Document::Workers { .. } => json!([]),
-            Document::Status | Document::Budget | Document::Cost { .. } => json!({}),
+            Document::Cost { since: Some(_), .. } => {
+                let what = "that is no day".to_owned();
+                return Box::pin(async { Err(Refusal { kind: RefusalKind::Unusable, what, help: None }) });
+            }
+            Document::Status | Document::Budget | Document::Cost { since: None, .. } => json!({}),
         };
         Box::pin(async move { Ok(data) })
     }
