@@ -49,7 +49,10 @@ fn the_api_says_what_the_command_line_says() {
         let (said, printed) = (client.get(path).expect(200), printed(&place, &args));
         assert_eq!((&said["kind"], &said["data"]), (&printed["kind"], &printed["data"]), "{path}");
     }
-    assert_eq!(client.get("/status").expect(200)["data"]["queue"], place.status()["queue"]);
+    let (said, printed) = (client.get("/status").expect(200), place.status());
+    for part in ["by_state", "ready", "held", "ended"] {
+        assert_eq!(said["data"]["queue"][part], printed["queue"][part], "{said:#}");
+    }
     assert_eq!(client.get("/workers").expect(200)["data"][0]["id"], place.workers()[0]["id"]);
     let events = client.get(&format!("/jobs/{key}/events")).expect(200);
     assert_eq!(events["data"].as_array().unwrap(), &recorded(&place, &key));
@@ -71,7 +74,7 @@ fn an_order_through_the_api_is_one_of_the_command_line() {
 
     let order = json!({
         "repository": name, "prompt": "Fix the \u{202e}door\nplease", "priority": 7, "labels": ["night"],
-        "verify": ["true"], "after": ["repo-1"], "max_cost": "2.50", "attempts": 2,
+        "verify": ["true"], "max_cost": "2.50", "attempts": 2,
     });
     let placed = client.post("/jobs", &order).expect(201);
     assert_eq!(
@@ -83,6 +86,10 @@ fn an_order_through_the_api_is_one_of_the_command_line() {
     let shown = place.shown(&key);
     assert_eq!((shown.state(), &shown.job["attempts"]), ("queued", &2.into()));
     assert!(!shown.job["title"].as_str().unwrap().contains('\u{202e}'));
+
+    let later = json!({ "repository": name, "prompt": "x", "after": [key] });
+    let waits = client.post("/jobs", &later).expect(201);
+    assert_eq!(waits["data"]["job"]["queue"]["waits_for"], json!([key]), "{waits:#}");
 
     // The name of an order makes it one job, whoever sends it.
     let named = json!({ "repository": name, "prompt": "x", "key": "mine" });
