@@ -49,9 +49,9 @@ fn the_api_says_what_the_command_line_says() {
         let (said, printed) = (client.get(path).expect(200), printed(&place, &args));
         assert_eq!((&said["kind"], &said["data"]), (&printed["kind"], &printed["data"]), "{path}");
     }
-    let (said, printed) = (client.get("/status").expect(200), place.status());
+    let (said, status) = (client.get("/status").expect(200), place.status());
     for part in ["by_state", "ready", "held", "ended"] {
-        assert_eq!(said["data"]["queue"][part], printed["queue"][part], "{said:#}");
+        assert_eq!(said["data"]["queue"][part], status["queue"][part], "{said:#}");
     }
     assert_eq!(client.get("/workers").expect(200)["data"][0]["id"], place.workers()[0]["id"]);
     let events = client.get(&format!("/jobs/{key}/events")).expect(200);
