@@ -107,6 +107,14 @@ pub fn github_openapi() -> Result<PathBuf, String> {
     find("OVERNIGHT_TEST_OPENAPI", Path::new("openapi/node_modules/@octokit/openapi"))
 }
 
+/// The pinned API fuzzer Schemathesis: `OVERNIGHT_TEST_SCHEMATHESIS`, else the one below `.tools/`.
+///
+/// # Errors
+/// The reason why it cannot be used here, for the `skipped:` line of a test.
+pub fn schemathesis() -> Result<PathBuf, String> {
+    find("OVERNIGHT_TEST_SCHEMATHESIS", Path::new("schemathesis/bin/schemathesis"))
+}
+
 /// npm's name for this machine's processor, as used in the names of packages that hold native binaries.
 fn npm_architecture() -> Result<&'static str, String> {
     match std::env::consts::ARCH {

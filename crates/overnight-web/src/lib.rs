@@ -45,8 +45,7 @@ use api::{Api, Desk};
 pub use waiting::{Waiting, serve_waiting};
 
 /// What the surface shows, and to whom.
-#[derive(Clone)]
-#[allow(missing_debug_implementations)]
+#[derive(Debug, Clone)]
 pub struct Parts {
     pub store: Store,
     /// The worker of this process, as it is now.
@@ -85,6 +84,8 @@ pub struct Limits {
     pub shutdown: Duration,
     /// A worker whose last heartbeat is older is not healthy.
     pub heartbeat_age: Duration,
+    /// How often a stream says that it lives, and looks whether its token is still good.
+    pub sign: Duration,
 }
 
 impl Default for Limits {
@@ -97,6 +98,7 @@ impl Default for Limits {
             stats_age: Duration::from_secs(2),
             shutdown: Duration::from_secs(5),
             heartbeat_age: Duration::from_secs(300),
+            sign: Duration::from_secs(15),
         }
     }
 }
@@ -115,8 +117,7 @@ pub async fn serve(
     let limits = parts.limits;
     let follow = pulse::follow(parts.report.clone(), pulse);
     let (close, closing) = watch::channel(false);
-    let api =
-        parts.desk.clone().map(|desk| Arc::new(Api::new(parts.store.clone(), desk, limits.store, closing)));
+    let api = parts.desk.clone().map(|desk| Arc::new(Api::new(parts.store.clone(), desk, limits, closing)));
     let hub = api.as_ref().map(|api| api.hub());
     let streaming = async move {
         match hub {

@@ -1,6 +1,7 @@
 //! What the tests share: a server on a real socket before a real store, and a client that sends exactly the bytes it is told.
 
 mod answers;
+mod api;
 mod limits;
 mod scrapes;
 
@@ -23,6 +24,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use crate::api::Desk;
 use crate::{Limits, Parts, ProcessUsage, serve};
 
 /// Far more than anything here takes; a test that reaches it has failed.
@@ -48,6 +50,16 @@ async fn server_with(limits: Limits) -> Server {
 async fn server_at(listener: Arc<TcpListener>, limits: Limits) -> Server {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("overnight.db")).await.unwrap();
+    served(listener, limits, store, None, dir).await
+}
+
+async fn served(
+    listener: Arc<TcpListener>,
+    limits: Limits,
+    store: Store,
+    desk: Option<Arc<dyn Desk>>,
+    dir: tempfile::TempDir,
+) -> Server {
     let (report, watching) = watch::channel(report());
     let address = listener.local_addr().unwrap();
     let parts = Parts {
@@ -55,7 +67,7 @@ async fn server_at(listener: Arc<TcpListener>, limits: Limits) -> Server {
         report: watching,
         allowed_hosts: vec!["runner.example".to_owned()],
         usage: || ProcessUsage { resident_bytes: Some(4096), open_fds: None },
-        desk: None,
+        desk,
         limits,
     };
     let (stop, stopped) = oneshot::channel();

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{any, get};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -47,6 +47,7 @@ fn router(waiting: Waiting) -> Router {
         .route("/readyz", get(not_yet))
         .route("/health", get(not_yet))
         .route("/metrics", get(not_yet))
+        .route("/api/{*rest}", any(not_yet))
         .fallback(guard::not_found)
         .layer(from_fn_with_state(hosts, guard::check))
         .with_state(waiting.why)

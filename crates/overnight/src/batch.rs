@@ -158,23 +158,18 @@ impl Batch {
     /// What the order says apart from its form.
     fn check(&self, entry: &Entry, config: &AgentConfig, known: &mut Known) -> Result<(), AppError> {
         let Entry { line, order } = entry;
-        let verify = VerifyArgs { verify: order.verify.clone(), ..VerifyArgs::default() };
-        if order.effort.is_some() && order.thinking_budget.is_some() {
-            let why = "it says \"effort\" and \"thinking_budget\", which are two words for the same";
-            return Err(self.at_text(*line, "thinking_budget", why).help("keep one of the two"));
+        if order.says_thinking_twice() {
+            return Err(self.at_text(*line, "thinking_budget", TWICE).help("keep one of the two"));
         }
         if let (Some(line_name), Some(_)) = (&order.line, &order.group) {
             let why = "it says \"line\" and \"group\", and a line is a group of its own";
             return Err(self.at_text(*line, line_name.as_str(), why).help("keep one of the two"));
         }
-        if let Some(Say::To(name)) = &order.backup_agent
-            && agents::find(name, config).is_none()
-        {
+        if let Some(name) = order.unknown_backup(config) {
             let why = agents::unknown_backup(name, config);
             return Err(self.at_text(*line, name, &why).help("name the agent as --backup-agent does"));
         }
-        let sound = order::check_prompt(&order.prompt).and_then(|()| order::check_verify(&verify));
-        sound.map_err(|error| {
+        order.check_text().map_err(|error| {
             self.of_line(*line, error).help("write \"prompt\" and \"verify\" as on the command line")
         })?;
         for wanted in order.after.iter().chain(&order.after_any) {
@@ -253,7 +248,41 @@ impl Batch {
     }
 }
 
+const TWICE: &str = "it says \"effort\" and \"thinking_budget\", which are two words for the same";
+
+/// Whether an order that stands on no line can be used, apart from its form.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn sound(order: &Order, config: &AgentConfig) -> Result<(), AppError> {
+    if order.says_thinking_twice() {
+        return Err(AppError::usage(TWICE).help("keep one of the two"));
+    }
+    if let Some(name) = order.unknown_backup(config) {
+        return Err(AppError::usage(agents::unknown_backup(name, config)));
+    }
+    order.check_text()
+}
+
 impl Order {
+    fn says_thinking_twice(&self) -> bool {
+        self.effort.is_some() && self.thinking_budget.is_some()
+    }
+
+    /// The agent that is to take over and that there is not.
+    fn unknown_backup(&self, config: &AgentConfig) -> Option<&str> {
+        match &self.backup_agent {
+            Some(Say::To(name)) if agents::find(name, config).is_none() => Some(name),
+            Some(Say::To(_) | Say::Off) | None => None,
+        }
+    }
+
+    fn check_text(&self) -> Result<(), AppError> {
+        let verify = VerifyArgs { verify: self.verify.clone(), ..VerifyArgs::default() };
+        order::check_prompt(&self.prompt)?;
+        order::check_verify(&verify)
+    }
+
     /// What this order asks for, above what the command line says for all of them.
     #[must_use]
     pub fn wish(&self, common: &WishArgs) -> WishArgs {

@@ -17,6 +17,7 @@ pub mod commands;
 pub mod config;
 pub mod daemon;
 pub mod demo;
+pub mod desk;
 pub mod error;
 pub mod follow;
 pub mod lines;
@@ -150,6 +151,7 @@ async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
     match &cli.command {
         Command::Completions(args) => return commands::completions::run(out, args).map(ExitCode::number),
         Command::Help(args) => return commands::help::run(out, args).map(ExitCode::number),
+        Command::Api(args) => return commands::api::run(out, args).map(ExitCode::number),
         Command::Demo(args) => {
             return Box::pin(demo::run(&cli.global, &env, args)).await.map(ExitCode::number);
         }
@@ -185,6 +187,7 @@ async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
         | Command::Agent(_)
         | Command::Doctor(_)
         | Command::Db(_)
+        | Command::Token(_)
         | Command::Gc(_)
         | Command::Config(_) => {}
     }
@@ -232,10 +235,13 @@ async fn on_app(app: &App, global: &Global, command: &Command) -> Outcome {
         Command::Agent(args) => Box::pin(commands::agent::run(app, args)).await,
         Command::Doctor(args) => Box::pin(commands::doctor::run(app, args)).await,
         Command::Db(args) => Box::pin(commands::db::run(app, args)).await,
+        Command::Token(args) => commands::token::run(app, args).await,
         Command::Gc(args) => Box::pin(commands::gc::run(app, args)).await,
         Command::Config(args) => commands::config::run(app, args),
-        Command::Completions(_) | Command::Help(_) | Command::Demo(_) | Command::Work(_) => {
-            Ok(ExitCode::Done)
-        }
+        Command::Completions(_)
+        | Command::Help(_)
+        | Command::Demo(_)
+        | Command::Work(_)
+        | Command::Api(_) => Ok(ExitCode::Done),
     }
 }

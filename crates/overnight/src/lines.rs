@@ -7,7 +7,7 @@ use overnight_core::job::{BranchLine, Label, LineKind};
 use overnight_store::{NewJob, Store, on_line};
 
 use crate::app::store_error;
-use crate::cli::queue_args::{AddArgs, QueueArgs};
+use crate::cli::queue_args::QueueArgs;
 use crate::error::AppError;
 
 /// A line that was asked for, and the places of its jobs among those of the command.
@@ -20,10 +20,10 @@ pub struct Wanted {
 
 /// The lines that these orders ask for.
 #[must_use]
-pub fn wanted<'a>(args: &AddArgs, orders: impl Iterator<Item = &'a QueueArgs>) -> Vec<Wanted> {
+pub fn wanted<'a>(sprint: Option<&Label>, orders: impl Iterator<Item = &'a QueueArgs>) -> Vec<Wanted> {
     let mut lines: BTreeMap<&str, Wanted> = BTreeMap::new();
     for (at, order) in orders.enumerate() {
-        let (kind, name) = match (&args.sprint, &order.line) {
+        let (kind, name) = match (sprint, &order.line) {
             (Some(sprint), _) => (LineKind::Sprint, sprint),
             (None, Some(line)) => (LineKind::Story, line),
             (None, None) => continue,

@@ -5,12 +5,12 @@
 
 mod npm;
 mod postgres;
+mod python;
 
 use std::process::ExitCode;
 
 /// The line shown by `cargo xtask --help`.
-pub const HELP: &str =
-    "get what tests use: agent CLIs and data into .tools/ (needs npm), PostgreSQL (root, apt)";
+pub const HELP: &str = "get what tests use: agent CLIs and data into .tools/ (needs npm), an API fuzzer (needs python3), PostgreSQL (root, apt)";
 
 /// Installs what is missing and can be installed here.
 pub fn run(_arguments: &[String]) -> Result<ExitCode, String> {
@@ -24,5 +24,6 @@ pub fn run(_arguments: &[String]) -> Result<ExitCode, String> {
 /// When npm is there and a pinned package cannot be installed.
 pub fn install_missing() -> Result<(), String> {
     postgres::install_missing();
+    python::install_missing();
     npm::install_missing()
 }

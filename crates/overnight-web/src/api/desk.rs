@@ -1,6 +1,7 @@
 //! What the API needs of the program around it: orders are placed and documents are made by the same code as those of the
 //! command line, so that neither can drift from the other. The web knows neither repositories nor configuration.
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -12,7 +13,7 @@ use serde_json::{Map, Value};
 pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send>>;
 
 /// The program around the API.
-pub trait Desk: Send + Sync + 'static {
+pub trait Desk: Debug + Send + Sync + 'static {
     /// Puts a job into the queue, or finds the one that the same request made before.
     fn order(&self, order: NewOrder) -> Answer<Placed>;
 
@@ -77,8 +78,6 @@ pub struct Refusal {
 pub enum RefusalKind {
     /// What was asked cannot be done: asking again does not help.
     Unusable,
-    /// The key of the request belongs to another order.
-    Reused,
     /// It needs a token of the scope `admin`.
     Forbidden,
     /// The store does not answer or fails.

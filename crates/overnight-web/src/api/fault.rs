@@ -158,7 +158,6 @@ impl From<Refusal> for Fault {
         let Refusal { kind, what, help } = refusal;
         let code = match kind {
             RefusalKind::Unusable => Code::OrderRefused,
-            RefusalKind::Reused => Code::RequestReused,
             RefusalKind::Forbidden => Code::ScopeTooSmall,
             RefusalKind::Store => Code::StoreFailed,
             RefusalKind::Unexpected => Code::Unexpected,

@@ -26,7 +26,7 @@ use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodFilter, MethodRouter, on};
 use overnight_core::SCHEMA;
 use overnight_store::{Store, StoreError};
 use serde_json::{Value, json};
@@ -37,6 +37,7 @@ pub use desk::{Answer, Desk, Document, NewOrder, Placed, Refusal, RefusalKind};
 pub use openapi::document as openapi;
 pub(crate) use stream::Hub;
 
+use crate::Limits;
 use fault::{Code, Fault};
 use operations::{Method, OPERATIONS, Op, Operation};
 
@@ -47,17 +48,19 @@ pub(crate) struct Api {
     hub: Arc<Hub>,
     /// How long the store may take for an answer.
     patience: Duration,
+    /// How often a stream says that it lives.
+    sign: Duration,
 }
 
 impl Api {
     pub(crate) fn new(
         store: Store,
         desk: Arc<dyn Desk>,
-        patience: Duration,
+        limits: Limits,
         closing: watch::Receiver<bool>,
     ) -> Self {
         let hub = Arc::new(Hub::new(store.clone(), closing));
-        Self { store, desk, hub, patience }
+        Self { store, desk, hub, patience: limits.store, sign: limits.sign }
     }
 
     pub(crate) fn hub(&self) -> Arc<Hub> {
@@ -88,30 +91,33 @@ pub(crate) fn router(api: &Arc<Api>) -> Router {
 }
 
 fn handler(operation: &Operation) -> MethodRouter<Arc<Api>> {
-    let on_get = || match operation.op {
-        Op::JobsList => get(jobs::list),
-        Op::JobShow => get(jobs::show),
-        Op::JobEvents => get(jobs::events),
-        Op::JobStream => get(stream::of_job),
-        Op::Stream => get(stream::of_all),
-        Op::Repositories => get(world::repositories),
-        Op::Workers => get(world::workers),
-        Op::Status => get(world::status),
-        Op::Budget => get(world::budget),
-        Op::Cost => get(world::cost),
-        Op::Limits => get(world::limits),
-        Op::Whoami => get(world::whoami),
-        Op::OpenApi => get(openapi::serve),
-        Op::JobPlace => post(jobs::place),
-        Op::JobCancel => post(jobs::cancel),
-        Op::JobResume => post(jobs::resume),
-        Op::JobRetry => post(jobs::retry),
-        Op::WorkerDrain => post(world::drain),
-        Op::LimitSet => put(world::set_limit),
-        Op::LimitRemove => delete(world::remove_limit),
+    let method = match operation.method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+        Method::Delete => MethodFilter::DELETE,
     };
-    match operation.method {
-        Method::Get | Method::Post | Method::Put | Method::Delete => on_get(),
+    match operation.op {
+        Op::JobsList => on(method, jobs::list),
+        Op::JobPlace => on(method, jobs::place),
+        Op::JobShow => on(method, jobs::show),
+        Op::JobEvents => on(method, jobs::events),
+        Op::JobStream => on(method, stream::of_job),
+        Op::JobCancel => on(method, jobs::cancel),
+        Op::JobResume => on(method, jobs::resume),
+        Op::JobRetry => on(method, jobs::retry),
+        Op::Stream => on(method, stream::of_all),
+        Op::Repositories => on(method, world::repositories),
+        Op::Workers => on(method, world::workers),
+        Op::WorkerDrain => on(method, world::drain),
+        Op::Status => on(method, world::status),
+        Op::Budget => on(method, world::budget),
+        Op::Cost => on(method, world::cost),
+        Op::Limits => on(method, world::limits),
+        Op::LimitSet => on(method, world::set_limit),
+        Op::LimitRemove => on(method, world::remove_limit),
+        Op::Whoami => on(method, world::whoami),
+        Op::OpenApi => on(method, openapi::serve),
     }
 }
 

@@ -155,7 +155,6 @@ pub(crate) static OPERATIONS: [Operation; 20] = [
         takes: Some("NewJob"),
         gives: &[(201, Gives::Json("PlacedJob")), (200, Gives::Json("PlacedJob"))],
         faults: ORDER,
-        ..READ
     },
     Operation {
         op: Op::JobShow,
@@ -198,7 +197,6 @@ pub(crate) static OPERATIONS: [Operation; 20] = [
         takes: Some("Nothing"),
         gives: &[(200, Gives::Json("Job")), (202, Gives::Json("Job"))],
         faults: &[Code::JobEnded],
-        ..READ
     },
     Operation {
         op: Op::JobResume,
@@ -211,7 +209,6 @@ pub(crate) static OPERATIONS: [Operation; 20] = [
         takes: Some("Nothing"),
         gives: &[(200, Gives::Json("Job"))],
         faults: &[Code::JobEnded, Code::JobHeld, Code::JobBlocked],
-        ..READ
     },
     Operation {
         op: Op::JobRetry,
@@ -230,7 +227,6 @@ pub(crate) static OPERATIONS: [Operation; 20] = [
             Code::RequestReused,
             Code::TooManyAnswers,
         ],
-        ..READ
     },
     Operation {
         op: Op::Stream,
@@ -277,7 +273,6 @@ pub(crate) static OPERATIONS: [Operation; 20] = [
         takes: Some("Drain"),
         gives: &[(200, Gives::Json("Drained"))],
         faults: &[Code::UnknownWorker],
-        ..READ
     },
     Operation {
         op: Op::Status,

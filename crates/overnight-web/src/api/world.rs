@@ -11,7 +11,7 @@ use overnight_store::LimitKey;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::desk::Document;
+use super::desk::{Document, RefusalKind};
 use super::fault::{Code, Fault};
 use super::take::{Fields, Params, Part, Sender};
 use super::{Api, answer, document};
@@ -50,7 +50,13 @@ pub(super) async fn cost(
         let known = super::schemas::COST_BY.join(", ");
         return Err(Fault::new(Code::BadQuery, format!("costs are told by {known}")));
     }
-    show(&api, "costs", Document::Cost { by, since }).await
+    let data =
+        api.desk.document(Document::Cost { by, since }).await.map_err(|refusal| match refusal.kind {
+            // The day is for the desk to read.
+            RefusalKind::Unusable => Fault::new(Code::BadQuery, refusal.what).hint("say since=2026-11-21"),
+            RefusalKind::Forbidden | RefusalKind::Store | RefusalKind::Unexpected => refusal.into(),
+        })?;
+    Ok(answer(StatusCode::OK, &document("costs", &data)))
 }
 
 #[derive(Debug, Deserialize)]

@@ -15,6 +15,7 @@ use super::gate_args::{ApproveArgs, ExceptionArgs, RejectArgs};
 use super::gc_args::GcArgs;
 use super::queue_args::{AddArgs, CancelArgs, CompactArgs, LimitCommandArgs, LsArgs, ResumeArgs};
 use super::run_args::{ContinueArgs, RetryArgs, RunArgs};
+use super::token_args::{ApiArgs, TokenArgs};
 use super::values;
 use super::work_args::{ServeArgs, StatusArgs, WorkArgs, WorkerArgs};
 
@@ -120,6 +121,10 @@ pub enum Command {
     Import(ImportArgs),
     /// Write an epic with its stories and tasks as a plan document
     Export(ExportArgs),
+    /// Make, list and revoke the tokens of the API
+    Token(TokenArgs),
+    /// Describe the API
+    Api(ApiArgs),
     /// Say how many jobs of a repository, a label or a group may run at a time
     Limit(LimitCommandArgs),
     /// Show what is left of the budgets, and raise one for a while

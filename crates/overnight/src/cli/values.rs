@@ -19,6 +19,19 @@ pub fn span(text: &str) -> Result<Duration, String> {
     repo_file::duration(text).ok_or_else(|| "expected a time like 90s, 15m, 2h or 1h30m".to_owned())
 }
 
+/// Also in days: `90d`.
+///
+/// # Errors
+/// A sentence about what is expected.
+pub fn long_span(text: &str) -> Result<Duration, String> {
+    let days =
+        text.trim().strip_suffix('d').and_then(|days| days.parse::<u32>().ok()).filter(|days| *days > 0);
+    match days {
+        Some(days) => Ok(Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
+        None => span(text).map_err(|_| "expected a time like 90d, 12h or 30m".to_owned()),
+    }
+}
+
 /// `5`, `5.25`, `$5.25`: at most six decimal places, more than zero.
 ///
 /// # Errors

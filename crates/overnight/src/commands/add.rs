@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use overnight_core::id::JobId;
-use overnight_core::job::{AfterRule, ExitCode, Job, Queueing};
+use overnight_core::job::{AfterRule, ExitCode, Job, Label, Queueing};
 use overnight_core::text::{for_terminal, one_line};
 use overnight_core::units::Timestamp;
 use overnight_store::{After, NewJob, Parent, Store, StoreError};
@@ -50,48 +50,110 @@ pub async fn run(app: &App, args: &AddArgs) -> Outcome {
         Some(batch) => from_batch(args, batch),
         None => vec![typed(app, args)?],
     };
-    let ground = Ground::look(app, &args.wish, Site::Anywhere).await?;
-    let mut specs = Vec::with_capacity(wanted.len());
-    let mut notes = BTreeSet::new();
-    for one in &wanted {
-        let ordered = ground.spec(app, &one.wish, one.prompt.clone());
-        let ordered = ordered.map_err(|error| of_line(batch.as_ref(), one, error))?;
-        notes.extend(ordered.notes);
-        specs.push(ordered.spec);
+    let Queued { store, jobs, asked, ground, missing, notes } =
+        place(app, None, &args.wish, &wanted, (batch.as_ref(), args.sprint.as_ref())).await?;
+    if let Some(job) = jobs.first() {
+        age::tell(app, &job.spec.agent).await;
     }
-    // The agent is the same for all of them.
-    let missing = specs.first().map(|spec| ground.missing(spec)).transpose()?.flatten();
-    let store = app.store().await?;
-    if let Some(spec) = specs.first() {
-        age::tell(app, &spec.agent).await;
-    }
-    let now = store.now().await.map_err(|error| store_error(&error))?;
-    let repository = run::registered(&store, &ground.target).await?;
-    let parents = parents(&store, batch.as_ref(), &wanted).await?;
-    let mut new = Vec::with_capacity(wanted.len());
-    for (one, spec) in wanted.iter().zip(specs) {
-        let queueing = queueing(&one.queue, now).map_err(|error| of_line(batch.as_ref(), one, error))?;
-        let queueing = Queueing { place: wish::place_of(app, &spec)?, ..queueing };
-        let after = after(&one.queue, &parents, &wanted);
-        let request = one.queue.key.clone();
-        new.push(NewJob { queueing, request, after, ..NewJob::new(repository.id.clone(), spec) });
-    }
-    let new = lines::placed(
-        &store,
-        &repository.name,
-        new,
-        &lines::wanted(args, wanted.iter().map(|one| &one.queue)),
-    )
-    .await?;
-    let jobs = store.jobs_enqueue(&new).await.map_err(|error| refused(&error))?;
     if let (None, Some(job)) = (&batch, jobs.first()) {
         announce(app, job, &ground, missing.as_ref());
     }
     for note in &notes {
         app.out.say(&line(Mark::Note, "note", None, &for_terminal(note)));
     }
-    show(app, &store, &jobs, now, args.json).await?;
+    show(app, &store, &jobs, asked, args.json).await?;
     Ok(ExitCode::Done)
+}
+
+/// Orders that are in the queue now.
+#[derive(Debug)]
+pub struct Queued {
+    store: Store,
+    pub jobs: Vec<Job>,
+    /// Jobs that were made before were ordered before.
+    asked: Timestamp,
+    ground: Ground,
+    /// What keeps this machine from working on them.
+    missing: Option<AppError>,
+    /// What was taken instead of what was said.
+    notes: BTreeSet<String>,
+}
+
+impl Queued {
+    /// Whether the job was made by this order and not by an earlier one.
+    #[must_use]
+    pub fn is_new(&self, job: &Job) -> bool {
+        is_new(job, self.asked)
+    }
+
+    /// What to know about them.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let missing = self.missing.as_ref().map(|missing| format!("{}, on this machine", missing.what));
+        self.ground.target.notes.iter().chain(&missing).chain(&self.notes).cloned().collect()
+    }
+}
+
+/// Made before somebody asked what time it is: by an earlier order.
+fn is_new(job: &Job, asked: Timestamp) -> bool {
+    job.created_at >= asked
+}
+
+/// One order that did not come from the command line.
+///
+/// # Errors
+/// As [`run`].
+pub async fn place_one(
+    app: &App,
+    store: &Store,
+    prompt: String,
+    wish: WishArgs,
+    queue: QueueArgs,
+) -> Result<Queued, AppError> {
+    order::check_prompt(&prompt)?;
+    let common = wish.clone();
+    let wanted = [Wanted { line: None, prompt, wish, queue }];
+    place(app, Some(store), &common, &wanted, (None, None)).await
+}
+
+/// Looks at everything, and then puts all of them into the queue.
+async fn place(
+    app: &App,
+    store: Option<&Store>,
+    common: &WishArgs,
+    wanted: &[Wanted],
+    (batch, sprint): (Option<&Batch>, Option<&Label>),
+) -> Result<Queued, AppError> {
+    let ground = Ground::look(app, common, Site::Anywhere).await?;
+    let mut specs = Vec::with_capacity(wanted.len());
+    let mut notes = BTreeSet::new();
+    for one in wanted {
+        let ordered = ground.spec(app, &one.wish, one.prompt.clone());
+        let ordered = ordered.map_err(|error| of_line(batch, one, error))?;
+        notes.extend(ordered.notes);
+        specs.push(ordered.spec);
+    }
+    // The agent is the same for all of them.
+    let missing = specs.first().map(|spec| ground.missing(spec)).transpose()?.flatten();
+    let store = match store {
+        Some(store) => store.clone(),
+        None => app.store().await?,
+    };
+    let asked = store.now().await.map_err(|error| store_error(&error))?;
+    let repository = run::registered(&store, &ground.target).await?;
+    let parents = parents(&store, batch, wanted).await?;
+    let mut new = Vec::with_capacity(wanted.len());
+    for (one, spec) in wanted.iter().zip(specs) {
+        let queueing = queueing(&one.queue, asked).map_err(|error| of_line(batch, one, error))?;
+        let queueing = Queueing { place: wish::place_of(app, &spec)?, ..queueing };
+        let after = after(&one.queue, &parents, wanted);
+        let request = one.queue.key.clone();
+        new.push(NewJob { queueing, request, after, ..NewJob::new(repository.id.clone(), spec) });
+    }
+    let lines = lines::wanted(sprint, wanted.iter().map(|one| &one.queue));
+    let new = lines::placed(&store, &repository.name, new, &lines).await?;
+    let jobs = store.jobs_enqueue(&new).await.map_err(|error| refused(&error))?;
+    Ok(Queued { store, jobs, asked, ground, missing, notes })
 }
 
 fn typed(app: &App, args: &AddArgs) -> Result<Wanted, AppError> {
@@ -208,8 +270,7 @@ pub async fn show(
     asked: Timestamp,
     json: bool,
 ) -> Result<(), AppError> {
-    // Made before this command asked what time it is.
-    let old = |job: &Job| job.created_at < asked;
+    let old = |job: &Job| !is_new(job, asked);
     if json {
         let views = views(store, jobs).await?;
         let added = jobs.iter().zip(views).map(|(job, view)| Added { new: !old(job), job: view });

@@ -10,10 +10,12 @@ use overnight_core::text::nearest;
 use overnight_core::units::Timestamp;
 use overnight_store::{NewRaise, Raise, Repository, SpendQuery, Store};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::app::{App, store_error};
 use crate::budget_order;
 use crate::cli::budget_args::{BudgetAction, BudgetArgs, BudgetName};
+use crate::commands::as_value;
 use crate::error::{AppError, Outcome};
 use crate::output::{BAD, BOLD, DIM, WARN, styled};
 use crate::render::words::{moment, plural};
@@ -136,13 +138,12 @@ async fn named(store: &Store, name: Option<&str>) -> Result<Option<Repository>, 
 
 async fn show(app: &App, json: bool) -> Outcome {
     let budgets = &app.config().budget.all;
-    let (views, raises) = match app.store_if_any().await? {
-        Some(store) => {
-            let all = store.repositories().await.map_err(|error| store_error(&error))?;
-            let raises = store.budget_raises().await.map_err(|error| store_error(&error))?;
-            (views(&store, budgets, &all).await?, raise_views(&raises, &all))
-        }
-        None => (of_scope(budgets, Scope::Day, None, &Totals::default()), Vec::new()),
+    let BudgetsView { budgets: views, raised: raises } = match app.store_if_any().await? {
+        Some(store) => look(&store, budgets).await?,
+        None => BudgetsView {
+            budgets: of_scope(budgets, Scope::Day, None, &Totals::default()),
+            raised: Vec::new(),
+        },
     };
     if json {
         app.out.json("budgets", &BudgetsView { budgets: views, raised: raises })?;
@@ -157,6 +158,20 @@ async fn show(app: &App, json: bool) -> Outcome {
     }
     app.out.data(&table(&views, &raises))?;
     Ok(ExitCode::Done)
+}
+
+async fn look(store: &Store, budgets: &Budgets) -> Result<BudgetsView, AppError> {
+    let all = store.repositories().await.map_err(|error| store_error(&error))?;
+    let raises = store.budget_raises().await.map_err(|error| store_error(&error))?;
+    Ok(BudgetsView { budgets: views(store, budgets, &all).await?, raised: raise_views(&raises, &all) })
+}
+
+/// What is left of each budget, as JSON.
+///
+/// # Errors
+/// When the store fails.
+pub async fn document(store: &Store, budgets: &Budgets) -> Result<Value, AppError> {
+    as_value(&look(store, budgets).await?)
 }
 
 async fn views(store: &Store, budgets: &Budgets, all: &[Repository]) -> Result<Vec<BudgetView>, AppError> {

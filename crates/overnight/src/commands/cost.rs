@@ -6,12 +6,14 @@ use overnight_core::job::ExitCode;
 use overnight_core::policy::budget::{Spent, day_of, day_start};
 use overnight_core::text::human_tokens;
 use overnight_core::units::MicroDollars;
-use overnight_store::{CostBy, CostLine};
+use overnight_store::{CostBy, CostLine, Store};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::app::{App, store_error};
 use crate::cli::budget_args::{CostArgs, CostByName};
-use crate::error::Outcome;
+use crate::commands::as_value;
+use crate::error::{AppError, Outcome};
 use crate::output::{DIM, styled};
 use crate::render::words;
 
@@ -52,32 +54,53 @@ struct CostsView {
 /// # Errors
 /// When the store fails.
 pub async fn run(app: &App, args: &CostArgs) -> Outcome {
-    let (by, what) = match args.by {
-        CostByName::Day => (CostBy::Day, "day"),
-        CostByName::Repo => (CostBy::Repository, "repo"),
-        CostByName::Backend => (CostBy::Backend, "backend"),
-        CostByName::Model => (CostBy::Model, "model"),
-    };
+    let (by, what) = by_name(args.by);
     let (since, lines) = match app.store_if_any().await? {
-        Some(store) => {
-            let now = store.now().await.map_err(|error| store_error(&error))?;
-            let since = args.since.unwrap_or(day_of(now) - DAYS + 1);
-            (since, store.costs(by, since).await.map_err(|error| store_error(&error))?)
-        }
+        Some(store) => look(&store, by, args.since).await?,
         None => (args.since.unwrap_or_default(), Vec::new()),
     };
-    let total = view(&total(&lines), None);
-    let lines: Vec<CostView> = lines.iter().map(|line| view(line, name(by, line))).collect();
+    let CostsView { by: what, since, lines, total } = views(by, what, since, &lines);
     if args.csv {
         app.out.data(&csv(what, &lines))?;
     } else if args.json {
-        app.out.json("costs", &CostsView { by: what, since: date(since), lines, total })?;
+        app.out.json("costs", &CostsView { by: what, since, lines, total })?;
     } else if lines.is_empty() {
         app.out.say("no agent has run since then");
     } else {
         app.out.data(&table(what, &lines, &total))?;
     }
     Ok(ExitCode::Done)
+}
+
+fn by_name(by: CostByName) -> (CostBy, &'static str) {
+    match by {
+        CostByName::Day => (CostBy::Day, "day"),
+        CostByName::Repo => (CostBy::Repository, "repo"),
+        CostByName::Backend => (CostBy::Backend, "backend"),
+        CostByName::Model => (CostBy::Model, "model"),
+    }
+}
+
+async fn look(store: &Store, by: CostBy, since: Option<i64>) -> Result<(i64, Vec<CostLine>), AppError> {
+    let now = store.now().await.map_err(|error| store_error(&error))?;
+    let since = since.unwrap_or(day_of(now) - DAYS + 1);
+    Ok((since, store.costs(by, since).await.map_err(|error| store_error(&error))?))
+}
+
+fn views(by: CostBy, what: &'static str, since: i64, lines: &[CostLine]) -> CostsView {
+    let total = view(&total(lines), None);
+    let lines = lines.iter().map(|line| view(line, name(by, line))).collect();
+    CostsView { by: what, since: date(since), lines, total }
+}
+
+/// The accounts from this UTC day on, as JSON.
+///
+/// # Errors
+/// When the store fails.
+pub async fn document(store: &Store, by: CostByName, since: Option<i64>) -> Result<Value, AppError> {
+    let (by, what) = by_name(by);
+    let (since, lines) = look(store, by, since).await?;
+    as_value(&views(by, what, since, &lines))
 }
 
 fn name(by: CostBy, line: &CostLine) -> Option<String> {

@@ -4,6 +4,7 @@
 pub mod add;
 pub mod agent;
 pub mod backlog;
+pub mod api;
 pub mod budget;
 pub mod cancel;
 pub mod compact;
@@ -27,12 +28,15 @@ pub mod run;
 pub mod serve;
 pub mod show;
 pub mod status;
+pub mod token;
 pub mod work;
 pub mod worker;
 
 use overnight_core::id::{EventNumber, JobId};
 use overnight_core::job::{Job, JobEvent};
 use overnight_store::{EventRecord, Store};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::app::store_error;
 use crate::error::AppError;
@@ -66,6 +70,15 @@ pub async fn views(store: &Store, jobs: &[Job]) -> Result<Vec<JobView>, AppError
     let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
     let standings = store.standings(&ids).await.map_err(|error| store_error(&error))?;
     Ok(jobs.iter().map(|job| JobView::of(job, standings.get(&job.id))).collect())
+}
+
+/// A view as JSON that others put into a document of theirs.
+///
+/// # Errors
+/// Never: views are made of text, numbers and lists.
+pub fn as_value(view: &impl Serialize) -> Result<Value, AppError> {
+    serde_json::to_value(view)
+        .map_err(|error| AppError::unexpected("a view cannot be written as JSON").because(&error))
 }
 
 /// One job as JSON, with where it stands.

@@ -1,7 +1,7 @@
 //! `overnight retry`: the same order again as a new job, with what the arguments change.
 
 use overnight_core::choose::Layer;
-use overnight_core::job::{Job, JobSpec, JobState, Origin, Queueing};
+use overnight_core::job::{Job, JobSpec, JobState, Label, Origin, Queueing};
 use overnight_core::text::{for_terminal, one_line};
 use overnight_store::NewJob;
 
@@ -24,14 +24,7 @@ pub async fn run(app: &App, args: &RetryArgs) -> Outcome {
             format!("go on with it: overnight resume {0}; or end it first: overnight cancel {0}", old.key),
         ));
     }
-    let (mut spec, notes) = again(app, &old, &args.order)?;
-    spec.budget = budget_order::again(&args.order.budget, &old.id, &old.spec.budget);
-    budget_order::check(&spec, &app.config().budget.all)?;
-    let place = wish::place_of(app, &spec)?;
-    if old.queueing.place.is_some() && old.queueing.place != place {
-        let what = format!("{} can only be done where {} is", old.key, one_line(&spec.source, 200));
-        return Err(AppError::usage(what).help("run overnight retry on the machine that it was ordered on"));
-    }
+    let Again { spec, place, notes } = order_again(app, &old, &args.order)?;
     wish::ready(&spec, &app.host()?)?;
     for note in notes {
         app.out.say(&line(Mark::Note, "note", None, &for_terminal(&note)));
@@ -43,6 +36,32 @@ pub async fn run(app: &App, args: &RetryArgs) -> Outcome {
     let job = store.job_enqueue(&new).await.map_err(|error| store_error(&error))?;
     app.out.say(&format!("{} again as {}", old.key, styled(BOLD, job.key.as_str())));
     work::foreground(app, &working, &job, args.output).await
+}
+
+/// The order of a job, to be queued again.
+#[derive(Debug)]
+pub struct Again {
+    pub spec: JobSpec,
+    /// The data directory that it has to be done in.
+    pub place: Option<Label>,
+    /// What was taken instead of what was said.
+    pub notes: Vec<String>,
+}
+
+/// The order again, with its budget and place.
+///
+/// # Errors
+/// When it can only be done elsewhere, or the changed order cannot be used.
+pub fn order_again(app: &App, old: &Job, args: &OrderArgs) -> Result<Again, AppError> {
+    let (mut spec, notes) = again(app, old, args)?;
+    spec.budget = budget_order::again(&args.budget, &old.id, &old.spec.budget);
+    budget_order::check(&spec, &app.config().budget.all)?;
+    let place = wish::place_of(app, &spec)?;
+    if old.queueing.place.is_some() && old.queueing.place != place {
+        let what = format!("{} can only be done where {} is", old.key, one_line(&spec.source, 200));
+        return Err(AppError::usage(what).help("run overnight retry on the machine that it was ordered on"));
+    }
+    Ok(Again { spec, place, notes })
 }
 
 /// The order again: what the job asked for stays unless the arguments say otherwise, the rest is resolved anew. With what was

@@ -16,7 +16,7 @@ use crate::app::{App, find_error, store_error};
 use crate::cli::args::ShowArgs;
 use crate::cli::backlog_args::JsonArgs;
 use crate::commands::run::agent;
-use crate::commands::{backlog, events, readable};
+use crate::commands::{as_value, backlog, events, readable};
 use crate::error::{AppError, Outcome};
 use crate::output::{BOLD, DIM, styled};
 use crate::render::screen::EventLine;
@@ -72,17 +72,13 @@ pub async fn run(app: &App, args: &ShowArgs) -> Outcome {
         show_events(app, &job, &records, args.json)?;
         return Ok(ExitCode::Done);
     }
+    if args.json {
+        app.out.json("job", &document(app, &store, &job, &records).await?)?;
+        return Ok(ExitCode::Done);
+    }
     let story = Story::of(readable(&records));
     let logs = app.log_dir(&job.id).display().to_string();
     let queued = queued(&store, &job).await?;
-    if args.json {
-        let view = JobView::of(&job, Some(&queued.standing));
-        let after = queued.parents.iter().map(parent_view).collect();
-        let settings = shown::as_json(&shown::settings(&job.spec.settings()));
-        let shown = Shown { job: view, after, prompt: &job.spec.prompt, settings, story: &story, logs };
-        app.out.json("job", &shown)?;
-        return Ok(ExitCode::Done);
-    }
     app.out.data(&page(&job, &story, &queued, &logs))?;
     Ok(ExitCode::Done)
 }
@@ -95,6 +91,26 @@ async fn no_job(app: &App, store: &Store, args: &ShowArgs, error: &FindError) ->
         return backlog::show(app, store, &item, JsonArgs { json: args.json }).await;
     }
     Err(find_error(error))
+}
+
+/// Everything about a job, as JSON.
+///
+/// # Errors
+/// When the store fails.
+pub async fn document(
+    app: &App,
+    store: &Store,
+    job: &Job,
+    records: &[EventRecord],
+) -> Result<Value, AppError> {
+    let story = Story::of(readable(records));
+    let logs = app.log_dir(&job.id).display().to_string();
+    let queued = queued(store, job).await?;
+    let view = JobView::of(job, Some(&queued.standing));
+    let after = queued.parents.iter().map(parent_view).collect();
+    let settings = shown::as_json(&shown::settings(&job.spec.settings()));
+    let shown = Shown { job: view, after, prompt: &job.spec.prompt, settings, story: &story, logs };
+    as_value(&shown)
 }
 
 async fn queued(store: &Store, job: &Job) -> Result<Queued, AppError> {

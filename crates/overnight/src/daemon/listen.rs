@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use overnight_core::worker::WorkerReport;
 use overnight_store::Store;
+use overnight_web::api::Desk;
 use overnight_web::{Limits, Parts, Waiting};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -49,9 +50,9 @@ impl Listening {
         teller.tell(&WorkerEvent::Listening { address });
         if !address.ip().is_loopback() {
             teller.warn(&format!(
-                "{address} can be reached from other machines, and nobody has to log in: whoever reaches it can read \
-                 /health and /metrics, which name hosts, jobs and costs. Nothing can be changed through it. \
-                 Names other than its addresses have to stand in serve.allowed_hosts."
+                "{address} can be reached from other machines: whoever reaches it can read /health and /metrics, which name \
+                 hosts, jobs and costs, without a token. What passes is not encrypted: tokens of the API belong behind a \
+                 proxy that speaks TLS. Names other than its addresses have to stand in serve.allowed_hosts."
             ));
         }
         Ok(Self { address, listener: Arc::new(listener) })
@@ -73,6 +74,7 @@ impl Listening {
         store: Store,
         reports: watch::Receiver<Option<WorkerReport>>,
         allowed_hosts: Vec<String>,
+        desk: Arc<dyn Desk>,
     ) -> Serving {
         let until = CancellationToken::new();
         let (end, listener) = (until.clone(), self.listener);
@@ -81,7 +83,8 @@ impl Listening {
                 return Ok(());
             };
             let limits = Limits::default();
-            let parts = Parts { store, report, allowed_hosts, usage: usage::of_this_process, limits };
+            let usage = usage::of_this_process;
+            let parts = Parts { store, report, allowed_hosts, usage, desk: Some(desk), limits };
             let served = overnight_web::serve(listener, parts, end.cancelled_owned()).await;
             forwarding.abort();
             served

@@ -31,6 +31,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::app::{App, Working};
 use crate::cli::Global;
 use crate::cli::work_args::OfferArgs;
+use crate::desk::Front;
 use crate::error::AppError;
 use crate::worker;
 use attend::Attendant;
@@ -87,7 +88,8 @@ pub async fn run(app: &App, global: &Global, order: &Order) -> Result<Finished, 
     ));
     let allowed = app.config().serve.allowed_hosts.clone();
     let store = working.engine.store().clone();
-    let serving = listening.map(|on| on.serve(store, reports_seen.clone(), allowed));
+    let desk = Arc::new(Front::new(global, &app.env, &store));
+    let serving = listening.map(|on| on.serve(store, reports_seen.clone(), allowed, desk));
     let config = app.config();
     // A worker for one job, or for what is there just now, leaves that to others.
     let _clearing = (mode == Mode::Forever).then(|| {

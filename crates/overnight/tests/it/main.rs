@@ -12,6 +12,7 @@
 mod acp;
 mod adapter;
 mod backlog;
+mod api;
 mod bad_input;
 mod budget;
 mod claude;

@@ -67,11 +67,11 @@ impl Latest {
 
     fn push(&mut self, line: Line) {
         self.lines.push_back(Arc::new(line));
-        if self.lines.len() > KEPT {
-            if let Some(gone) = self.lines.pop_front() {
-                self.from = gone.position.clone();
-                self.first += 1;
-            }
+        if self.lines.len() > KEPT
+            && let Some(gone) = self.lines.pop_front()
+        {
+            self.from = gone.position.clone();
+            self.first += 1;
         }
     }
 

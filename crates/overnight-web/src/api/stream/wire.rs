@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
@@ -18,8 +17,6 @@ use super::super::Api;
 use super::super::access::principal;
 use super::super::fault::{Code, Fault};
 
-/// How often a client hears that the stream lives; then its token is looked at again, too.
-const SIGN: Duration = Duration::from_secs(15);
 /// What a client is told to wait before it comes back.
 const BEGIN: &str = "retry: 2000\n: overnight\n\n";
 
@@ -52,7 +49,7 @@ struct Sending<F> {
 
 pub(super) fn response(follower: impl Follow, api: &Arc<Api>, token: TokenText) -> Response {
     let closing = api.hub.closing.clone();
-    let sign = Instant::now() + SIGN;
+    let sign = Instant::now() + api.sign;
     let sending = Sending { follower, api: Arc::clone(api), token, closing, sign, begun: false, over: false };
     let frames = unfold(sending, |mut sending| async move {
         let text = sending.next().await?;
@@ -90,7 +87,7 @@ impl<F: Follow> Sending<F> {
     }
 
     async fn sign_of_life(&mut self) -> Option<String> {
-        self.sign = Instant::now() + SIGN;
+        self.sign = Instant::now() + self.api.sign;
         match principal(&self.api, &self.token).await {
             Ok(principal) if principal.may(Scope::Read) => {}
             // The next request is told why.

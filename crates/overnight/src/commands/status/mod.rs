@@ -9,6 +9,19 @@ use crate::app::App;
 use crate::cli::work_args::StatusArgs;
 use crate::error::Outcome;
 use facts::Facts;
+use overnight_store::Store;
+use serde_json::Value;
+
+use crate::commands::as_value;
+use crate::error::AppError;
+
+/// How everything stands, as JSON.
+///
+/// # Errors
+/// When the store fails.
+pub async fn document(store: &Store) -> Result<Value, AppError> {
+    as_value(&Facts::of(store).await?)
+}
 
 /// # Errors
 /// When the store fails.

@@ -8,9 +8,11 @@ use overnight_core::job::ExitCode;
 use overnight_core::text::for_terminal;
 use overnight_core::units::Timestamp;
 use overnight_store::Store;
+use serde_json::Value;
 
 use crate::app::{App, store_error};
 use crate::cli::work_args::{DrainArgs, WorkerAction, WorkerArgs};
+use crate::commands::as_value;
 use crate::error::{AppError, Outcome};
 use crate::output::{BAD, DIM, GOOD, WARN, styled};
 use crate::render::words;
@@ -39,6 +41,16 @@ async fn ls(app: &App, all: bool, json: bool) -> Outcome {
         app.out.data(&table(&workers, now))?;
     }
     Ok(ExitCode::Done)
+}
+
+/// The workers, as JSON.
+///
+/// # Errors
+/// When the store fails.
+pub async fn document(store: &Store, all: bool) -> Result<Value, AppError> {
+    let (mut workers, _) = view::all(store).await?;
+    workers.retain(|worker| all || !worker.is_history());
+    as_value(&workers)
 }
 
 /// One line for each worker.

@@ -1,0 +1,134 @@
+//! A client of the API that sends what it is told, and reads streams frame by frame.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::harness::Place;
+use crate::harness::worker::Served;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    pub(super) address: String,
+    pub(super) token: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Said {
+    status: u16,
+    text: String,
+}
+
+impl Said {
+    #[track_caller]
+    pub(super) fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+impl Client {
+    /// With a new token of this name and scope.
+    #[track_caller]
+    pub(super) fn new(place: &Place, served: &Served, name: &str, scope: &str) -> Self {
+        let made =
+            place.overnight_in(&place.home(), &["token", "add", name, "--scope", scope]).expect_code(0);
+        Self { address: served.address().to_owned(), token: made.stdout.trim().to_owned() }
+    }
+
+    /// The same at another server.
+    pub(super) fn at(self, served: &Served) -> Self {
+        Self { address: served.address().to_owned(), ..self }
+    }
+
+    pub(super) fn get(&self, path: &str) -> Said {
+        self.ask("GET", path, "")
+    }
+
+    pub(super) fn post(&self, path: &str, body: &Value) -> Said {
+        self.ask("POST", path, &body.to_string())
+    }
+
+    pub(super) fn put(&self, path: &str, body: &Value) -> Said {
+        self.ask("PUT", path, &body.to_string())
+    }
+
+    fn send(&self, method: &str, path: &str, fields: &str, body: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let Self { address, token } = self;
+        let length = body.len();
+        write!(
+            stream,
+            "{method} /api/v1{path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n{fields}\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        stream
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> Said {
+        let mut stream = self.send(method, path, "Connection: close\r\n", body);
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        let text = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or(text);
+        Said { status, text }
+    }
+}
+
+pub(super) struct Stream {
+    lines: BufReader<TcpStream>,
+    /// The id of the last event.
+    pub(super) last: Option<String>,
+}
+
+impl Stream {
+    pub(super) fn open(client: &Client, path: &str, last: Option<&str>) -> Self {
+        let fields = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
+        let mut lines = BufReader::new(client.send("GET", path, &fields, ""));
+        let mut line = String::new();
+        while line.trim_end() != "retry: 2000" {
+            line.clear();
+            assert!(lines.read_line(&mut line).unwrap() > 0, "no stream");
+        }
+        Self { lines, last: last.map(str::to_owned) }
+    }
+
+    /// The job and number of the next event. A frame that was cut off is none.
+    fn next(&mut self) -> Option<(String, i64)> {
+        let (mut id, mut data) = (None, None);
+        loop {
+            let mut line = String::new();
+            if !matches!(self.lines.read_line(&mut line), Ok(1..)) || !line.ends_with('\n') {
+                return None;
+            }
+            match line.trim_end().split_once(": ") {
+                Some(("id", text)) => id = Some(text.to_owned()),
+                Some(("data", text)) => data = Some(serde_json::from_str::<Value>(text).unwrap()),
+                Some(("event", kind)) => assert_eq!(kind, "job"),
+                _ => {}
+            }
+            if line.trim_end().is_empty()
+                && let Some(data) = data.take()
+            {
+                self.last = id;
+                return Some((data["job"].as_str().unwrap().to_owned(), data["number"].as_i64().unwrap()));
+            }
+        }
+    }
+
+    #[track_caller]
+    pub(super) fn some(&mut self, count: usize) -> Vec<(String, i64)> {
+        (0..count).map(|_| self.next().expect("the stream ended")).collect()
+    }
+
+    /// What still comes before the connection breaks.
+    pub(super) fn rest(&mut self) -> Vec<(String, i64)> {
+        std::iter::from_fn(|| self.next()).collect()
+    }
+}
