@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use overnight_core::id::WorkerId;
 use overnight_core::policy::budget::Budgets;
+use overnight_core::talk::QuestionPolicy;
 use overnight_git::{Git, HostEnv, Mirrors};
 use overnight_proc::Redact;
 use overnight_store::{Claimant, Store};
@@ -34,6 +35,8 @@ pub struct EngineSettings {
     pub budgets: Budgets,
     /// How often a running session's use is told to the ledger, and others' is read from it.
     pub spend_report: Duration,
+    /// What follows when an agent asks something.
+    pub questions: QuestionPolicy,
 }
 
 impl Default for EngineSettings {
@@ -46,6 +49,7 @@ impl Default for EngineSettings {
             collect_timeout: Duration::from_secs(10 * 60),
             budgets: Budgets::default(),
             spend_report: Duration::from_secs(5),
+            questions: QuestionPolicy::default(),
         }
     }
 }

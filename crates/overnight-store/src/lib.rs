@@ -55,6 +55,7 @@ mod sql;
 mod standing;
 mod stats;
 mod store;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod wake;
@@ -85,5 +86,6 @@ pub use repository::{NewRepository, Repository};
 pub use spend::{CostBy, CostLine, NewRaise, Raise, SpendQuery, SpendSoFar};
 pub use standing::{Dependency, Phase, QueueStanding};
 pub use store::Store;
+pub use talk::{AgentOf, QuestionFilter, Reply, TalkError, TalkStanding};
 pub use wakes::Listening;
 pub use worker::{WorkerRow, WorkerSeen};

@@ -15,7 +15,7 @@ struct Migration {
 }
 
 /// The nth entry leads from schema n to n + 1. Entries are never changed once released.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 8] = [
     Migration {
         name: "jobs",
         sqlite: include_str!("../migrations/sqlite/0001_jobs.sql"),
@@ -35,6 +35,26 @@ const MIGRATIONS: [Migration; 4] = [
         name: "spend",
         sqlite: include_str!("../migrations/sqlite/0004_spend.sql"),
         postgres: include_str!("../migrations/postgres/0004_spend.sql"),
+    },
+    Migration {
+        name: "backlog",
+        sqlite: include_str!("../migrations/sqlite/0005_backlog.sql"),
+        postgres: include_str!("../migrations/postgres/0005_backlog.sql"),
+    },
+    Migration {
+        name: "approvals",
+        sqlite: include_str!("../migrations/sqlite/0006_approvals.sql"),
+        postgres: include_str!("../migrations/postgres/0006_approvals.sql"),
+    },
+    Migration {
+        name: "tokens",
+        sqlite: include_str!("../migrations/sqlite/0007_tokens.sql"),
+        postgres: include_str!("../migrations/postgres/0007_tokens.sql"),
+    },
+    Migration {
+        name: "talk",
+        sqlite: include_str!("../migrations/sqlite/0008_talk.sql"),
+        postgres: include_str!("../migrations/postgres/0008_talk.sql"),
     },
 ];
 
@@ -91,7 +111,7 @@ pub(crate) async fn schema_sqlite(connection: &mut SqliteConnection) -> Result<S
 
 /// Tables of every version. Another program may have some of these too, and not all of them.
 const TABLES: &str = "'repositories', 'jobs', 'job_specs', 'events', 'effects', 'workers', 'lanes', 'limits', 'slots', \
-    'job_dependencies', 'tallies', 'circuits', 'spend', 'budget_raises', 'budget_marks', 'budget_warnings'";
+    'job_dependencies', 'tallies', 'circuits', 'spend', 'budget_raises', 'budget_marks', 'budget_warnings', 'questions', 'messages'";
 
 /// The same in PostgreSQL, where other programs' tables may stand in the same schema, but none with our tables' names.
 pub(crate) async fn schema_postgres(connection: &mut PgConnection) -> Result<Schema, sqlx::Error> {

@@ -45,6 +45,7 @@ mod prune;
 mod records;
 mod spend;
 mod standing;
+mod talk;
 mod wakes;
 
 use std::path::PathBuf;

@@ -237,6 +237,7 @@ impl App {
             collect_timeout: worker.collect_timeout,
             budgets: self.config().budget.all,
             spend_report: self.config().budget.report,
+            questions: self.config().questions,
         }
     }
 

@@ -8,6 +8,7 @@ use crate::agent::{SessionStart, TurnReport, Usage};
 use crate::command::ProcessIdentity;
 use crate::git::{BranchName, CommitId};
 use crate::id::SessionId;
+use crate::talk::Given;
 use crate::units::{Timestamp, millis};
 use crate::verdict::{Check, CheckSource, CheckedPair, DiffStat};
 
@@ -137,6 +138,9 @@ pub struct Trail {
     /// The attempt in which the session began.
     #[serde(default)]
     pub session_attempt: u32,
+    /// What the next turn, or the one that runs, is told of questions and messages.
+    #[serde(default, skip_serializing_if = "Given::is_empty")]
+    pub given: Given,
 }
 
 /// One of the agents of an order.
@@ -191,6 +195,12 @@ pub enum Feedback {
         last: Option<Box<Feedback>>,
         why: String,
     },
+    /// It asked something; what came of that is told beside.
+    Asked,
+    /// It asked more often than a job may.
+    AskedTooOften,
+    /// Messages came after its last turn; they are told beside.
+    Messages,
     /// A person says what is to be done next.
     FollowUp {
         message: String,

@@ -9,6 +9,7 @@ mod collect;
 mod ground;
 mod prepare;
 mod publish;
+mod talk;
 mod verify;
 
 use overnight_core::job::{Stage, StageOutput};

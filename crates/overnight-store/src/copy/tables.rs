@@ -35,7 +35,7 @@ const PAGE: usize = 1000;
 const PAGE_OF_SPECS: usize = 32;
 
 /// In the order in which rows refer to each other.
-pub(crate) const TABLES: [Table; 14] = [
+pub(crate) const TABLES: [Table; 16] = [
     Table {
         into: into(
             "repositories",
@@ -125,6 +125,8 @@ pub(crate) const TABLES: [Table; 14] = [
         page: PAGE,
         resumes: true,
     },
+    QUESTIONS,
+    MESSAGES,
     SPEND,
     Table {
         into: into(
@@ -159,6 +161,51 @@ pub(crate) const TABLES: [Table; 14] = [
         resumes: false,
     },
 ];
+
+const QUESTIONS: Table = Table {
+    into: into(
+        "questions",
+        &[
+            ("job_id", TEXT),
+            ("number", BIGINT),
+            ("id", TEXT),
+            ("turn", BIGINT),
+            ("text", TEXT),
+            ("options", TEXT),
+            ("asked_at", BIGINT),
+            ("expires_at", BIGINT),
+            ("awaited", BOOLEAN),
+            ("answer", TEXT),
+            ("answered_at", BIGINT),
+            ("cancelled_at", BIGINT),
+            ("told_turn", BIGINT),
+            ("told_at", BIGINT),
+        ],
+    ),
+    key: &["job_id", "number"],
+    page: PAGE,
+    resumes: true,
+};
+
+const MESSAGES: Table = Table {
+    into: into(
+        "messages",
+        &[
+            ("job_id", TEXT),
+            ("number", BIGINT),
+            ("id", TEXT),
+            ("sender", TEXT),
+            ("text", TEXT),
+            ("sent_at", BIGINT),
+            ("told_turn", BIGINT),
+            ("told_at", BIGINT),
+            ("acknowledged_at", BIGINT),
+        ],
+    ),
+    key: &["job_id", "number"],
+    page: PAGE,
+    resumes: true,
+};
 
 const SPEND: Table = Table {
     into: into(

@@ -7,6 +7,7 @@ pub mod db_args;
 pub mod gc_args;
 pub mod queue_args;
 pub mod run_args;
+pub mod talk_args;
 pub mod topics;
 pub mod values;
 pub mod words;

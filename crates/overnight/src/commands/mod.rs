@@ -18,6 +18,8 @@ pub mod help;
 pub mod limit;
 pub mod logs;
 pub mod ls;
+pub mod messages;
+pub mod questions;
 pub mod resume;
 pub mod retry;
 pub mod run;

@@ -4,6 +4,7 @@
 mod agent;
 mod budget;
 mod layer;
+mod questions;
 mod quota;
 mod retention;
 mod worker;
@@ -20,6 +21,7 @@ use crate::cli::values;
 use agent::PROGRAMS;
 use budget::BUDGET;
 use layer::{GENERAL_AGENT, GENERAL_LIMITS};
+use questions::QUESTIONS;
 use quota::QUOTA;
 use retention::RETENTION;
 use worker::WORKER;
@@ -142,8 +144,8 @@ impl Input<'_> {
 }
 
 /// The tables, in the order of the documentation.
-const PARTS: [&[Setting]; 9] =
-    [GENERAL_AGENT, PROGRAMS, QUOTA, VERIFY, GENERAL_LIMITS, GENERAL, BUDGET, WORKER, RETENTION];
+const PARTS: [&[Setting]; 10] =
+    [GENERAL_AGENT, PROGRAMS, QUOTA, QUESTIONS, VERIFY, GENERAL_LIMITS, GENERAL, BUDGET, WORKER, RETENTION];
 
 /// Every setting outside `forge.hosts` and the sections that speak of some jobs, in the order of the documentation.
 pub const SETTINGS: &[Setting] = &together::<{ count() }>();

@@ -51,6 +51,7 @@ pub(super) fn states() -> Vec<JobState> {
         (CommitId::parse(&"b".repeat(40)).unwrap(), DiffStat { files: 1, insertions: 2, deletions: 3 });
     let report = TurnReport {
         asked: None,
+        options: Vec::new(),
         outcome: TurnOutcome::Completed,
         session: None,
         usage: Usage::default(),
