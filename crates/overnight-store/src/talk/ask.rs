@@ -11,6 +11,7 @@ use super::{AgentOf, TalkError, locked, next_number, tell, write};
 use crate::error::{CorruptRow, StoreError};
 use crate::free::Locked;
 use crate::lease::span;
+use crate::sql::sql;
 use crate::store::Store;
 
 impl Store {
@@ -48,5 +49,26 @@ impl Store {
             .await?;
         tx.commit().await?;
         self.question(&id).await
+    }
+    /// Notes that the agent whose turn runs has been given the answer already: no turn is told of it any more. Of a question that is
+    /// open nothing is noted.
+    ///
+    /// # Errors
+    /// [`TalkError::NotWorking`], [`TalkError::Store`].
+    pub async fn answer_read(&self, agent: &AgentOf, question: &QuestionId) -> Result<(), TalkError> {
+        let mut tx = self.begin("note that an answer was read").await?;
+        let Locked { job, .. } = locked(&mut tx, &agent.job).await?;
+        let JobState::Working { trail, turn: Some(_), .. } = &job.state else {
+            return Err(TalkError::NotWorking { key: job.key });
+        };
+        if job.holder.is_none() || job.fence != agent.fence {
+            return Err(TalkError::NotWorking { key: job.key });
+        }
+        let text = "UPDATE questions SET told_turn = $3, told_at = {now} WHERE job_id = $1 AND id = $2 AND told_at IS NULL \
+                    AND (answered_at IS NOT NULL OR cancelled_at IS NOT NULL OR expires_at <= {now})";
+        let query = sql(text).bind(agent.job.as_str()).bind(question.as_str()).bind(i64::from(trail.turns));
+        tx.run(query).await?;
+        tx.commit().await?;
+        Ok(())
     }
 }

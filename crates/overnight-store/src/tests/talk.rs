@@ -20,6 +20,7 @@ on_both!(
     only_the_agent_whose_turn_runs_may_ask,
     a_hostile_question_is_refused_before_it_is_stored,
     a_question_ends_with_its_job,
+    an_answer_that_was_read_within_the_turn_holds_nothing_up,
     messages_reach_jobs_that_can_still_be_told,
     a_job_has_at_most_so_many_messages,
     another_jobs_agent_writes_within_its_repository,
@@ -230,6 +231,20 @@ async fn a_question_ends_with_its_job(f: &Fixture) {
     advance(&f.store, &lease, &mut job, cleaned()).await;
     assert!(matches!(f.store.answer(&id, &text("a")).await, Err(TalkError::Ended { .. })));
     assert!(f.store.questions(&QuestionFilter::default()).await.unwrap().is_empty());
+}
+
+async fn an_answer_that_was_read_within_the_turn_holds_nothing_up(f: &Fixture) {
+    let mut claimed = working(&f.store).await;
+    let id = asks(&f.store, &claimed).await;
+    let untold = async || f.store.talk_standing(&claimed.job.id).await.unwrap().untold.questions.len();
+    f.store.answer_read(&agent(&claimed), &id).await.unwrap();
+    f.store.answer(&id, &text("left")).await.unwrap();
+    assert_eq!(untold().await, 1, "what was open then was not read");
+    f.store.answer_read(&agent(&claimed), &id).await.unwrap();
+    assert_eq!(untold().await, 0);
+    comes_home(&f.store, &mut claimed, TurnOutcome::MaxTurns).await;
+    let trail = claimed.job.state.trail().unwrap();
+    assert_eq!(trail.feedback, Some(overnight_core::job::Feedback::OutOfTurns), "its outcome counts");
 }
 
 async fn messages_reach_jobs_that_can_still_be_told(f: &Fixture) {

@@ -34,6 +34,14 @@ impl QuestionView {
         let answer_with = (state == QuestionState::Open).then(|| how_to_answer(&question));
         Self { name: question.name(), state, answer_with, question }
     }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.state == QuestionState::Open
+    }
+
+    pub(super) fn page(&self) -> String {
+        page(self)
+    }
 }
 
 /// The exact command, but for the words.
@@ -169,7 +177,7 @@ pub(super) fn spoken(text: &str, most: usize) -> Result<String, AppError> {
 }
 
 /// What could not be said, and what to do.
-pub(super) fn talk_error(error: &TalkError) -> AppError {
+pub(crate) fn talk_error(error: &TalkError) -> AppError {
     let plain = AppError::usage(error.to_string());
     match error {
         TalkError::UnknownQuestion { .. } => plain.help("overnight questions --all lists every question"),

@@ -30,5 +30,6 @@ mod repositories;
 mod run;
 mod settings;
 mod strange_cli;
+mod talk;
 mod vendors;
 mod worker;
