@@ -101,6 +101,8 @@ impl Store {
 
 async fn go_on(tx: &mut WriteTx, job: &str) -> Result<(), TalkError> {
     free::move_free(tx, job, Input::Woken).await?;
+    // It was begun long ago: the time before which it was not to be started means nothing any more.
+    tx.run(sql("UPDATE jobs SET phase = 'ready' WHERE id = $1 AND phase = 'due'").bind(job)).await?;
     tx.gives_work();
     Ok(())
 }
