@@ -18,7 +18,7 @@ pub(super) const QUESTIONS: &[Setting] = &[
     Setting {
         key: "questions.expire",
         kind: "time",
-        default: "24h",
+        default: "1d",
         about: "how long a question can be answered",
         set: |config, input| assign(&mut config.questions.expire, values::span(input.text()?)?),
         get: |config| Some(values::show_span(config.questions.expire)),
