@@ -308,7 +308,7 @@ async fn what_a_turn_took_in_is_told_no_second_time(f: &Fixture) {
     advance(&f.store, lease, job, interrupted()).await;
     assert_eq!(
         f.store.talk_standing(&job.id).await.unwrap().untold.messages,
-        [one.clone()],
+        std::slice::from_ref(&one),
         "it is told again"
     );
     advance(&f.store, lease, job, announced()).await;
