@@ -3,14 +3,12 @@
 //!
 //! Owns the questions of one turn.
 
-use overnight_core::agent::BackendId;
+use overnight_core::agent::{BackendId, TurnOutcome};
+use overnight_core::talk::{MOST_OPTIONS, OPTION_CHARS, QUESTION_CHARS};
 use overnight_core::text;
 use serde_json::Value;
 
 use crate::json::{self, string};
-
-/// Longest question, in characters: some lines of a terminal.
-const QUESTION_CHARS: usize = 300;
 
 /// The tools with which an agent asks a person, or waits for a person's consent, by the vendor's names. Without a terminal, every one of
 /// the CLIs in the versions of `recordings/` refuses these calls instead of waiting; see "Gaps" in `docs/backends.md`.
@@ -29,6 +27,7 @@ fn tools(backend: BackendId) -> &'static [&'static str] {
 struct Question {
     id: Option<String>,
     text: String,
+    options: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -37,18 +36,24 @@ pub(crate) struct Asking {
     open: Option<Question>,
     /// The last thing that the agent did was to ask, and it was refused an answer.
     unanswered: Option<String>,
+    /// The answers that the last question offered.
+    options: Vec<String>,
 }
 
 impl Asking {
     pub(crate) fn new(backend: BackendId) -> Self {
-        Self { tools: tools(backend), open: None, unanswered: None }
+        Self { tools: tools(backend), open: None, unanswered: None, options: Vec::new() }
     }
 
     /// The agent calls a tool. What it does after a question shows that it goes on without the answer.
     pub(crate) fn called(&mut self, id: Option<&str>, tool: &str, input: &Value) {
         self.unanswered = None;
         if self.tools.contains(&tool) {
-            self.open = Some(Question { id: id.map(str::to_owned), text: question(tool, input) });
+            self.open = Some(Question {
+                id: id.map(str::to_owned),
+                text: question(tool, input),
+                options: options(input),
+            });
         }
     }
 
@@ -56,6 +61,7 @@ impl Asking {
     pub(crate) fn ended(&mut self, id: Option<&str>, ok: bool) {
         if let Some(question) = self.open.take_if(|question| question.id.as_deref() == id) {
             self.unanswered = (!ok).then_some(question.text);
+            self.options = question.options;
         }
     }
 
@@ -64,8 +70,18 @@ impl Asking {
         self.open.as_ref().map(|question| question.text.as_str())
     }
 
+    /// The question with which the agent left off, and the answers that it offered to it or to the one for whose answer it waits.
+    pub(crate) fn left_with(self, outcome: &TurnOutcome) -> (Option<String>, Vec<String>) {
+        match (outcome, self.open) {
+            (TurnOutcome::NeedsInput { .. }, Some(open)) => (None, open.options),
+            (TurnOutcome::Completed, _) if self.unanswered.is_some() => (self.unanswered, self.options),
+            (_, _) => (None, Vec::new()),
+        }
+    }
+
     /// The question with which the agent left off.
-    pub(crate) fn unanswered(self) -> Option<String> {
+    #[cfg(test)]
+    fn unanswered(self) -> Option<String> {
         self.unanswered
     }
 }
@@ -78,6 +94,16 @@ fn question(tool: &str, input: &Value) -> String {
         Some(asked) => asked,
         None => format!("it called {tool} and does not say what for"),
     }
+}
+
+/// The answers that the first question offers.
+fn options(input: &Value) -> Vec<String> {
+    let first = json::items(input, "questions").next().unwrap_or(input);
+    let label = |option: &Value| {
+        let label = string(option, "label").or_else(|| option.as_str())?;
+        Some(text::one_line(label, OPTION_CHARS)).filter(|label| !label.is_empty())
+    };
+    json::items(first, "options").filter_map(label).take(MOST_OPTIONS).collect()
 }
 
 #[cfg(test)]
@@ -117,6 +143,23 @@ mod tests {
         };
         assert_eq!(refused(false).as_deref(), Some("Which of the two?"));
         assert_eq!(refused(true), None);
+    }
+
+    #[test]
+    fn offered_answers_are_kept() {
+        let input = json!({"questions": [{"question": "Which?", "options": [{"label": "left"}, {"label": " "}, "right", 7]}]});
+        let completed = TurnOutcome::Completed;
+        let mut asking = Asking::new(BackendId::Claude);
+        asking.called(Some("q"), "AskUserQuestion", &input);
+        asking.ended(Some("q"), false);
+        assert_eq!(
+            asking.left_with(&completed),
+            (Some("Which?".to_owned()), vec!["left".to_owned(), "right".to_owned()])
+        );
+        let mut waits = Asking::new(BackendId::Claude);
+        waits.called(Some("q"), "AskUserQuestion", &input);
+        let needs = TurnOutcome::NeedsInput { detail: "Which?".to_owned() };
+        assert_eq!(waits.left_with(&needs).1.len(), 2);
     }
 
     #[test]

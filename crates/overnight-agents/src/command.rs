@@ -114,6 +114,7 @@ impl CommandDriver {
             usage,
             final_text: (!words.is_empty()).then(|| words.to_owned()),
             asked: None,
+            options: Vec::new(),
         }
     }
 }

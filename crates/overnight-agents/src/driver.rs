@@ -48,7 +48,7 @@ enum Kind {
     Acp(Box<AcpDriver>),
     Adapter(Box<AdapterDriver>),
     Command(CommandDriver),
-    Rehearsal(RehearsalDriver),
+    Rehearsal(Box<RehearsalDriver>),
 }
 
 impl Kind {
@@ -74,7 +74,7 @@ pub fn driver(request: &TurnRequest) -> Driver {
         BackendId::Acp => Kind::Acp(Box::new(AcpDriver::new(request))),
         BackendId::Adapter => Kind::Adapter(Box::new(AdapterDriver::new(request))),
         BackendId::Command => Kind::Command(CommandDriver::new(request)),
-        BackendId::Rehearsal => Kind::Rehearsal(RehearsalDriver::new(request)),
+        BackendId::Rehearsal => Kind::Rehearsal(Box::new(RehearsalDriver::new(request))),
     };
     Driver(kind, request.settings.model.clone())
 }

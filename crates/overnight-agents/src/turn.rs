@@ -154,7 +154,7 @@ impl Turn {
 
     pub(crate) fn report(self, outcome: TurnOutcome) -> TurnReport {
         let session = if outcome == TurnOutcome::SessionLost { None } else { self.session };
-        let asked = self.asking.unanswered().filter(|_| outcome == TurnOutcome::Completed);
-        TurnReport { outcome, session, usage: self.usage, final_text: self.last_message, asked }
+        let (asked, options) = self.asking.left_with(&outcome);
+        TurnReport { outcome, session, usage: self.usage, final_text: self.last_message, asked, options }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use crate::agent::{BackendId, TurnOutcome};
 use crate::job::{JobEvent, Trail};
+use crate::talk::note_of;
 use crate::text::{cut_chars, one_line, tail_chars};
 use crate::verdict::{CheckReport, DiffStat, Verdict};
 
@@ -53,6 +54,11 @@ pub fn note(events: &[JobEvent], trail: &Trail) -> Option<String> {
     if let Some(words) = trail.final_text.as_deref().map(str::trim).filter(|words| !words.is_empty()) {
         text.push_str("\n## The last words of the agent before you (not checked by anybody)\n\n");
         quoted(&mut text, tail_chars(words, WORDS_CHARS));
+    }
+    if let Some(said) = note_of(events) {
+        text.push('\n');
+        text.push_str(said.trim_end());
+        text.push('\n');
     }
     text.push_str("\nDo not repeat what has failed without a reason to think that it works now.\n");
     Some(cut_chars(&text, MOST_CHARS))
@@ -115,6 +121,13 @@ fn add(attempt: &mut Attempt, event: &JobEvent) {
         | JobEvent::Woken { .. }
         | JobEvent::WorkerLost { .. }
         | JobEvent::Moved
+        | JobEvent::QuestionAsked { .. }
+        | JobEvent::QuestionAnswered { .. }
+        | JobEvent::QuestionCancelled { .. }
+        | JobEvent::QuestionExpired { .. }
+        | JobEvent::MessageSent { .. }
+        | JobEvent::MessageDelivered { .. }
+        | JobEvent::MessageAcknowledged { .. }
         | JobEvent::Ended { .. } => {}
     }
 }
@@ -144,7 +157,7 @@ fn unfinished(outcome: &TurnOutcome) -> &'static str {
         TurnOutcome::RateLimited { .. }
         | TurnOutcome::Overloaded { .. }
         | TurnOutcome::LoginExpired { .. } => "its vendor stopped answering",
-        TurnOutcome::NeedsInput { .. } => "it asked a question that nobody could answer",
+        TurnOutcome::NeedsInput { .. } => "it asked a question",
         TurnOutcome::BudgetStop { .. } => "a limit was used up",
         TurnOutcome::Refused { .. } => "it refused",
         TurnOutcome::TimedOut { .. } => "it gave no sign of life for too long",

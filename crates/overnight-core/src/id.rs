@@ -81,6 +81,14 @@ text_id!(
     ItemId, "item id"
 );
 text_id!(
+    /// A question of a job's agent. A UUID v7.
+    QuestionId, "question id"
+);
+text_id!(
+    /// A message to a job. A UUID v7, whose random part no sender knows beforehand.
+    MessageId, "message id"
+);
+text_id!(
     /// A process that claims jobs: host, boot, start time and a random part.
     WorkerId, "worker id"
 );

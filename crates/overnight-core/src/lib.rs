@@ -23,6 +23,7 @@ pub mod prompt;
 pub mod queue;
 pub mod redact;
 pub mod secret;
+pub mod talk;
 pub mod text;
 pub mod units;
 pub mod verdict;

@@ -9,6 +9,7 @@ use crate::job::{FailedCheck, Feedback, Ground, JobSpec, Trail};
 ///
 /// A resumed conversation is told only what is new: sending the task again costs tokens and invites starting over.
 /// A fresh one gets the task, and what earlier attempts taught: `handover` is the note of [`crate::handover`], where there is one.
+/// Both are told `said`: what [`crate::talk::Told`] has of questions and messages.
 #[must_use]
 pub fn assemble(
     spec: &JobSpec,
@@ -16,10 +17,11 @@ pub fn assemble(
     trail: &Trail,
     resumed: bool,
     handover: Option<&str>,
+    said: &str,
 ) -> String {
     if resumed {
         let feedback = trail.feedback.as_ref().unwrap_or(&Feedback::Interrupted);
-        return match feedback {
+        let text = match feedback {
             // The conversation knows another task.
             Feedback::NextTask => format!("{}\n{}", told(feedback), task(spec, ground)),
             Feedback::BranchMoved | Feedback::FollowUp { .. } => told(feedback) + &unmerged(ground),
@@ -31,12 +33,16 @@ pub fn assemble(
             | Feedback::OutOfTurns
             | Feedback::Refused { .. }
             | Feedback::Rejected { .. }
+            | Feedback::Asked
+            | Feedback::AskedTooOften
+            | Feedback::Messages
             | Feedback::TakenOver { .. } => told(feedback),
         };
+        return with(text, said);
     }
     let mut text = task(spec, ground);
     if trail.feedback.is_none() && handover.is_none() {
-        return text;
+        return with(text, said);
     }
     text.push_str("\n# What happened before\n\n");
     if trail.preserved.is_some() || spec.follows.is_some() {
@@ -49,6 +55,14 @@ pub fn assemble(
         text.push('\n');
     }
     text.push_str(&told(trail.feedback.as_ref().unwrap_or(&Feedback::Interrupted)));
+    with(text, said)
+}
+
+fn with(mut text: String, said: &str) -> String {
+    if !said.is_empty() {
+        text.push('\n');
+        text.push_str(said);
+    }
     text
 }
 
@@ -113,6 +127,14 @@ fn told(feedback: &Feedback) -> String {
             .to_owned(),
         Feedback::BranchMoved => "Others moved the branch while you worked. The working tree was made anew: it has what is on the branch \
              now. Bring your work onto it, see that it still does what was asked, and commit.\n"
+            .to_owned(),
+        Feedback::Asked => "You asked something. What came of it stands below. Go on from the state of the working tree; finish the task.\n"
+            .to_owned(),
+        Feedback::AskedTooOften => "You asked again, and no more questions are answered in this task. Take the most sensible \
+             reading, say in your last message which one, and finish the task.\n"
+            .to_owned(),
+        Feedback::Messages => "Your work passed its checks, and before it is published there are messages for you, below. Do what \
+             they ask for, in the same working tree, and commit; where nothing is to be done, say so.\n"
             .to_owned(),
         Feedback::FollowUp { message } => format!(
             "# What is to be done now\n\n{}\n\nWork on in the same tree, and commit. What was said about the way of working still holds.\n",
@@ -249,14 +271,14 @@ mod tests {
     #[test]
     fn a_resumed_conversation_is_told_only_what_is_new() {
         let trail = Trail { feedback: Some(Feedback::NoChanges), ..Trail::default() };
-        let text = assemble(&spec(), &ground(), &trail, true, None);
+        let text = assemble(&spec(), &ground(), &trail, true, None, "");
         assert!(!text.contains(&spec().prompt), "{text}");
-        assert!(assemble(&spec(), &ground(), &trail, false, None).contains(&spec().prompt));
+        assert!(assemble(&spec(), &ground(), &trail, false, None, "").contains(&spec().prompt));
     }
 
     #[test]
     fn the_first_prompt_names_the_checks_and_the_rules() {
-        insta::assert_snapshot!(assemble(&spec(), &ground(), &Trail::default(), false, None));
+        insta::assert_snapshot!(assemble(&spec(), &ground(), &Trail::default(), false, None, ""));
     }
 
     #[test]

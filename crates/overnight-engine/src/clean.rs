@@ -19,6 +19,9 @@ pub(crate) fn report(mut report: TurnReport, redact: &dyn Redact) -> TurnReport 
     if let Some(question) = &mut report.asked {
         text(question, redact);
     }
+    for option in &mut report.options {
+        text(option, redact);
+    }
     match &mut report.outcome {
         TurnOutcome::RateLimited { detail, .. }
         | TurnOutcome::Overloaded { detail }
@@ -111,7 +114,14 @@ mod tests {
     fn words_and_explanations_are_cleaned() {
         let outcome = TurnOutcome::Crashed { detail: "key canary-secret refused".to_owned() };
         let final_text = Some("one\nI used canary-secret\n".to_owned());
-        let said = TurnReport { outcome, session: None, usage: Default::default(), final_text, asked: None };
+        let said = TurnReport {
+            outcome,
+            session: None,
+            usage: Default::default(),
+            final_text,
+            asked: None,
+            options: Vec::new(),
+        };
         let told = format!("{:?}", report(said, &masks()));
         assert!(!told.contains("canary") && told.contains("refused") && told.contains("I used"), "{told}");
         let shown = event(

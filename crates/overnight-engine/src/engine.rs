@@ -6,6 +6,7 @@ use std::time::Duration;
 use overnight_core::id::WorkerId;
 use overnight_core::policy::budget::Budgets;
 use overnight_core::policy::preflight::Preflight;
+use overnight_core::talk::QuestionPolicy;
 use overnight_git::{Git, HostEnv, Mirrors};
 use overnight_proc::Redact;
 use overnight_store::{Claimant, Store};
@@ -37,6 +38,8 @@ pub struct EngineSettings {
     pub spend_report: Duration,
     /// What is looked for in a change before it goes out.
     pub preflight: Preflight,
+    /// What follows when an agent asks something.
+    pub questions: QuestionPolicy,
 }
 
 impl Default for EngineSettings {
@@ -50,6 +53,7 @@ impl Default for EngineSettings {
             budgets: Budgets::default(),
             spend_report: Duration::from_secs(5),
             preflight: Preflight::default(),
+            questions: QuestionPolicy::default(),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::row::{self, to_json};
 use crate::spend;
 use crate::sql::{Value, places, rows, sql};
 use crate::store::{Store, WriteTx};
+use crate::talk;
 
 /// What a step wrote.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,6 +82,9 @@ pub(crate) async fn write_steps(tx: &mut WriteTx, writes: &[Write]) -> Result<Ve
         }
         if !write.step.spend.is_empty() {
             Box::pin(spend::write(tx, write.held.job.as_str(), job.at, &write.step.spend)).await?;
+        }
+        if !write.step.talk.is_empty() {
+            Box::pin(talk::write(tx, write.held.job.as_str(), job.at, &write.step.talk)).await?;
         }
         for change in &write.step.effects {
             let Held { job: id, fence, .. } = &write.held;

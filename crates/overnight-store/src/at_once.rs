@@ -1,7 +1,7 @@
 //! Changes of many jobs with one round trip: state and events together, as one transaction. PostgreSQL does it with one
 //! statement; SQLite, which has no statements within statements that change anything, with several that are sent together.
 //!
-//! A step that needs more (effects, the ledger, slots to be freed, jobs that wait for this one's end, a cancel that came in between) is left
+//! A step that needs more (effects, the ledger, questions and messages, slots to be freed, jobs that wait for this one's end, a cancel that came in between) is left
 //! to be written statement by statement.
 
 use std::collections::HashMap;
@@ -119,7 +119,10 @@ impl Store {
         &self,
         writes: impl Iterator<Item = &Write> + Clone,
     ) -> Result<Vec<Option<Applied>>, StoreError> {
-        let plain = |write: &&Write| write.step.effects.is_empty() && write.step.spend.is_empty();
+        let plain = |write: &&Write| {
+            let step = &write.step;
+            step.effects.is_empty() && step.spend.is_empty() && step.talk.is_empty()
+        };
         let mut written = HashMap::new();
         if writes.clone().any(|write| plain(&write)) {
             let plain = writes.clone().filter(plain);

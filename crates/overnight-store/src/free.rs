@@ -12,6 +12,7 @@ use crate::row::{self, SELECT_JOB};
 use crate::spend;
 use crate::sql::sql;
 use crate::store::WriteTx;
+use crate::talk;
 
 /// Stands for the reason of a job that waits because this version cannot read it.
 const UNREADABLE: &str = "unreadable";
@@ -121,6 +122,9 @@ pub(crate) async fn write_free(
     }
     for change in &step.effects {
         write_effect(tx, (&job.id, job.fence), at, change).await?;
+    }
+    if !step.talk.is_empty() {
+        Box::pin(talk::write(tx, raw, at, &step.talk)).await?;
     }
     free_slots(tx, &[raw.to_owned()]).await?;
     let waited_for = row::flag(&written, raw, "dependents")?;

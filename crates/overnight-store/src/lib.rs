@@ -58,6 +58,7 @@ mod sql;
 mod standing;
 mod stats;
 mod store;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -92,6 +93,7 @@ pub use repository::{NewRepository, Repository};
 pub use spend::{CostBy, CostLine, NewRaise, Raise, SpendQuery, SpendSoFar};
 pub use standing::{Dependency, Phase, QueueStanding};
 pub use store::Store;
+pub use talk::{AgentOf, QuestionFilter, Reply, TalkError, TalkStanding};
 pub use tokens::{TokenCheck, TokenError, TokenRow};
 pub use wakes::Listening;
 pub use worker::{WorkerRow, WorkerSeen};

@@ -15,7 +15,7 @@ struct Migration {
 }
 
 /// The nth entry leads from schema n to n + 1. Entries are never changed once released.
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 8] = [
     Migration {
         name: "jobs",
         sqlite: include_str!("../migrations/sqlite/0001_jobs.sql"),
@@ -50,6 +50,11 @@ const MIGRATIONS: [Migration; 7] = [
         name: "api",
         sqlite: include_str!("../migrations/sqlite/0007_api.sql"),
         postgres: include_str!("../migrations/postgres/0007_api.sql"),
+    },
+    Migration {
+        name: "talk",
+        sqlite: include_str!("../migrations/sqlite/0008_talk.sql"),
+        postgres: include_str!("../migrations/postgres/0008_talk.sql"),
     },
 ];
 
@@ -108,7 +113,7 @@ pub(crate) async fn schema_sqlite(connection: &mut SqliteConnection) -> Result<S
 const TABLES: &str = "'repositories', 'jobs', 'job_specs', 'events', 'effects', 'workers', 'lanes', 'limits', 'slots', \
     'job_dependencies', 'tallies', 'circuits', 'spend', 'budget_raises', 'budget_marks', 'budget_warnings', \
     'items', 'item_dependencies', 'sprint_members', 'item_jobs', 'item_marks', 'pull_requests', \
-     'exceptions', 'tokens', 'kept_answers', 'feed_marks'";
+     'exceptions', 'tokens', 'kept_answers', 'feed_marks', 'questions', 'messages'";
 
 /// The same in PostgreSQL, where other programs' tables may stand in the same schema, but none with our tables' names.
 pub(crate) async fn schema_postgres(connection: &mut PgConnection) -> Result<Schema, sqlx::Error> {

@@ -268,6 +268,8 @@ async fn delete(tx: &mut WriteTx, going: &[JobId]) -> Result<(), StoreError> {
         ("job_dependencies", "parent_id"),
         ("slots", "job_id"),
         ("effects", "job_id"),
+        ("questions", "job_id"),
+        ("messages", "job_id"),
         ("events", "job_id"),
         ("job_specs", "job_id"),
         ("jobs", "id"),

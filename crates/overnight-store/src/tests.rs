@@ -48,6 +48,7 @@ mod prune;
 mod records;
 mod spend;
 mod standing;
+mod talk;
 mod tokens;
 mod wakes;
 

@@ -245,6 +245,7 @@ impl App {
             budgets: self.config().budget.all,
             spend_report: self.config().budget.report,
             preflight: self.config().preflight.clone(),
+            questions: self.config().questions,
         }
     }
 

@@ -182,6 +182,10 @@ async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
         | Command::Exception(_)
         | Command::Retry(_)
         | Command::Continue(_)
+        | Command::Questions(_)
+        | Command::Answer(_)
+        | Command::Tell(_)
+        | Command::Inbox(_)
         | Command::Compact(_)
         | Command::Resume(_)
         | Command::Agent(_)
@@ -229,6 +233,10 @@ async fn on_app(app: &App, global: &Global, command: &Command) -> Outcome {
         Command::Reject(args) => Box::pin(commands::gate::reject(app, args)).await,
         Command::Exception(args) => commands::exception::run(app, args).await,
         Command::Continue(args) => Box::pin(commands::follow_up::run(app, args)).await,
+        Command::Questions(args) => commands::questions::list(app, args).await,
+        Command::Answer(args) => commands::questions::answer(app, args).await,
+        Command::Tell(args) => commands::messages::tell(app, args).await,
+        Command::Inbox(args) => commands::messages::inbox(app, args).await,
         Command::Compact(args) => commands::compact::run(app, args).await,
         Command::Retry(args) => Box::pin(commands::retry::run(app, args)).await,
         Command::Resume(args) => Box::pin(commands::resume::run(app, args)).await,

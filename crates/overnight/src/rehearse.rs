@@ -107,6 +107,10 @@ impl Player<'_> {
                 self.end(TurnOutcome::Completed)?;
                 return Ok(Some(u8::try_from(*code).unwrap_or(1)));
             }
+            Step::Ask { question, options } => {
+                self.asks(question, options)?;
+                return Ok(Some(0));
+            }
             Step::Fail(failure) => return self.fail(failure).map(Some),
         }
         Ok(None)
@@ -119,8 +123,28 @@ impl Player<'_> {
     }
 
     fn end(&self, outcome: TurnOutcome) -> Result<(), AppError> {
-        let result = TurnResult { outcome, usage: self.usage, final_text: self.last.clone() };
-        let line = encode_result(&result)
+        self.result(&TurnResult {
+            outcome,
+            usage: self.usage,
+            final_text: self.last.clone(),
+            asked: None,
+            options: Vec::new(),
+        })
+    }
+
+    /// As a CLI whose agent called a tool for it, was refused an answer, and left off.
+    fn asks(&self, question: &str, options: &[String]) -> Result<(), AppError> {
+        self.result(&TurnResult {
+            outcome: TurnOutcome::NeedsInput { detail: question.to_owned() },
+            usage: self.usage,
+            final_text: self.last.clone(),
+            asked: None,
+            options: options.to_vec(),
+        })
+    }
+
+    fn result(&self, result: &TurnResult) -> Result<(), AppError> {
+        let line = encode_result(result)
             .map_err(|error| AppError::unexpected("the result cannot be written").because(&error))?;
         print(line.as_bytes())
     }

@@ -120,6 +120,13 @@ impl Story {
             | JobEvent::BranchTaken { .. } => {}
             JobEvent::Configured { .. } | JobEvent::CancelAsked { .. } => {}
             JobEvent::WorkerLost { .. } | JobEvent::Moved => {}
+            JobEvent::QuestionAsked { .. }
+            | JobEvent::QuestionAnswered { .. }
+            | JobEvent::QuestionCancelled { .. }
+            | JobEvent::QuestionExpired { .. }
+            | JobEvent::MessageSent { .. }
+            | JobEvent::MessageDelivered { .. }
+            | JobEvent::MessageAcknowledged { .. } => {}
             JobEvent::Woken { .. } => self.parked = None,
             JobEvent::Claimed { resumed, .. } => {
                 self.claims += 1;

@@ -190,6 +190,11 @@ pub fn summary(job: &Job, story: &Story) -> Vec<String> {
             let when = wake.map(|at| format!(" (not before {})", words::moment(at))).unwrap_or_default();
             lines.push(match reason {
                 ParkReason::Approval => approval(job),
+                ParkReason::Answer => format!(
+                    "  see and answer it: overnight questions; overnight answer {0} \"…\"{until}; go on without: overnight resume {0}",
+                    job.key,
+                    until = wake.map(|at| format!(" (until {})", words::moment(at))).unwrap_or_default()
+                ),
                 ParkReason::Dependency => "  it goes on by itself when they have ended".to_owned(),
                 ParkReason::RateLimited
                 | ParkReason::Overloaded
@@ -199,7 +204,6 @@ pub fn summary(job: &Job, story: &Story) -> Vec<String> {
                 | ParkReason::DiskFull
                 | ParkReason::DailyBudget
                 | ParkReason::Velocity
-                | ParkReason::Answer
                 | ParkReason::Ci
                 | ParkReason::Review => format!("  go on: overnight resume {}{when}", job.key),
             });

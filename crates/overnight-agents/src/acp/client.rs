@@ -1,5 +1,7 @@
 //! The client's side of the protocol as a state machine: a message in, actions out. Does nothing itself.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::request::{self, Refusal, Request};
@@ -16,6 +18,13 @@ const PROMPT: u64 = 3;
 /// Characters kept of a line that is no message.
 const NOISE_CHARS: usize = 2_000;
 
+/// A session that was loaded counts as told once its agent has been silent for this long: gemini 0.61.0 sends the rest of the history within
+/// some milliseconds of its answer to `session/load`.
+pub const QUIET: Duration = Duration::from_millis(250);
+
+/// Longest wait for that silence. An agent that always has something to say gets its prompt all the same.
+pub const QUIET_WITHIN: Duration = Duration::from_secs(5);
+
 /// What the client's process shall do, in this order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
@@ -25,6 +34,8 @@ pub enum Action {
     Send(Value),
     /// Do this and send [`response`] with what came of it.
     Serve { id: Value, request: Request },
+    /// Call [`Client::on_quiet`] when nothing has come from the agent for [`QUIET`], and at the latest after [`QUIET_WITHIN`].
+    AwaitQuiet,
     /// The turn is over: let the agent go.
     Leave,
 }
@@ -32,8 +43,17 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
     Greeting,
-    Opening { loading: bool },
-    Prompting { session: String, cancelled: bool },
+    Opening {
+        loading: bool,
+    },
+    /// The session is loaded, and what comes may still be its history.
+    Settling {
+        session: String,
+    },
+    Prompting {
+        session: String,
+        cancelled: bool,
+    },
     Over,
 }
 
@@ -136,7 +156,8 @@ impl Client {
             Phase::Greeting => INITIALIZE,
             Phase::Opening { .. } => OPEN,
             Phase::Prompting { .. } => PROMPT,
-            Phase::Over => return Vec::new(),
+            // Nothing is asked there.
+            Phase::Settling { .. } | Phase::Over => return Vec::new(),
         };
         if id != waiting_for {
             return Vec::new();
@@ -150,7 +171,7 @@ impl Client {
             Phase::Greeting => self.greeted(&result),
             Phase::Opening { loading } => self.opened(loading, &result),
             Phase::Prompting { .. } => self.end(TurnEnd::Answered { answer: result }),
-            Phase::Over => Vec::new(),
+            Phase::Settling { .. } | Phase::Over => Vec::new(),
         }
     }
 
@@ -160,7 +181,7 @@ impl Client {
             Phase::Greeting => "initialize",
             Phase::Opening { loading: false } => "session/new",
             Phase::Opening { loading: true } => "session/load",
-            Phase::Prompting { .. } | Phase::Over => "session/prompt",
+            Phase::Settling { .. } | Phase::Prompting { .. } | Phase::Over => "session/prompt",
         }
     }
 
@@ -193,18 +214,35 @@ impl Client {
         let Some(session) = named.or_else(|| self.resume.clone().filter(|_| loading)) else {
             return self.end(TurnEnd::Unusable { why: "the agent gives its session no name".to_owned() });
         };
+        let mut actions = vec![Action::Tell(Line::Session { id: session.clone() })];
+        if loading {
+            self.phase = Phase::Settling { session };
+            actions.push(Action::AwaitQuiet);
+        } else {
+            actions.extend(self.prompt(session));
+        }
+        actions
+    }
+
+    fn prompt(&mut self, session: String) -> Vec<Action> {
         let prompt = [json!({"type": "text", "text": std::mem::take(&mut self.prompt)})];
         let params = json!({"sessionId": session, "prompt": prompt});
-        self.phase = Phase::Prompting { session: session.clone(), cancelled: false };
-        let mut actions = vec![Action::Tell(Line::Session { id: session })];
-        actions.extend(ask(PROMPT, "session/prompt", &params));
-        actions
+        self.phase = Phase::Prompting { session, cancelled: false };
+        ask(PROMPT, "session/prompt", &params)
+    }
+
+    /// The agent is silent, or has been waited for long enough: see [`Action::AwaitQuiet`].
+    pub fn on_quiet(&mut self) -> Vec<Action> {
+        match self.phase.clone() {
+            Phase::Settling { session } => self.prompt(session),
+            Phase::Greeting | Phase::Opening { .. } | Phase::Prompting { .. } | Phase::Over => Vec::new(),
+        }
     }
 
     /// We were asked to stop. The agent is told, and may still answer; without a prompt there is nothing to wait for.
     pub fn cancel(&mut self) -> Vec<Action> {
         match &mut self.phase {
-            Phase::Greeting | Phase::Opening { .. } => self.end(TurnEnd::Cancelled),
+            Phase::Greeting | Phase::Opening { .. } | Phase::Settling { .. } => self.end(TurnEnd::Cancelled),
             Phase::Prompting { session, cancelled } => {
                 *cancelled = true;
                 let params = json!({"sessionId": session});

@@ -97,7 +97,7 @@ fn sent(client: &mut Client, message: &Value) -> Vec<Value> {
     let actions = client.on_line(message.to_string().as_bytes());
     let sent = |action| match action {
         Action::Send(message) => Some(message),
-        Action::Tell(_) | Action::Serve { .. } | Action::Leave => None,
+        Action::Tell(_) | Action::Serve { .. } | Action::AwaitQuiet | Action::Leave => None,
     };
     actions.into_iter().filter_map(sent).collect()
 }
@@ -117,7 +117,7 @@ fn prompting(policy: Policy) -> Client {
 fn end(actions: &[Action]) -> Option<&TurnEnd> {
     actions.iter().find_map(|action| match action {
         Action::Tell(Line::Result { end }) => Some(end),
-        Action::Tell(_) | Action::Send(_) | Action::Serve { .. } | Action::Leave => None,
+        Action::Tell(_) | Action::Send(_) | Action::Serve { .. } | Action::AwaitQuiet | Action::Leave => None,
     })
 }
 
@@ -147,8 +147,16 @@ fn a_session_is_loaded_where_the_agent_can() {
         (&load[0]["method"], &load[0]["params"]["sessionId"]),
         (&json!("session/load"), &json!(SESSION))
     );
-    let prompt = sent(&mut loads, &json!({"id": 2, "result": null}));
-    assert_eq!(prompt[0]["params"]["sessionId"], SESSION);
+    let actions = loads.on_line(br#"{"id": 2, "result": null}"#);
+    assert_eq!(actions.last(), Some(&Action::AwaitQuiet), "its history may still be coming: {actions:?}");
+    assert!(sent(&mut loads, &said("Old words.")).is_empty());
+    let quiet = loads.on_quiet();
+    let Some(Action::Send(prompt)) = quiet.last() else { panic!("no prompt: {quiet:?}") };
+    assert_eq!(
+        (&prompt["method"], &prompt["params"]["sessionId"]),
+        (&json!("session/prompt"), &json!(SESSION))
+    );
+    assert!(loads.on_quiet().is_empty(), "the prompt is given once");
     let mut cannot = client(true, Policy::Allow);
     assert!(greet(&mut cannot, false).is_empty() && cannot.is_over());
     let mut lost = client(true, Policy::Allow);
@@ -237,6 +245,11 @@ fn files_and_terminals_are_handed_on() {
 fn a_cancellation_is_told_to_the_agent_once_it_works() {
     let mut early = client(false, Policy::Allow);
     assert_eq!(end(&early.cancel()), Some(&TurnEnd::Cancelled));
+    let mut loaded = client(true, Policy::Allow);
+    greet(&mut loaded, true);
+    sent(&mut loaded, &opened());
+    assert_eq!(end(&loaded.cancel()), Some(&TurnEnd::Cancelled));
+    assert!(loaded.on_quiet().is_empty(), "nothing is asked after the end");
     let mut client = prompting(Policy::Allow);
     let cancel = client.cancel();
     assert!(
@@ -246,18 +259,21 @@ fn a_cancellation_is_told_to_the_agent_once_it_works() {
     assert!(!client.is_over());
 }
 
-/// The lines that the client prints in a turn of these messages.
+/// The lines that the client prints in a turn of these messages, among which may be the end of a wait for quiet.
 fn printed(resume: bool, messages: &[Value]) -> Vec<u8> {
     let mut client = client(resume, Policy::Allow);
     let mut actions = client.begin();
     let greeting =
         json!({"id": 1, "result": {"protocolVersion": 1, "agentCapabilities": {"loadSession": true}}});
     for message in [greeting].iter().chain(messages) {
-        actions.extend(client.on_line(message.to_string().as_bytes()));
+        match message.get("quiet") {
+            Some(_) => actions.extend(client.on_quiet()),
+            None => actions.extend(client.on_line(message.to_string().as_bytes())),
+        }
     }
     let line = |action: &Action| match action {
         Action::Tell(line) => Some(line.encode().expect("a line")),
-        Action::Send(_) | Action::Serve { .. } | Action::Leave => None,
+        Action::Send(_) | Action::Serve { .. } | Action::AwaitQuiet | Action::Leave => None,
     };
     actions.iter().filter_map(line).collect::<String>().into_bytes()
 }
@@ -362,6 +378,8 @@ fn the_history_of_a_loaded_session_is_no_news_and_its_cost_was_paid() {
         said("Old words."),
         cost(1.0),
         json!({"id": 2, "result": {}}),
+        said("More old words."),
+        json!({"quiet": true}),
         cost(1.5),
         answered(&json!({"stopReason": "end_turn"})),
     ];

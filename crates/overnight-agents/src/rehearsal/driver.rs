@@ -19,6 +19,8 @@ pub(crate) struct RehearsalDriver {
     usage: Usage,
     last_message: Option<String>,
     result: Option<TurnResult>,
+    asked: Option<String>,
+    options: Vec<String>,
     errors: ErrorTail,
 }
 
@@ -30,6 +32,8 @@ impl RehearsalDriver {
             usage: Usage::default(),
             last_message: None,
             result: None,
+            asked: None,
+            options: Vec::new(),
             errors: ErrorTail::default(),
         }
     }
@@ -65,6 +69,8 @@ impl RehearsalDriver {
 
     fn finished(&mut self, result: TurnResult) -> DriverOutput {
         self.usage = result.usage;
+        self.asked.clone_from(&result.asked);
+        self.options.clone_from(&result.options);
         self.result = Some(result);
         let events = [AgentEvent::UsageSoFar { usage: self.usage }, AgentEvent::Finished];
         DriverOutput { finished: true, ..DriverOutput::events(events) }
@@ -85,7 +91,14 @@ impl RehearsalDriver {
         };
         let session = (outcome != TurnOutcome::SessionLost).then_some(self.session);
         let final_text = words.map(|text| text::cut_chars(&text, EVENT_CHARS));
-        TurnReport { outcome, session, usage: self.usage, final_text, asked: None }
+        TurnReport {
+            outcome,
+            session,
+            usage: self.usage,
+            final_text,
+            asked: self.asked,
+            options: self.options,
+        }
     }
 }
 
@@ -115,7 +128,8 @@ mod tests {
     }
 
     fn result(outcome: TurnOutcome) -> Vec<u8> {
-        let result = TurnResult { outcome, usage: usage(), final_text: None };
+        let result =
+            TurnResult { outcome, usage: usage(), final_text: None, asked: None, options: Vec::new() };
         encode_result(&result).expect("a line").into_bytes()
     }
 
@@ -163,7 +177,8 @@ mod tests {
                 session: Some(session()),
                 usage: usage(),
                 final_text: Some("bye".into()),
-                asked: None
+                asked: None,
+                options: Vec::new(),
             }
         );
     }

@@ -88,6 +88,12 @@ pub enum Step {
     Exit {
         code: i32,
     },
+    /// Asks a person, and ends the turn.
+    Ask {
+        question: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        options: Vec<String>,
+    },
     /// Ends the turn with another outcome than "completed".
     Fail(Failure),
 }
@@ -244,13 +250,14 @@ impl Step {
             | Self::IgnoreTerm
             | Self::Hang
             | Self::Exit { .. }
+            | Self::Ask { .. }
             | Self::Fail(_) => None,
         }
     }
 
     fn ends_the_turn(&self) -> bool {
         match self {
-            Self::Hang | Self::Exit { .. } | Self::Fail(_) => true,
+            Self::Hang | Self::Exit { .. } | Self::Ask { .. } | Self::Fail(_) => true,
             Self::Say(_)
             | Self::Reason(_)
             | Self::Write { .. }

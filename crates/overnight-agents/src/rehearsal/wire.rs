@@ -15,6 +15,11 @@ pub struct TurnResult {
     /// What this turn used.
     pub usage: Usage,
     pub final_text: Option<String>,
+    /// What it asked a person with its last word, and the answers that it offered.
+    #[serde(default)]
+    pub asked: Option<String>,
+    #[serde(default)]
+    pub options: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -23,6 +28,8 @@ struct ResultLine<'a> {
     outcome: &'a TurnOutcome,
     usage: &'a Usage,
     final_text: &'a Option<String>,
+    asked: &'a Option<String>,
+    options: &'a [String],
 }
 
 /// One understood line.
@@ -45,8 +52,9 @@ pub fn encode_event(event: &AgentEvent) -> Result<String, serde_json::Error> {
 /// # Errors
 /// Only those of the JSON serializer.
 pub fn encode_result(result: &TurnResult) -> Result<String, serde_json::Error> {
-    let TurnResult { outcome, usage, final_text } = result;
-    serde_json::to_string(&ResultLine { r#type: RESULT, outcome, usage, final_text }).map(|line| line + "\n")
+    let TurnResult { outcome, usage, final_text, asked, options } = result;
+    serde_json::to_string(&ResultLine { r#type: RESULT, outcome, usage, final_text, asked, options })
+        .map(|line| line + "\n")
 }
 
 /// `None` for anything that is not a line of ours.

@@ -181,4 +181,7 @@ pub struct TurnReport {
     /// What the agent asked a person, when it left off with that and was given no answer. Data for people, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<String>,
+    /// The answers that it offered to choose from, to that question or the one of its outcome.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
 }

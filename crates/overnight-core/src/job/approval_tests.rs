@@ -138,7 +138,14 @@ fn a_change_that_is_not_the_plan_is_accepted_when_the_agent_says_why() {
     let said = |walk: Walk, text: &str| {
         let session = Some(SessionId::parse("s-1").unwrap());
         let (usage, final_text) = (Usage::default(), Some(text.to_owned()));
-        let report = TurnReport { outcome: TurnOutcome::Completed, session, usage, final_text, asked: None };
+        let report = TurnReport {
+            outcome: TurnOutcome::Completed,
+            session,
+            usage,
+            final_text,
+            asked: None,
+            options: Vec::new(),
+        };
         walk.announced().done(StageOutput::Turn { report }).collected()
     };
     let walk = said(with_task(VerifyRequired::AlignedOrPartial, false), "Done.")
@@ -158,12 +165,19 @@ fn nothing_to_do_is_an_end_and_no_failure() {
         let diff = DiffStat::default();
         let session = Some(SessionId::parse("s-1").unwrap());
         let usage = Usage::default();
-        let report =
-            TurnReport { outcome: TurnOutcome::Completed, session, usage, final_text: None, asked: None };
+        let report = TurnReport {
+            outcome: TurnOutcome::Completed,
+            session,
+            usage,
+            final_text: None,
+            asked: None,
+            options: Vec::new(),
+        };
         walk.done(StageOutput::Turn { report }).done(StageOutput::Collected {
             tip: None,
             diff,
             asking: Asking::AsItSaid,
+            talk: crate::job::tests_support::no_talk(),
         })
     };
     let walk =

@@ -8,8 +8,9 @@ use crate::agent::adapter::AdapterName;
 use crate::agent::{BackendId, SessionStart, TurnOutcome, Usage};
 use crate::command::ProcessIdentity;
 use crate::git::{BranchName, CommitId};
-use crate::id::{Fence, WorkerId};
+use crate::id::{Fence, MessageId, QuestionId, WorkerId};
 use crate::policy::preflight::Inspection;
+use crate::talk::Sender;
 use crate::units::{Timestamp, millis};
 use crate::verdict::{CheckReport, CheckSource, DiffStat, Standing};
 
@@ -159,6 +160,41 @@ pub enum JobEvent {
     },
     /// It goes on at another place, without what only the old place had: the agent starts from the base again.
     Moved,
+    /// The agent asks a person.
+    QuestionAsked {
+        id: QuestionId,
+        text: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        options: Vec<String>,
+        #[serde(rename = "expires_at_ms")]
+        expires_at: Timestamp,
+    },
+    QuestionAnswered {
+        id: QuestionId,
+        answer: String,
+    },
+    /// Taken back, or the job was told to go on without an answer.
+    QuestionCancelled {
+        id: QuestionId,
+    },
+    /// Nobody answered in time.
+    QuestionExpired {
+        id: QuestionId,
+    },
+    MessageSent {
+        id: MessageId,
+        from: Sender,
+        text: String,
+    },
+    /// A turn that was told of it has come to an end of its own.
+    MessageDelivered {
+        id: MessageId,
+        turn: u32,
+    },
+    /// The agent said that it has read it.
+    MessageAcknowledged {
+        id: MessageId,
+    },
     Ended {
         end: End,
     },
@@ -200,5 +236,7 @@ pub enum Notice {
     AccountChanged(String),
     /// A budget is nearly used up: which, and how much of it.
     BudgetWarning(String),
+    /// Messages came too late for the job's limits: it is published without a turn that is told of them. How many.
+    MessagesNotDelivered(u32),
     NotVerified,
 }

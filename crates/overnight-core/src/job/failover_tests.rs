@@ -26,7 +26,7 @@ fn refusal(until: Option<i64>) -> TurnOutcome {
 }
 
 fn nothing(asking: Asking) -> StageOutput {
-    StageOutput::Collected { tip: None, diff: DiffStat::default(), asking }
+    StageOutput::Collected { tip: None, diff: DiffStat::default(), asking, talk: no_talk() }
 }
 
 #[test]

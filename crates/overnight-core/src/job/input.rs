@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::agent::{SessionStart, TurnReport, Usage};
 use crate::command::ProcessIdentity;
 use crate::git::CommitId;
-use crate::id::{Fence, SessionId, TaskKey, WorkerId};
+use crate::id::{Fence, QuestionId, SessionId, TaskKey, WorkerId};
 use crate::policy::preflight::Inspection;
+use crate::talk::{Given, Talk};
 use crate::units::Timestamp;
 use crate::verdict::{CheckedPair, DiffStat};
 
@@ -60,6 +61,25 @@ pub enum Input {
         detail: String,
         since: Timestamp,
         until: Option<Timestamp>,
+    },
+    /// What the next turn is told beside its feedback. `gone_on`: questions that nobody will answer, `expired` those of them whose time
+    /// is over.
+    Given {
+        given: Given,
+        gone_on: Vec<QuestionId>,
+        expired: Vec<QuestionId>,
+    },
+    /// Questions are open that the job has not waited for yet.
+    Awaits {
+        until: Timestamp,
+    },
+    /// Nobody answered in time, and the job is not to go on without.
+    Unanswered {
+        question: String,
+    },
+    /// Messages came that no turn was told of, so many, and the work is about to be published.
+    MessagesLeft {
+        count: u32,
     },
     /// Somebody wants the next turn to begin with a fresh session.
     Compact,
@@ -137,11 +157,12 @@ pub enum StageOutput {
     Turn {
         report: TurnReport,
     },
-    /// `asking`: what is known of the vendor, when it refused the turn.
+    /// `asking`: what is known of the vendor, when it refused the turn. `talk`: what is known of questions.
     Collected {
         tip: Option<CommitId>,
         diff: DiffStat,
         asking: Asking,
+        talk: Talk,
     },
     Verified {
         pairs: Vec<CheckedPair>,
@@ -183,6 +204,10 @@ impl Input {
             Self::WorkerLost { .. } => "worker lost",
             Self::TurnAnnounced { .. } => "turn announced",
             Self::NotAsked { .. } => "vendor not asked",
+            Self::Given { .. } => "given",
+            Self::Awaits { .. } => "awaits",
+            Self::Unanswered { .. } => "unanswered",
+            Self::MessagesLeft { .. } => "messages left",
             Self::Compact => "compact",
             Self::TurnStarted { .. } => "turn started",
             Self::TurnInterrupted { .. } => "turn interrupted",

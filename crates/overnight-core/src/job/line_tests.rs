@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::agent::{SessionStart, TurnOutcome, TurnReport, Usage};
 use crate::git::CommitId;
-use crate::job::tests_support::{commit, ground, key, report, spec};
+use crate::job::tests_support::{commit, ground, key, no_talk, report, spec};
 use crate::job::{
     Asking, End, EndReason, Feedback, Follows, Input, JobEvent, JobState, Order, Publication, Published,
     StageOutput, Step, Trail, Who, transition,
@@ -254,12 +254,12 @@ fn the_next_task_of_a_sprint_goes_on_in_the_conversation_and_is_told_the_whole_t
         (Some("s-1"), Some(&Feedback::NextTask))
     );
     assert_eq!(trail.account.as_ref().map(Label::as_str), Some("work"));
-    insta::assert_snapshot!(prompt::assemble(&order, state.ground().unwrap(), trail, true, None));
+    insta::assert_snapshot!(prompt::assemble(&order, state.ground().unwrap(), trail, true, None, ""));
     // The first of a line, and each of a story, begins like any other job.
     let state = prepared(None);
     let trail = state.trail().unwrap();
     assert_eq!((trail.session.as_ref(), trail.feedback.as_ref()), (None, None));
-    let fresh = prompt::assemble(&order, state.ground().unwrap(), trail, false, None);
+    let fresh = prompt::assemble(&order, state.ground().unwrap(), trail, false, None, "");
     assert!(fresh.contains("- app-1: Hang the door") && !fresh.contains("What happened before"), "{fresh}");
 }
 
@@ -281,7 +281,7 @@ fn the_agent_is_told_what_to_merge_whatever_the_paths_are_called() {
     ];
     let ground = on(OnLine { begins: Some(commit('c')), unmerged, ..OnLine::default() });
     let moved = Trail { feedback: Some(Feedback::BranchMoved), ..trail(2) };
-    insta::assert_snapshot!(prompt::assemble(&order, &ground, &moved, true, None));
+    insta::assert_snapshot!(prompt::assemble(&order, &ground, &moved, true, None, ""));
 }
 
 #[test]
@@ -325,9 +325,15 @@ fn a_quota_between_two_turns_leaves_the_line_as_it_was() {
         usage: Usage::default(),
         final_text: None,
         asked: None,
+        options: Vec::new(),
     };
     let state = JobState::Collecting { trail: trail(1), ground: ground.clone(), report };
-    let output = StageOutput::Collected { tip: None, diff: DiffStat::default(), asking: Asking::AsItSaid };
+    let output = StageOutput::Collected {
+        tip: None,
+        diff: DiffStat::default(),
+        asking: Asking::AsItSaid,
+        talk: no_talk(),
+    };
     let parked = step(&state, done(output), &order);
     assert!(
         parked.events.iter().any(|event| matches!(event, JobEvent::Parked { .. })),

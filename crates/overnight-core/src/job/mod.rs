@@ -14,6 +14,7 @@ mod spec;
 mod spend;
 mod state;
 mod step;
+mod talking;
 mod task;
 #[cfg(test)]
 pub(crate) mod tests_support;
@@ -31,6 +32,7 @@ pub use spec::{Base, Follows, JobLimits, JobSpec, Publication, VerifyRequest};
 pub use spend::{BillingMode, OpenedSession, SpendChange};
 pub use state::{FailedCheck, Feedback, Ground, JobState, Stage, Trail, Turn, Who};
 pub use step::{EffectChange, EffectName, Step};
+pub use talking::{NotTold, can_be_told};
 pub use task::TaskOrder;
 pub use transition::{IllegalTransition, transition};
 

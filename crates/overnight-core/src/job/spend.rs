@@ -98,6 +98,10 @@ impl Told {
             | Input::WorkerLost { .. }
             | Input::TurnAnnounced { .. }
             | Input::NotAsked { .. }
+            | Input::Given { .. }
+            | Input::Awaits { .. }
+            | Input::Unanswered { .. }
+            | Input::MessagesLeft { .. }
             | Input::Compact
             | Input::TurnStarted { .. }
             | Input::Failed { .. }

@@ -58,6 +58,7 @@ fn its_end_closes_it_with_what_was_told() {
         usage: usage(7),
         final_text: None,
         asked: None,
+        options: Vec::new(),
     };
     let elapsed = Duration::from_secs(9);
     let input = Input::Done { output: StageOutput::Turn { report }, elapsed };

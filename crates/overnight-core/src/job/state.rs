@@ -9,6 +9,7 @@ use crate::command::ProcessIdentity;
 use crate::git::{BranchName, CommitId};
 use crate::id::SessionId;
 use crate::policy::preflight::Inspection;
+use crate::talk::Given;
 use crate::units::{Timestamp, millis};
 use crate::verdict::{Check, CheckSource, CheckedPair, DiffStat};
 
@@ -149,6 +150,9 @@ pub struct Trail {
     /// What the agent said of its last turn in a structured way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<StatusReport>,
+    /// What the next turn, or the one that runs, is told of questions and messages.
+    #[serde(default, skip_serializing_if = "Given::is_empty")]
+    pub given: Given,
 }
 
 /// One of the agents of an order.
@@ -219,6 +223,12 @@ pub enum Feedback {
     NextTask,
     /// Others moved the branch while the job was worked on.
     BranchMoved,
+    /// It asked something; what came of that is told beside.
+    Asked,
+    /// It asked more often than a job may.
+    AskedTooOften,
+    /// Messages came after its last turn; they are told beside.
+    Messages,
     /// A person says what is to be done next.
     FollowUp {
         message: String,

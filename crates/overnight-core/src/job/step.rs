@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::talk::TalkChange;
 use crate::units::Timestamp;
 
 use super::end::{End, EndReason, ParkReason};
@@ -57,11 +58,13 @@ pub struct Step {
     pub effects: Vec<EffectChange>,
     /// What it means for the ledger of what agents use.
     pub spend: Vec<SpendChange>,
+    /// What it means for the questions and messages of the job.
+    pub talk: Vec<TalkChange>,
 }
 
 impl Step {
     pub(super) fn to(next: JobState) -> Self {
-        Self { next, events: Vec::new(), effects: Vec::new(), spend: Vec::new() }
+        Self { next, events: Vec::new(), effects: Vec::new(), spend: Vec::new(), talk: Vec::new() }
     }
 
     pub(super) fn still(state: &JobState) -> Self {
@@ -81,6 +84,11 @@ impl Step {
 
     pub(super) fn effect(mut self, change: EffectChange) -> Self {
         self.effects.push(change);
+        self
+    }
+
+    pub(super) fn talk(mut self, change: TalkChange) -> Self {
+        self.talk.push(change);
         self
     }
 

@@ -33,9 +33,15 @@ fn a_question_without_work_ends_the_job_and_one_beside_work_does_not() {
             usage: Usage::default(),
             final_text: None,
             asked: Some("Which one?".to_owned()),
+            options: Vec::new(),
         };
         let walk = Walk::queued().prepared().announced().done(StageOutput::Turn { report });
-        walk.done(StageOutput::Collected { tip: Some(commit('b')), diff, asking: Asking::AsItSaid })
+        walk.done(StageOutput::Collected {
+            tip: Some(commit('b')),
+            diff,
+            asking: Asking::AsItSaid,
+            talk: no_talk(),
+        })
     };
     let ended = asked(DiffStat::default());
     assert_eq!(

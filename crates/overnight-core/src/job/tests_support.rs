@@ -2,8 +2,9 @@
 
 use crate::agent::{AgentSettings, BackendId};
 use crate::git::CommitId;
-use crate::id::TaskKey;
+use crate::id::{QuestionId, TaskKey};
 use crate::policy::budget::JobBudget;
+use crate::talk::{OnQuestion, QuestionPolicy, Talk};
 use crate::verdict::{Check, CheckReport, CheckSource, Verdict};
 
 use super::{Base, Choice, Ground, JobLimits, JobSpec, Publication, VerifyRequest};
@@ -52,6 +53,17 @@ pub(crate) fn spec() -> JobSpec {
         limits: JobLimits::default(),
         budget: JobBudget::default(),
         author: "A <a@example.org>".to_owned(),
+    }
+}
+
+/// Nobody has asked anything, and nobody would be asked.
+pub(crate) fn no_talk() -> Talk {
+    Talk {
+        policy: QuestionPolicy { on_question: OnQuestion::End, ..QuestionPolicy::default() },
+        fresh: QuestionId::parse("q-1").unwrap(),
+        asked: 0,
+        open_until: None,
+        settled: false,
     }
 }
 

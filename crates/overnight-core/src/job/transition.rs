@@ -19,6 +19,7 @@ use super::queued::{claimed, dependency_failed, ends_at_once, woken, worker_lost
 use super::spend::{self, Told};
 use super::state::JobState;
 use super::step::{EffectChange, Step};
+use super::talking;
 use super::turns::{
     Harvest, announced, collected, compacted, interrupted, not_asked, prepared, rejoined, started, turn_ended,
 };
@@ -63,6 +64,10 @@ fn decided(
             | Input::WorkerLost { .. }
             | Input::TurnAnnounced { .. }
             | Input::NotAsked { .. }
+            | Input::Given { .. }
+            | Input::Awaits { .. }
+            | Input::Unanswered { .. }
+            | Input::MessagesLeft { .. }
             | Input::Compact
             | Input::TurnStarted { .. }
             | Input::TurnInterrupted { .. }
@@ -93,6 +98,14 @@ fn decided(
         Input::NotAsked { reason, detail, since, until } => {
             not_asked(state, (reason, detail), (since, until), now, order).map(Step::starting).ok_or(illegal)
         }
+        Input::Given { given, gone_on, expired } => {
+            talking::given(state, given, gone_on, &expired).ok_or(illegal)
+        }
+        Input::Awaits { until } => talking::awaits(state, until).ok_or(illegal),
+        Input::Unanswered { question } => {
+            talking::unanswered(state, &question, order).map(Step::starting).ok_or(illegal)
+        }
+        Input::MessagesLeft { count } => talking::messages_left(state, count, order).ok_or(illegal),
         Input::Compact => compacted(state).ok_or(illegal),
         Input::TurnStarted { process } => started(state, process).ok_or(illegal),
         Input::TurnInterrupted { session, used } => interrupted(state, session, &used).ok_or(illegal),
@@ -186,9 +199,10 @@ fn done(
         (JobState::Working { trail, ground, turn: Some(_) }, StageOutput::Turn { report }) => {
             turn_ended(trail, ground, report, elapsed)
         }
-        (JobState::Collecting { trail, ground, report }, StageOutput::Collected { tip, diff, asking }) => {
-            collected(trail, ground, report, Harvest { tip, diff, asking, now }, order)
-        }
+        (
+            JobState::Collecting { trail, ground, report },
+            StageOutput::Collected { tip, diff, asking, talk },
+        ) => collected(trail, ground, report, Harvest { tip, diff, asking, talk, now }, order),
         (JobState::Verifying { .. }, StageOutput::Verified { pairs }) => {
             verified(state, pairs, elapsed, order)?
         }

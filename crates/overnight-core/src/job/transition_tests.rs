@@ -7,7 +7,7 @@ use crate::agent::{SessionStart, TurnOutcome, TurnReport, Usage};
 use crate::command::ProcessIdentity;
 use crate::id::SessionId;
 use crate::job::EffectName;
-use crate::job::tests_support::{commit, ground, key, report, spec};
+use crate::job::tests_support::{commit, ground, key, no_talk, report, spec};
 use crate::job::{
     Asking, EndReason, Feedback, JobLimits, JobSpec, Notice, ParkReason, Publication, PullRequestRef, Stage,
 };
@@ -21,6 +21,8 @@ mod approval;
 mod failover;
 #[path = "stuck_tests.rs"]
 mod stuck;
+#[path = "talking_tests.rs"]
+mod talking;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const SECOND: Duration = Duration::from_secs(1);
@@ -31,6 +33,7 @@ struct Walk {
     spec: JobSpec,
     events: Vec<JobEvent>,
     effects: Vec<EffectChange>,
+    talk: Vec<crate::talk::TalkChange>,
 }
 
 impl Walk {
@@ -39,7 +42,7 @@ impl Walk {
     }
 
     fn with(spec: JobSpec) -> Self {
-        Self { state: JobState::Queued, spec, events: Vec::new(), effects: Vec::new() }
+        Self { state: JobState::Queued, spec, events: Vec::new(), effects: Vec::new(), talk: Vec::new() }
     }
 
     fn try_input(&mut self, input: Input) -> Result<(), IllegalTransition> {
@@ -48,6 +51,7 @@ impl Walk {
         self.state = step.next;
         self.events.extend(step.events);
         self.effects.extend(step.effects);
+        self.talk.extend(step.talk);
         Ok(())
     }
 
@@ -85,13 +89,25 @@ impl Walk {
         let session = Some(SessionId::parse("s-1").unwrap());
         let usage = Usage { output_tokens: 10, turns: 1, cost: Some(MicroDollars(1000)), ..Usage::default() };
         self.announced().done(StageOutput::Turn {
-            report: TurnReport { outcome, session, usage, final_text: None, asked: None },
+            report: TurnReport {
+                outcome,
+                session,
+                usage,
+                final_text: None,
+                asked: None,
+                options: Vec::new(),
+            },
         })
     }
 
     fn collected(self) -> Self {
         let diff = DiffStat { files: 1, insertions: 2, deletions: 0 };
-        self.done(StageOutput::Collected { tip: Some(commit('b')), diff, asking: Asking::AsItSaid })
+        self.done(StageOutput::Collected {
+            tip: Some(commit('b')),
+            diff,
+            asking: Asking::AsItSaid,
+            talk: no_talk(),
+        })
     }
 
     fn worked(self) -> Self {
@@ -213,6 +229,7 @@ fn no_change_is_never_a_success() {
             tip: Some(commit('b')),
             diff: DiffStat::default(),
             asking: Asking::AsItSaid,
+            talk: no_talk(),
         });
     }
     assert_eq!(walk.ended(), EndReason::NoChanges);
@@ -233,6 +250,7 @@ fn trouble_that_is_not_the_jobs_fault_uses_up_no_attempt() {
             tip: None,
             diff: DiffStat::default(),
             asking: Asking::AsItSaid,
+            talk: no_talk(),
         });
         let JobState::Parked { reason, then, .. } = &walk.state else { panic!("{:?}", walk.state) };
         assert_eq!(*reason, expected);
@@ -385,13 +403,15 @@ fn any_input() -> impl Strategy<Value = Input> {
                 session: keeps.then(|| SessionId::parse("s-1").unwrap()),
                 usage: Usage::default(),
                 final_text: None,
-                asked: None
+                asked: None,
+                options: Vec::new(),
             }
         }),
         (any::<bool>(), 0_u32..2).prop_map(|(tip, files)| StageOutput::Collected {
             tip: tip.then(|| commit('b')),
             diff: DiffStat { files, insertions: 0, deletions: 0 },
             asking: Asking::AsItSaid,
+            talk: no_talk(),
         }),
         any::<(bool, bool)>().prop_map(|(tip, base)| {
             let verdict = |good| if good { Verdict::Pass } else { fail() };

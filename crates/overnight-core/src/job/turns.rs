@@ -7,6 +7,7 @@ use crate::command::ProcessIdentity;
 use crate::git::CommitId;
 use crate::id::SessionId;
 use crate::policy::budget::{self, Breach};
+use crate::talk::Talk;
 use crate::units::Timestamp;
 use crate::verdict::DiffStat;
 
@@ -20,6 +21,7 @@ use super::queueing::Label;
 use super::spec::Follows;
 use super::state::{Feedback, Ground, JobState, Trail, Turn};
 use super::step::Step;
+use super::talking;
 
 /// Turns that may follow each other because the CLI's own number of answers is used up, before that counts as a failed attempt:
 /// far more than any task was seen to need, and an end for an agent that never comes to one.
@@ -176,7 +178,11 @@ pub(super) fn turn_ended(trail: &Trail, ground: &Ground, report: TurnReport, ela
     if report.final_text.is_some() {
         trail.final_text.clone_from(&report.final_text);
     }
-    Step::to(JobState::Collecting { trail, ground: ground.clone(), report }).event(event)
+    let (told, given) = talking::told(&mut trail, &report.outcome);
+    let mut step = Step::to(JobState::Collecting { trail, ground: ground.clone(), report }).event(event);
+    step.events.extend(told);
+    step.talk.extend(given);
+    step
 }
 
 /// What a turn left, and when it was brought home.
@@ -184,6 +190,7 @@ pub(super) struct Harvest {
     pub(super) tip: Option<CommitId>,
     pub(super) diff: DiffStat,
     pub(super) asking: Asking,
+    pub(super) talk: Talk,
     pub(super) now: Timestamp,
 }
 
@@ -194,7 +201,7 @@ pub(super) fn collected(
     harvest: Harvest,
     order: Order<'_>,
 ) -> Step {
-    let Harvest { tip, diff, asking, now } = harvest;
+    let Harvest { tip, diff, asking, talk, now } = harvest;
     let mut trail = trail.clone();
     if tip.is_some() {
         trail.preserved.clone_from(&tip);
@@ -207,6 +214,10 @@ pub(super) fn collected(
     }
     let event = JobEvent::Collected { tip: tip.clone(), diff };
     let tip = tip.filter(|_| diff.files > 0);
+    if let Some(mut step) = talking::before_anything(&trail, ground, report, (&talk, now), order) {
+        step.events.insert(0, event);
+        return step;
+    }
     let mut step = match (&report.outcome, tip) {
         (TurnOutcome::Completed, Some(tip)) => {
             Step::to(JobState::Verifying { trail, ground: ground.clone(), tip, diff, inspected: None })
@@ -216,8 +227,7 @@ pub(super) fn collected(
             Step::ending(trail, EndReason::AlreadyDone, detail)
         }
         (TurnOutcome::Completed, None) => match &report.asked {
-            // Asked again, it would ask again.
-            Some(question) => give_up(trail, ground, gives_up(EndReason::NeedsInput, question), order),
+            Some(question) => talking::asked(trail, ground, (question, &report.options), (&talk, now), order),
             None => {
                 let detail = "the agent ended without changing anything";
                 retry(trail, ground, Retry::new(Feedback::NoChanges, EndReason::NoChanges, detail), order)
@@ -233,7 +243,7 @@ pub(super) fn collected(
             no_answer(trail, ground, (ParkReason::AgentLogin, detail, None), (asking, now), order)
         }
         (TurnOutcome::NeedsInput { detail }, _) => {
-            give_up(trail, ground, gives_up(EndReason::NeedsInput, detail), order)
+            talking::asked(trail, ground, (detail, &report.options), (&talk, now), order)
         }
         (TurnOutcome::Refused { detail }, _) => {
             give_up(trail, ground, gives_up(EndReason::AgentRefused, detail), order)
@@ -323,7 +333,7 @@ fn no_answer(
     refused(trail, ground, refusal, now, order)
 }
 
-fn gives_up(reason: EndReason, detail: &str) -> GivingUp {
+pub(super) fn gives_up(reason: EndReason, detail: &str) -> GivingUp {
     GivingUp { reason, detail: detail.to_owned(), feedback: None }
 }
 
@@ -349,7 +359,7 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    fn new(feedback: Feedback, last: EndReason, detail: impl Into<String>) -> Self {
+    pub(super) fn new(feedback: Feedback, last: EndReason, detail: impl Into<String>) -> Self {
         Self { feedback, last, detail: detail.into(), class: None }
     }
 }

@@ -15,6 +15,7 @@ use overnight_core::handover;
 use overnight_core::id::{EventNumber, SessionId};
 use overnight_core::job::{EndReason, Ground, Input, JobEvent, JobState, Notice, StageOutput, Trail, Turn};
 use overnight_core::prompt;
+use overnight_core::talk::Told;
 use overnight_git::GitError;
 use overnight_proc::{Capture, KillOutcome, Redact};
 
@@ -25,7 +26,7 @@ use crate::masks::Masks;
 use crate::purse::Purse;
 use crate::seat::Seat;
 use crate::stages::agent_turn::TurnWatch;
-use crate::stages::code;
+use crate::stages::{code, talk};
 use crate::trouble::{self, StageError};
 
 pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<Option<StageOutput>, StageError> {
@@ -37,6 +38,7 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<Option<StageOutput>, Stag
             }
         }
     }
+    let Some(told) = talk::before_a_turn(seat).await? else { return Ok(None) };
     let JobState::Working { trail, ground, turn: None } = seat.state().clone() else {
         return Err(trouble::bug("agent outside its state"));
     };
@@ -45,7 +47,7 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<Option<StageOutput>, Stag
     let backend = seat.job.spec.agent_of(trail.who).backend;
     match accounts::choose(seat, backend, trail.account.as_ref()).await? {
         Chosen::Go(go) => {
-            let taken = announced_turn(seat, &ground, &trail, (&go, purse)).await;
+            let taken = announced_turn(seat, &ground, &trail, (&go, purse, &told)).await;
             go.over(seat, taken.as_ref().ok().map(|report| &report.outcome)).await;
             Ok(Some(StageOutput::Turn { report: taken? }))
         }
@@ -60,12 +62,12 @@ async fn announced_turn(
     seat: &mut Seat<'_>,
     ground: &Ground,
     trail: &Trail,
-    (go, mut purse): (&Go, Purse),
+    (go, mut purse, told): (&Go, Purse, &Told),
 ) -> Result<TurnReport, StageError> {
     let session = session(seat, trail, go);
     let resumed = matches!(session, SessionStart::Resume(_));
     let handover = if resumed { None } else { handover(seat, trail).await? };
-    let text = prompt::assemble(&seat.job.spec, ground, trail, resumed, handover.as_deref());
+    let text = prompt::assemble(&seat.job.spec, ground, trail, resumed, handover.as_deref(), &told.text());
     seat.input(Input::TurnAnnounced { session: session.clone(), account: go.name() }).await?;
     let number = trail.turns + 1;
     let mut request = request(seat, session, text, number, trail);

@@ -13,7 +13,7 @@ use overnight_git::workspace::Workspace;
 use crate::accounts;
 use crate::guard;
 use crate::seat::Seat;
-use crate::stages::code;
+use crate::stages::{code, talk};
 use crate::trouble::{self, StageError};
 
 /// Output of the collecting script that is kept: it has nothing to say.
@@ -32,10 +32,11 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     notices(seat, collected.facts).await?;
     let backend = seat.job.spec.agent_of(trail.who).backend;
     let asking = accounts::standing(seat, backend, trail.account.as_ref(), &report.outcome).await?;
+    let talk = talk::at_home(seat).await?;
     // Where a workspace had to be made again on earlier commits, an agent that changed nothing leaves those.
     let tip = collected.tip.or_else(|| made_on_earlier_work(seat, &mirror, &ground));
     let Some(tip) = tip else {
-        return Ok(StageOutput::Collected { tip: None, diff: DiffStat::default(), asking });
+        return Ok(StageOutput::Collected { tip: None, diff: DiffStat::default(), asking, talk });
     };
     // A graft has the tree of what was grafted, and so the same difference to the base.
     let (grafted, diff) =
@@ -45,7 +46,7 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
         seat.notice(Notice::HistoryGrafted).await?;
     }
     let tip = without_leaks(seat, &mirror, &ground.base, grafted).await?;
-    Ok(StageOutput::Collected { tip: Some(tip), diff, asking })
+    Ok(StageOutput::Collected { tip: Some(tip), diff, asking, talk })
 }
 
 /// A branch goes out with all its commits: where one of them held a secret, or was refused, the tree goes out without them.

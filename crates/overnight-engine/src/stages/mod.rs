@@ -12,6 +12,7 @@ mod line;
 mod line_request;
 mod prepare;
 mod publish;
+mod talk;
 mod verify;
 
 use overnight_core::job::{Stage, StageOutput};

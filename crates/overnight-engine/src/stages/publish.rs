@@ -13,14 +13,15 @@ use overnight_forge::{Forge, NewPullRequest, PullRequestState};
 use overnight_git::{Endpoint, Expected, Mirror, PushOutcome, Remote};
 
 use crate::seat::Seat;
-use crate::stages::code;
 use crate::stages::line_request::{self, Pushed};
+use crate::stages::{code, talk};
 use crate::trouble::{self, StageError};
 
 /// Commits that a pull request's text lists at most.
 const MOST_COMMITS: u32 = 50;
 
 pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<Option<StageOutput>, StageError> {
+    talk::before_publishing(seat).await?;
     loop {
         let JobState::Publishing { ground, tip, branch, pushed, approval, .. } = seat.state().clone() else {
             return Ok(None);

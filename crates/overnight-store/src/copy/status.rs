@@ -77,7 +77,7 @@ impl Store {
         };
         Ok(DatabaseFacts {
             engine: self
-                .ask(match self.engine() {
+                .told(match self.engine() {
                     Engine::Sqlite => "'SQLite ' || sqlite_version()",
                     Engine::Postgres => "'PostgreSQL ' || current_setting('server_version')",
                 })
@@ -119,12 +119,12 @@ impl Store {
         };
         let mut settings = Vec::new();
         for (name, expression) in asked {
-            settings.push((*name, self.ask(expression).await?));
+            settings.push((*name, self.told(expression).await?));
         }
         Ok(settings)
     }
 
-    async fn ask(&self, expression: &str) -> Result<String, StoreError> {
+    async fn told(&self, expression: &str) -> Result<String, StoreError> {
         let operation = "ask the database about itself";
         let found = self.one(operation, sql(format!("SELECT {expression} AS answer"))).await?;
         found.text("answer").map_err(failed(operation))

@@ -36,7 +36,7 @@ const PAGE: usize = 1000;
 const PAGE_OF_SPECS: usize = 32;
 
 /// In the order in which rows refer to each other.
-pub(crate) const TABLES: [Table; 23] = [
+pub(crate) const TABLES: [Table; 25] = [
     Table {
         into: into(
             "repositories",
@@ -202,6 +202,8 @@ pub(crate) const TABLES: [Table; 23] = [
         resumes: false,
     },
     PULL_REQUESTS,
+    QUESTIONS,
+    MESSAGES,
     Table {
         into: into(
             "tokens",
@@ -302,6 +304,51 @@ const PULL_REQUESTS: Table = Table {
     key: &["repository_id", "number"],
     page: PAGE,
     resumes: false,
+};
+
+const QUESTIONS: Table = Table {
+    into: into(
+        "questions",
+        &[
+            ("job_id", TEXT),
+            ("number", BIGINT),
+            ("id", TEXT),
+            ("turn", BIGINT),
+            ("text", TEXT),
+            ("options", TEXT),
+            ("asked_at", BIGINT),
+            ("expires_at", BIGINT),
+            ("awaited", BOOLEAN),
+            ("answer", TEXT),
+            ("answered_at", BIGINT),
+            ("cancelled_at", BIGINT),
+            ("told_turn", BIGINT),
+            ("told_at", BIGINT),
+        ],
+    ),
+    key: &["job_id", "number"],
+    page: PAGE,
+    resumes: true,
+};
+
+const MESSAGES: Table = Table {
+    into: into(
+        "messages",
+        &[
+            ("job_id", TEXT),
+            ("number", BIGINT),
+            ("id", TEXT),
+            ("sender", TEXT),
+            ("text", TEXT),
+            ("sent_at", BIGINT),
+            ("told_turn", BIGINT),
+            ("told_at", BIGINT),
+            ("acknowledged_at", BIGINT),
+        ],
+    ),
+    key: &["job_id", "number"],
+    page: PAGE,
+    resumes: true,
 };
 
 const SPEND: Table = Table {

@@ -39,6 +39,7 @@ async fn waiting(f: &Fixture) -> Job {
         usage: Usage::default(),
         final_text: None,
         asked: None,
+        options: Vec::new(),
     };
     let diff = overnight_core::verdict::DiffStat { files: 1, insertions: 1, deletions: 0 };
     let done = |output| Input::Done { output, elapsed: Duration::ZERO };
@@ -46,7 +47,12 @@ async fn waiting(f: &Fixture) -> Job {
         prepared(),
         announced(),
         done(StageOutput::Turn { report }),
-        done(StageOutput::Collected { tip: Some(commit("b")), diff, asking: Asking::AsItSaid }),
+        done(StageOutput::Collected {
+            tip: Some(commit("b")),
+            diff,
+            asking: Asking::AsItSaid,
+            talk: super::talk::nothing_asked(),
+        }),
         Input::Inspected { inspection, elapsed: Duration::ZERO },
         done(StageOutput::Verified { pairs: Vec::new() }),
     ] {

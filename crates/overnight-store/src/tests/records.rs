@@ -106,6 +106,7 @@ async fn an_effect_is_reserved_until_it_is_done_and_done_once(f: &Fixture) {
         events: Vec::new(),
         effects: vec![effect],
         spend: Vec::new(),
+        talk: Vec::new(),
     };
     let reserve = |detail: &str| with(EffectChange::Reserve { name, detail: detail.to_owned() });
     let done = |result: &str| with(EffectChange::Done { name, result: result.to_owned() });
@@ -170,6 +171,7 @@ async fn ten_thousand_events_are_read_page_by_page(f: &Fixture) {
             events: (0..1000).map(notice).collect(),
             effects: Vec::new(),
             spend: Vec::new(),
+            talk: Vec::new(),
         };
         f.store.apply(&lease, &job.state, step).await.unwrap();
     }

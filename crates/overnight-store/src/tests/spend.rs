@@ -46,8 +46,14 @@ async fn next_session(store: &Store, claimed: &mut Claimed, first: bool) {
 }
 
 async fn ended(store: &Store, claimed: &mut Claimed, usage: Usage) {
-    let report =
-        TurnReport { outcome: TurnOutcome::Completed, session: None, usage, final_text: None, asked: None };
+    let report = TurnReport {
+        outcome: TurnOutcome::Completed,
+        session: None,
+        usage,
+        final_text: None,
+        asked: None,
+        options: Vec::new(),
+    };
     let output = StageOutput::Turn { report };
     let done = Input::Done { output, elapsed: Duration::from_secs(3) };
     advance(store, &claimed.lease, &mut claimed.job, done).await;

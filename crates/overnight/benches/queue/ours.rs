@@ -232,6 +232,7 @@ async fn end(store: &Store, claimed: Claimed) {
         events: vec![JobEvent::Ended { end }],
         effects: Vec::new(),
         spend: Vec::new(),
+        talk: Vec::new(),
     };
     store.apply(&claimed.lease, &claimed.job.state, step).await.unwrap();
 }

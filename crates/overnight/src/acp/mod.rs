@@ -6,11 +6,12 @@
 mod files;
 mod terminals;
 
+use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use overnight_agents::acp::client::{Action, Client, response};
+use overnight_agents::acp::client::{Action, Client, QUIET, QUIET_WITHIN, response};
 use overnight_agents::acp::request::{Refusal, Request};
 use overnight_agents::acp::wire::Order;
 use overnight_core::command::{CommandSpec, Exit, Isolation, Limits, Stdin, Stream};
@@ -18,7 +19,8 @@ use overnight_proc::{Line, Reply, converse};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::time::sleep;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Environment;
@@ -40,11 +42,14 @@ const LEAVE: Duration = Duration::from_secs(10);
 pub(crate) async fn perform(env: &Environment) -> Result<u8, AppError> {
     let order = order()?;
     let (say, asides) = unbounded_channel();
+    let (settle, settling) = oneshot::channel();
     let stop = CancellationToken::new();
     let talk = Arc::new(Mutex::new(Talk {
         client: Client::new(&order),
         files: Files::new(&order),
         terminals: Terminals::new(&order, env.vars().clone(), say.clone()),
+        heard: Instant::now(),
+        settle: Some(settle),
     }));
     let opening = lock(&talk).begin();
     // Nobody can have closed the other end yet.
@@ -53,9 +58,11 @@ pub(crate) async fn perform(env: &Environment) -> Result<u8, AppError> {
     let spec = agent(&order, env);
     let conversation = converse(&spec, &mut handler, asides, &stop);
     let asked = cancel_when_asked(&talk, &say, &stop, order.grace);
+    let quiet = prompt_when_quiet(&talk, &say, settling);
     let report = tokio::select! {
         report = conversation => report,
         error = asked => return Err(error),
+        never = quiet => match never {},
     };
     let report = report.map_err(|error| {
         AppError::unexpected(format!("the agent {} cannot be started", order.program.display()))
@@ -106,6 +113,27 @@ async fn cancel_when_asked(
     std::future::pending().await
 }
 
+/// Waits until the agent has told the history of a session that it loaded, and then lets the client go on.
+async fn prompt_when_quiet(
+    talk: &Mutex<Talk>,
+    say: &UnboundedSender<Reply>,
+    settling: oneshot::Receiver<()>,
+) -> Infallible {
+    if settling.await.is_ok() {
+        let latest = Instant::now() + QUIET_WITHIN;
+        loop {
+            let quiet = (lock(talk).heard + QUIET).min(latest);
+            if quiet <= Instant::now() {
+                break;
+            }
+            sleep_until(quiet).await;
+        }
+        let reply = lock(talk).on_quiet();
+        let _ = say.send(reply);
+    }
+    std::future::pending().await
+}
+
 fn ended(exit: Exit) -> String {
     match exit {
         Exit::Code(status) => format!("ended with status {status}"),
@@ -122,6 +150,10 @@ struct Talk {
     client: Client,
     files: Files,
     terminals: Terminals,
+    /// When the agent's last message came.
+    heard: Instant,
+    /// Where it is said that the agent's silence is waited for.
+    settle: Option<oneshot::Sender<()>>,
 }
 
 impl Talk {
@@ -133,6 +165,7 @@ impl Talk {
     fn on_line(&mut self, line: Line<'_>) -> Reply {
         match line.stream {
             Stream::Stdout => {
+                self.heard = Instant::now();
                 let actions = self.client.on_line(line.bytes);
                 self.act(actions)
             }
@@ -143,6 +176,11 @@ impl Talk {
                 Reply::default()
             }
         }
+    }
+
+    fn on_quiet(&mut self) -> Reply {
+        let actions = self.client.on_quiet();
+        self.act(actions)
     }
 
     fn cancel(&mut self) -> Reply {
@@ -163,6 +201,11 @@ impl Talk {
                 Action::Serve { id, request } => {
                     if let Some(result) = self.serve(&id, request) {
                         reply.stdin.extend(message_line(&response(&id, result)));
+                    }
+                }
+                Action::AwaitQuiet => {
+                    if let Some(settle) = self.settle.take() {
+                        let _ = settle.send(());
                     }
                 }
                 Action::Leave => {

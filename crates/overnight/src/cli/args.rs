@@ -15,6 +15,7 @@ use super::gate_args::{ApproveArgs, ExceptionArgs, RejectArgs};
 use super::gc_args::GcArgs;
 use super::queue_args::{AddArgs, CancelArgs, CompactArgs, LimitCommandArgs, LsArgs, ResumeArgs};
 use super::run_args::{ContinueArgs, RetryArgs, RunArgs};
+use super::talk_args::{AnswerArgs, InboxArgs, QuestionsArgs, TellArgs};
 use super::token_args::{ApiArgs, TokenArgs};
 use super::values;
 use super::work_args::{ServeArgs, StatusArgs, WorkArgs, WorkerArgs};
@@ -101,6 +102,14 @@ pub enum Command {
     Retry(Box<RetryArgs>),
     /// Say what is to be done next on a job that has ended: on its branch, in its agent's conversation
     Continue(Box<ContinueArgs>),
+    /// List what agents ask, with the command that answers
+    Questions(QuestionsArgs),
+    /// Answer an agent's question: its job goes on
+    Answer(AnswerArgs),
+    /// Tell a job something: its agent hears of it with its next turn
+    Tell(TellArgs),
+    /// Show what a job was told, and whether its agent knows
+    Inbox(InboxArgs),
     /// Let the next turn of a waiting job begin a fresh conversation, from what the earlier ones came to
     Compact(CompactArgs),
     /// Go on with jobs that were interrupted or wait

@@ -9,6 +9,7 @@ pub mod gate_args;
 pub mod gc_args;
 pub mod queue_args;
 pub mod run_args;
+pub mod talk_args;
 pub mod token_args;
 pub mod topics;
 pub mod values;

@@ -3,8 +3,8 @@
 
 pub mod add;
 pub mod agent;
-pub mod backlog;
 pub mod api;
+pub mod backlog;
 pub mod budget;
 pub mod cancel;
 pub mod compact;
@@ -22,6 +22,8 @@ pub mod help;
 pub mod limit;
 pub mod logs;
 pub mod ls;
+pub mod messages;
+pub mod questions;
 pub mod resume;
 pub mod retry;
 pub mod run;

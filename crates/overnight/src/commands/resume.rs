@@ -2,7 +2,7 @@
 //! woken; otherwise it is worked on here.
 
 use overnight_core::id::{JobId, WorkerId};
-use overnight_core::job::{ExitCode, Job, JobState, Label};
+use overnight_core::job::{ExitCode, Job, JobState, Label, ParkReason};
 use overnight_core::text::one_line;
 use overnight_core::units::Timestamp;
 use overnight_engine::WorkError;
@@ -214,6 +214,16 @@ impl Resume<'_> {
 
     fn waits_for_a_word(&self, job: &Job, standing: &QueueStanding, served: bool) -> bool {
         let now = self.workforce.now;
+        // To go on with all of them would be to go on without their answers.
+        if let JobState::Parked { reason: ParkReason::Answer, .. } = job.state
+            && matches!(standing.phase, Phase::Asleep | Phase::Due)
+        {
+            let (key, how) = (&job.key, "overnight questions, overnight answer");
+            self.app
+                .out
+                .say(&format!("{key} waits for an answer ({how}); without one: overnight resume {key}"));
+            return false;
+        }
         match standing.phase {
             Phase::Asleep => true,
             // Whoever says so has done something about it.

@@ -8,13 +8,14 @@ use overnight_core::job::{AfterRule, ExitCode, Job, Label, Priority};
 use overnight_core::text::{for_terminal, human_duration, one_line};
 use overnight_core::units::Timestamp;
 use overnight_core::verdict::{Standing, Verdict};
-use overnight_store::{Dependency, EventRecord, FindError, Phase, QueueStanding, Store};
+use overnight_store::{Dependency, EventRecord, FindError, Phase, QuestionFilter, QueueStanding, Store};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::app::{App, find_error, store_error};
 use crate::cli::args::ShowArgs;
 use crate::cli::backlog_args::JsonArgs;
+use crate::commands::questions::{QuestionView, talk_error};
 use crate::commands::run::agent;
 use crate::commands::{as_value, backlog, events, readable};
 use crate::error::{AppError, Outcome};
@@ -36,6 +37,8 @@ struct Shown<'a> {
     /// By the name of the setting: its value, as in a configuration, and where it came from.
     settings: Value,
     story: &'a Story,
+    /// What its agent asked, newest first.
+    questions: Vec<QuestionView>,
     logs: String,
 }
 
@@ -79,7 +82,10 @@ pub async fn run(app: &App, args: &ShowArgs) -> Outcome {
     let story = Story::of(readable(&records));
     let logs = app.log_dir(&job.id).display().to_string();
     let queued = queued(&store, &job).await?;
-    app.out.data(&page(&job, &story, &queued, &logs))?;
+    let questions = questions(&store, &job, queued.now).await?;
+    let asked: String =
+        questions.iter().filter(|question| question.is_open()).map(QuestionView::page).collect();
+    app.out.data(&format!("{}{asked}", page(&job, &story, &queued, &logs)))?;
     Ok(ExitCode::Done)
 }
 
@@ -109,8 +115,16 @@ pub async fn document(
     let view = JobView::of(job, Some(&queued.standing));
     let after = queued.parents.iter().map(parent_view).collect();
     let settings = shown::as_json(&shown::settings(&job.spec.settings()));
-    let shown = Shown { job: view, after, prompt: &job.spec.prompt, settings, story: &story, logs };
+    let questions = questions(store, job, queued.now).await?;
+    let prompt = &job.spec.prompt;
+    let shown = Shown { job: view, after, prompt, settings, story: &story, questions, logs };
     as_value(&shown)
+}
+
+async fn questions(store: &Store, job: &Job, now: Timestamp) -> Result<Vec<QuestionView>, AppError> {
+    let filter = QuestionFilter { job: Some(job.id.clone()), all: true, limit: None };
+    let all = store.questions(&filter).await.map_err(|error| talk_error(&error))?;
+    Ok(all.into_iter().map(|question| QuestionView::of(question, now)).collect())
 }
 
 async fn queued(store: &Store, job: &Job) -> Result<Queued, AppError> {

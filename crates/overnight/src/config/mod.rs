@@ -25,6 +25,7 @@ use overnight_core::choose::{Layer, Layers};
 use overnight_core::job::Label;
 use overnight_core::policy::circuit::CircuitPolicy;
 use overnight_core::policy::preflight::Preflight;
+use overnight_core::talk::QuestionPolicy;
 use overnight_core::worker::HealthPolicy;
 use overnight_engine::sweep::Retention;
 use overnight_forge::{CallBudget, ForgeKind};
@@ -44,6 +45,8 @@ pub struct Config {
     /// Several logins of one vendor, in the order in which they are preferred.
     pub accounts: Vec<Account>,
     pub quota: QuotaConfig,
+    /// What follows when an agent asks something.
+    pub questions: QuestionPolicy,
     /// What is said about the agents and limits of jobs, for everything and for some of them.
     pub layers: Layers,
     /// Longest run of one check.
@@ -200,6 +203,7 @@ impl Default for Config {
                 probe_every: Duration::from_secs(60),
                 login_rest: Duration::from_secs(10 * 60),
             },
+            questions: QuestionPolicy::default(),
             check_timeout: Duration::from_secs(30 * 60),
             budget: BudgetConfig::default(),
             hosts: BTreeMap::new(),

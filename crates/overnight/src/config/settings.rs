@@ -5,6 +5,7 @@ mod agent;
 mod budget;
 mod layer;
 mod preflight;
+mod questions;
 mod quota;
 mod retention;
 mod worker;
@@ -22,6 +23,7 @@ use agent::PROGRAMS;
 use budget::BUDGET;
 use layer::{GENERAL_AGENT, GENERAL_LIMITS};
 use preflight::PREFLIGHT;
+use questions::QUESTIONS;
 use quota::QUOTA;
 use retention::RETENTION;
 use worker::WORKER;
@@ -144,8 +146,19 @@ impl Input<'_> {
 }
 
 /// The tables, in the order of the documentation.
-const PARTS: [&[Setting]; 10] =
-    [GENERAL_AGENT, PROGRAMS, QUOTA, VERIFY, PREFLIGHT, GENERAL_LIMITS, GENERAL, BUDGET, WORKER, RETENTION];
+const PARTS: [&[Setting]; 11] = [
+    GENERAL_AGENT,
+    PROGRAMS,
+    QUOTA,
+    QUESTIONS,
+    VERIFY,
+    PREFLIGHT,
+    GENERAL_LIMITS,
+    GENERAL,
+    BUDGET,
+    WORKER,
+    RETENTION,
+];
 
 /// Every setting outside `forge.hosts` and the sections that speak of some jobs, in the order of the documentation.
 pub const SETTINGS: &[Setting] = &together::<{ count() }>();

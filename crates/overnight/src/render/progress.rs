@@ -181,7 +181,24 @@ impl View {
                 self.fact(event);
                 Vec::new()
             }
-            JobEvent::Queued { .. }
+            JobEvent::QuestionAsked { text, .. } => {
+                vec![line(Mark::Note, "asks", None, &one_line(text, 200))]
+            }
+            JobEvent::QuestionAnswered { answer, .. } => {
+                vec![line(Mark::Note, "answer", None, &one_line(answer, 200))]
+            }
+            JobEvent::QuestionExpired { .. } => {
+                vec![line(Mark::Note, "answer", None, "nobody answered in time: the agent decides by itself")]
+            }
+            JobEvent::QuestionCancelled { .. } => {
+                vec![line(Mark::Note, "answer", None, "none: the agent decides by itself")]
+            }
+            JobEvent::MessageSent { text, .. } => {
+                vec![line(Mark::Note, "message", None, &one_line(text, 200))]
+            }
+            JobEvent::MessageDelivered { .. }
+            | JobEvent::MessageAcknowledged { .. }
+            | JobEvent::Queued { .. }
             | JobEvent::Woken { .. }
             | JobEvent::Claimed { resumed: false, .. }
             | JobEvent::Configured { .. }
@@ -249,6 +266,13 @@ impl View {
             | JobEvent::Woken { .. }
             | JobEvent::WorkerLost { .. }
             | JobEvent::Moved
+            | JobEvent::QuestionAsked { .. }
+            | JobEvent::QuestionAnswered { .. }
+            | JobEvent::QuestionCancelled { .. }
+            | JobEvent::QuestionExpired { .. }
+            | JobEvent::MessageSent { .. }
+            | JobEvent::MessageDelivered { .. }
+            | JobEvent::MessageAcknowledged { .. }
             | JobEvent::Ended { .. } => return,
         };
         if let Some(open) = &mut self.open {

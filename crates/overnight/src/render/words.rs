@@ -283,6 +283,12 @@ pub fn notice(notice: &Notice) -> String {
         }
         Notice::AccountChanged(why) => format!("another login goes on: {}", one_line(why, DETAIL)),
         Notice::BudgetWarning(what) => format!("a budget is nearly used up: {}", one_line(what, DETAIL)),
+        Notice::MessagesNotDelivered(count) => {
+            format!(
+                "{} came too late for its limits: overnight inbox shows them",
+                plural(u64::from(*count), "message")
+            )
+        }
         Notice::NotVerified => "published without any verification, as asked".to_owned(),
     }
 }

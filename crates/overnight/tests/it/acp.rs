@@ -121,3 +121,50 @@ fn an_agent_that_dies_is_a_failed_attempt_and_says_why() {
     assert!(detail.contains("no space left") && detail.contains("ended with status 5"), "{job:#}");
     place.finish();
 }
+
+/// An agent whose first turn changes nothing, so that a second one loads the session; then it sends `history` after its answer.
+fn loading(history: &str) -> (Place, String) {
+    let script = r#"
+read -r line; reply '{"protocolVersion":1,"agentCapabilities":{"loadSession":true}}'
+read -r line
+case "$line" in
+*session/load*) reply 'null'; HISTORY ;;
+*) reply '{"sessionId":"s1"}'; read -r line; say 'I look.'; reply '{"stopReason":"end_turn"}'; read -r line; exit 0 ;;
+esac
+read -r line; say 'Live words.'
+echo 42 > answer
+reply '{"stopReason":"end_turn"}'
+read -r line
+"#;
+    let place = Place::new();
+    let functions = PROTOCOL.split("echo 'Welcome").next().expect("functions");
+    let file = place.write("agent.sh", &format!("{functions}\n{}\n", script.replace("HISTORY", history)));
+    let command = format!("sh {}", file.display());
+    (place, command)
+}
+
+#[test]
+fn what_a_loaded_session_tells_late_is_its_history() {
+    // Each piece comes within the time that counts as silence, and the last comes long after the answer to the load.
+    let history = r#"for piece in 1 2 3 4; do
+        sleep 0.1
+        say "Old words $piece."
+        update "{\"sessionUpdate\":\"tool_call\",\"toolCallId\":\"old$piece\",\"kind\":\"read\",\"status\":\"completed\"}"
+    done"#;
+    let (place, command) = loading(history);
+    run(&place, &["--acp", &command]).expect_code(0);
+    let job = place.expect_reason("ended", "published");
+    assert_eq!(job["used"]["turns"], 2, "one answer of each turn: {job:#}");
+    place.finish();
+}
+
+#[test]
+fn a_loaded_session_that_is_never_silent_gets_its_prompt_all_the_same() {
+    let history = "(while :; do sleep 0.1; say 'More.'; done) & noise=$!; trap 'kill $noise' EXIT";
+    let (place, command) = loading(history);
+    let began = Instant::now();
+    run(&place, &["--acp", &command]).expect_code(0);
+    assert!(began.elapsed() >= Duration::from_secs(5), "its history was not waited for");
+    place.expect_reason("ended", "published");
+    place.finish();
+}

@@ -11,8 +11,8 @@
 
 mod acp;
 mod adapter;
-mod backlog;
 mod api;
+mod backlog;
 mod bad_input;
 mod budget;
 mod claude;
@@ -34,5 +34,6 @@ mod repositories;
 mod run;
 mod settings;
 mod strange_cli;
+mod talk;
 mod vendors;
 mod worker;

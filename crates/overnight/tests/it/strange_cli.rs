@@ -8,26 +8,28 @@ use serde_json::Value;
 
 use crate::harness::{Outcome, Place};
 
-const INIT: &str = r#"echo '{"type":"system","subtype":"init","session_id":"7d7f6a52-6f0e-4d0c-9a53-2f4f6a1f0c11","model":"m"}'"#;
-const RESULT: &str = r#"echo '{"type":"result","subtype":"success","is_error":false,"result":"Done.","num_turns":1,"usage":{}}'"#;
+pub(crate) const INIT: &str = r#"echo '{"type":"system","subtype":"init","session_id":"7d7f6a52-6f0e-4d0c-9a53-2f4f6a1f0c11","model":"m"}'"#;
+pub(crate) const RESULT: &str = r#"echo '{"type":"result","subtype":"success","is_error":false,"result":"Done.","num_turns":1,"usage":{}}'"#;
 const FIX: &str = "echo 42 > answer";
 /// Far longer than any of these tests.
 const STAY: &str = "sleep 600";
 /// The call of the tool with which it asks a person.
-const ASK: &str = r#"echo '{"type":"assistant","message":{"id":"m","model":"x","usage":{},"content":[{"type":"tool_use","id":"q","name":"AskUserQuestion","input":{"questions":[{"question":"Which of the two?"}]}}]}}'"#;
-const NO_ANSWER: &str = r#"echo '{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"q","is_error":true,"content":"disabled"}]}}'"#;
+pub(crate) const ASK: &str = r#"echo '{"type":"assistant","message":{"id":"m","model":"x","usage":{},"content":[{"type":"tool_use","id":"q","name":"AskUserQuestion","input":{"questions":[{"question":"Which of the two?"}]}}]}}'"#;
+pub(crate) const NO_ANSWER: &str = r#"echo '{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"q","is_error":true,"content":"disabled"}]}}'"#;
 
 /// A place whose Claude Code CLI is this script.
 fn place(lines: &[&str]) -> Place {
     with_program("claude", &format!("[ \"$1\" = --version ] && exec echo 2.1.328\n{}", lines.join("\n")))
 }
 
-fn with_program(name: &str, script: &str) -> Place {
+pub(crate) fn with_program(name: &str, script: &str) -> Place {
     let mut place = Place::new();
     let file = place.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{script}\n"));
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
     place.env(&format!("OVERNIGHT_AGENT_PROGRAM_{}", name.to_uppercase()), file);
     place.env("OVERNIGHT_AGENT_DEFAULT", name).env("OVERNIGHT_AGENT_GRACE", "1s");
+    // Nobody is there to answer.
+    place.env("OVERNIGHT_QUESTIONS_POLICY", "end");
     place
 }
 

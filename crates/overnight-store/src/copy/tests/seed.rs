@@ -52,6 +52,7 @@ pub(super) fn states() -> Vec<JobState> {
         (CommitId::parse(&"b".repeat(40)).unwrap(), DiffStat { files: 1, insertions: 2, deletions: 3 });
     let report = TurnReport {
         asked: None,
+        options: Vec::new(),
         outcome: TurnOutcome::Completed,
         session: None,
         usage: Usage::default(),
@@ -253,6 +254,34 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
         "job_dependencies" => {
             every(10).skip(1).map(|n| vec![job_id(n).into(), job_id(n - 1).into(), text("done")]).collect()
         }
+        "questions" => every(3)
+            .map(|n| {
+                let named = [
+                    ("job_id", job_id(n).into()),
+                    ("number", 1.into()),
+                    ("id", format!("q{n:04}").into()),
+                    ("turn", 1.into()),
+                    ("text", text(WORDS[1])),
+                    ("options", text("[]")),
+                    ("asked_at", START.into()),
+                    ("expires_at", i64::MAX.into()),
+                ];
+                row(table, &named)
+            })
+            .collect(),
+        "messages" => every(4)
+            .map(|n| {
+                let named = [
+                    ("job_id", job_id(n).into()),
+                    ("number", 1.into()),
+                    ("id", format!("m{n:04}").into()),
+                    ("sender", text("")),
+                    ("text", text(WORDS[2])),
+                    ("sent_at", START.into()),
+                ];
+                row(table, &named)
+            })
+            .collect(),
         "spend" => (0..jobs).map(|n| session(table, n)).collect(),
         "budget_raises" => vec![row(
             table,

@@ -5,11 +5,13 @@ use overnight_core::id::{TaskKey, WorkerId};
 use overnight_core::job::{EndReason, ExitCode, Job, JobState, ParkReason, Stage};
 use overnight_core::policy::circuit::{Cause, CircuitState};
 use overnight_core::queue::QueueStats;
+use overnight_core::talk::Question;
 use overnight_core::units::Timestamp;
-use overnight_store::{JobFilter, Store};
+use overnight_store::{JobFilter, QuestionFilter, Store};
 use serde::Serialize;
 
 use crate::app::store_error;
+use crate::commands::questions::{how_to_answer, talk_error};
 use crate::commands::worker::view::{self, WorkerView};
 use crate::error::AppError;
 use crate::render::words;
@@ -31,6 +33,8 @@ pub(super) struct Facts {
     /// The latest jobs that were not published, newest first.
     pub(super) failures: Vec<FailedJob>,
     pub(super) workers: Vec<WorkerView>,
+    /// What agents ask, newest first.
+    pub(super) questions: Vec<AskedLine>,
     /// Vendors' accounts that are not asked.
     pub(super) circuits: Vec<OpenCircuit>,
     #[serde(rename = "at_ms")]
@@ -60,6 +64,17 @@ pub(super) struct WaitingJob {
     pub(super) next: Option<String>,
     #[serde(rename = "wake_ms")]
     pub(super) wake: Option<Timestamp>,
+}
+
+/// A question that is open.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct AskedLine {
+    pub(super) name: String,
+    pub(super) text: String,
+    /// Answers it.
+    pub(super) answer_with: String,
+    #[serde(rename = "expires_at_ms")]
+    pub(super) expires_at: Timestamp,
 }
 
 /// A vendor's account that no worker asks.
@@ -102,6 +117,7 @@ impl Facts {
             waiting: Vec::new(),
             failures: Vec::new(),
             workers: Vec::new(),
+            questions: Vec::new(),
             circuits: Vec::new(),
             at: Timestamp(0),
         }
@@ -120,6 +136,7 @@ impl Facts {
             running: running(store).await?,
             waiting: waiting(store).await?,
             failures: failures(store).await?,
+            questions: questions(store).await?,
             circuits: circuits(store).await?,
             queue,
             workers,
@@ -175,6 +192,18 @@ async fn waiting(store: &Store) -> Result<Vec<WaitingJob>, AppError> {
     // Those that a person has to act on first.
     waiting.sort_by_key(|job| job.clears_by_itself);
     Ok(waiting)
+}
+
+async fn questions(store: &Store) -> Result<Vec<AskedLine>, AppError> {
+    let filter = QuestionFilter { limit: Some(LOOKED_AT), ..QuestionFilter::default() };
+    let open = store.questions(&filter).await.map_err(|error| talk_error(&error))?;
+    let line = |question: Question| AskedLine {
+        name: question.name(),
+        answer_with: how_to_answer(&question),
+        expires_at: question.expires_at,
+        text: question.text,
+    };
+    Ok(open.into_iter().map(line).collect())
 }
 
 async fn circuits(store: &Store) -> Result<Vec<OpenCircuit>, AppError> {

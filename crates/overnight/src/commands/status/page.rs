@@ -7,7 +7,7 @@ use overnight_core::job::{EndReason, ParkReason, Stage};
 use overnight_core::text::{human_duration, one_line};
 use overnight_core::units::MicroDollars;
 
-use super::facts::{Facts, OpenCircuit, RunningJob, WaitingJob};
+use super::facts::{AskedLine, Facts, OpenCircuit, RunningJob, WaitingJob};
 use crate::commands::worker;
 use crate::output::{BAD, BOLD, DIM, GOOD, styled};
 use crate::render::stage::Mark;
@@ -27,6 +27,7 @@ pub(super) fn page(facts: &Facts) -> String {
     }
     part(&mut text, "RUNS", &facts.running.iter().map(runs).collect::<Vec<_>>());
     part(&mut text, "WAITS", &waits(facts));
+    part(&mut text, "ASKED", &facts.questions.iter().map(asked).collect::<Vec<_>>());
     part(&mut text, "VENDORS", &facts.circuits.iter().map(vendor).collect::<Vec<_>>());
     part(&mut text, "ENDED", &ended(facts));
     let failures = facts.failures.iter().map(|job| {
@@ -105,6 +106,11 @@ fn keys(facts: &Facts, code: &str) -> String {
     let soonest = known.iter().filter_map(|job| job.wake).min();
     let until = soonest.map(|at| format!(", until {}", words::moment(at))).unwrap_or_default();
     if names.is_empty() { until } else { format!(" ({}{more}){until}", names.join(", ")) }
+}
+
+fn asked(question: &AskedLine) -> String {
+    let (name, text) = (styled(BOLD, &question.name), one_line(&question.text, TITLE));
+    format!("{name} {text}  {}", styled(DIM, &question.answer_with))
 }
 
 fn vendor(circuit: &OpenCircuit) -> String {
@@ -204,6 +210,12 @@ mod tests {
                 Timestamp(1_003_000),
                 false,
             )],
+            questions: vec![AskedLine {
+                name: "app-2/q1".to_owned(),
+                text: "Which\none?".to_owned(),
+                answer_with: "overnight answer app-2/q1 \"…\"".to_owned(),
+                expires_at: Timestamp(9),
+            }],
             circuits: vec![OpenCircuit {
                 account: "claude/work".to_owned(),
                 cause: Cause::RateLimited,

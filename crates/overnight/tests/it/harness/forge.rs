@@ -55,6 +55,7 @@ impl Forge {
         let kind = match flavour {
             Flavour::GitHub => "github",
             Flavour::Gitea => "forgejo",
+            Flavour::GitLab => "gitlab",
         };
         let text = format!(
             "[forge.hosts.\"{host}\"]\nkind = \"{kind}\"\napi = \"{}\"\n{token}\n",

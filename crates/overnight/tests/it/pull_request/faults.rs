@@ -197,7 +197,7 @@ fn a_lost_reply_and_then_no_answer_at_all_waits_and_finds_what_is_there() {
 /// Requests of one lookup: Gitea is asked for open and for closed ones.
 fn lookups(flavour: Flavour) -> usize {
     match flavour {
-        Flavour::GitHub => 1,
+        Flavour::GitHub | Flavour::GitLab => 1,
         Flavour::Gitea => 2,
     }
 }

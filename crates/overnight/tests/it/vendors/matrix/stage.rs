@@ -33,7 +33,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 impl Stage {
     pub(super) fn new(agent: Agent, play: Play, settings: &[(&str, &str)]) -> Self {
         let (mut place, model) = agent.place(play.model);
-        place.env("OVERNIGHT_AGENT_GRACE", "1s");
+        place.env("OVERNIGHT_AGENT_GRACE", "1s").env("OVERNIGHT_QUESTIONS_POLICY", "end");
         for (name, value) in settings {
             place.env(&format!("OVERNIGHT_{name}"), *value);
         }
