@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::hosts::AllowedHosts;
 use crate::pulse::Pulse;
 use crate::stats::StatsCache;
-use crate::{Limits, Parts, ProcessUsage, guard, health, metrics};
+use crate::{Limits, Parts, ProcessUsage, guard, health, mcp, metrics};
 
 pub(crate) struct App {
     pub(crate) report: watch::Receiver<WorkerReport>,
@@ -31,7 +31,9 @@ pub(crate) fn router(parts: Parts, pulse: watch::Receiver<Pulse>) -> Router {
         usage: parts.usage,
         limits,
     });
+    let mcp = parts.mcp.map(|door| mcp::endpoint(door.0, Arc::clone(&hosts)));
     Router::new()
+        .merge(mcp.unwrap_or_default())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/health", get(health::report))

@@ -43,7 +43,9 @@ fn refusal(hosts: &AllowedHosts, request: &Request) -> Option<Response> {
             return Some(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail).into_response());
         }
     }
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
+    // Its messages are posted, and it checks for itself who sends them.
+    let is_mcp = request.uri().path() == "/mcp";
+    if is_mcp || matches!(*request.method(), Method::GET | Method::HEAD) {
         return None;
     }
     let mut response =

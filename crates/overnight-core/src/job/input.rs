@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::agent::{SessionStart, TurnReport, Usage};
 use crate::command::ProcessIdentity;
+use crate::desk::Word;
 use crate::git::CommitId;
 use crate::id::{Fence, SessionId, TaskKey, WorkerId};
 use crate::units::Timestamp;
@@ -91,6 +92,10 @@ pub enum Input {
     Noticed {
         notice: Notice,
     },
+    /// The agent said something through its tools, while its turn runs.
+    Told {
+        word: Word,
+    },
     Cancel {
         by: CancelledBy,
     },
@@ -161,6 +166,7 @@ impl Input {
             Self::BranchTaken => "branch taken",
             Self::BranchPushed { .. } => "branch pushed",
             Self::Noticed { .. } => "noticed",
+            Self::Told { .. } => "told",
             Self::Cancel { .. } => "cancel",
             Self::LeaseLost => "lease lost",
         }

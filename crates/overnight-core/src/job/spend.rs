@@ -104,6 +104,7 @@ impl Told {
             | Input::BranchTaken
             | Input::BranchPushed { .. }
             | Input::Noticed { .. }
+            | Input::Told { .. }
             | Input::Cancel { .. }
             | Input::LeaseLost => Self::default(),
         }

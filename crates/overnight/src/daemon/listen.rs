@@ -81,7 +81,8 @@ impl Listening {
                 return Ok(());
             };
             let limits = Limits::default();
-            let parts = Parts { store, report, allowed_hosts, usage: usage::of_this_process, limits };
+            let parts =
+                Parts { store, report, allowed_hosts, usage: usage::of_this_process, limits, mcp: None };
             let served = overnight_web::serve(listener, parts, end.cancelled_owned()).await;
             forwarding.abort();
             served
