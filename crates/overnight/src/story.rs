@@ -109,6 +109,8 @@ impl Story {
         match event {
             JobEvent::Queued { .. } | JobEvent::StageStarted { .. } | JobEvent::BranchTaken { .. } => {}
             JobEvent::Configured { .. } | JobEvent::CancelAsked { .. } => {}
+            // What an agent says of its work is no part of what came of it.
+            JobEvent::AgentReported { .. } | JobEvent::AgentNoted { .. } => {}
             JobEvent::WorkerLost { .. } | JobEvent::Moved => {}
             JobEvent::Woken { .. } => self.parked = None,
             JobEvent::Claimed { resumed, .. } => {

@@ -8,7 +8,7 @@ mod outcome;
 mod plan;
 
 pub(crate) use driver::GeminiDriver;
-pub(crate) use plan::{check, plan};
+pub(crate) use plan::{check, plan, settings_file};
 
 #[cfg(test)]
 mod tests;

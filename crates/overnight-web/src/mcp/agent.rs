@@ -6,7 +6,7 @@ use overnight_core::desk::{Ask, MAX_NOTE, MAX_SUMMARY, Refusal, ReportedStatus, 
 use serde_json::{Value, json};
 
 use super::Answer;
-use super::door::{Desk, DeskClosed};
+use super::door::Desk;
 use super::tool::{Arguments, Tool, ToolError, Toolbox};
 
 const INSTRUCTIONS: &str = "You work on one job, unattended. get_context says what it is about and what judges it; log leaves a note \
@@ -27,8 +27,7 @@ impl Toolbox for AgentToolbox {
     fn call<'a>(&'a self, name: &'a str, arguments: Arguments) -> Answer<'a, Result<Value, ToolError>> {
         Box::pin(async move {
             let ask = ask(name, &arguments)?;
-            let told = self.0.ask(ask).await.map_err(|DeskClosed| refused(&Refusal::TurnOver))?;
-            told.map(|told| value(&told)).map_err(|refusal| refused(&refusal))
+            self.0.ask(ask).await.map(|told| value(&told)).map_err(|refusal| refused(&refusal))
         })
     }
 }

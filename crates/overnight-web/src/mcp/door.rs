@@ -25,13 +25,9 @@ const PREFIX: &str = "ovn_job_";
 /// Bytes of chance in a token.
 const CHANCE: usize = 32;
 
-/// The turn is over, and with it everything that could be said about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeskClosed;
-
 /// Whoever works on a job, as its agent may talk to them while a turn runs.
 pub trait Desk: Send + Sync {
-    fn ask(&self, ask: Ask) -> Answer<'_, Result<Result<Told, Refusal>, DeskClosed>>;
+    fn ask(&self, ask: Ask) -> Answer<'_, Result<Told, Refusal>>;
 }
 
 type Hash = [u8; 32];

@@ -32,7 +32,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-pub use door::{AgentDoor, Desk, DeskClosed, Opened};
+pub use door::{AgentDoor, Desk, Opened};
 pub(crate) use http::endpoint;
 pub use http::router;
 pub use stdio::serve_stdio;

@@ -155,7 +155,8 @@ fn after(args: &QueueArgs, parents: &BTreeMap<String, JobId>, wanted: &[Wanted])
 }
 
 /// A person's mistake is one of usage, not of the store.
-fn refused(error: &StoreError) -> AppError {
+#[must_use]
+pub fn refused(error: &StoreError) -> AppError {
     match error {
         StoreError::RequestReused { request, key } => {
             AppError::usage(format!("the key {request:?} was used before, for another order: {key}"))

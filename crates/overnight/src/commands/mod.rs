@@ -18,6 +18,7 @@ pub mod help;
 pub mod limit;
 pub mod logs;
 pub mod ls;
+pub mod mcp;
 pub mod resume;
 pub mod retry;
 pub mod run;

@@ -66,7 +66,7 @@ pub(super) fn moving() -> Vec<Tool> {
 pub(super) fn create() -> Tool {
     let arguments = json!({
         "prompt": {"type": "string", "description": "what the agent is to do"},
-        "repository": {"type": "string", "description": "path or address; where the server was started unless said"},
+        "repository": {"type": "string", "description": "a directory in it; where the server was started unless said"},
         "title": {"type": "string"},
         "agent": {"type": "string", "description": "claude, codex, …; as configured unless said"},
         "model": {"type": "string"},

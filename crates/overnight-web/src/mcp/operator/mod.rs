@@ -28,7 +28,7 @@ pub enum Scope {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewOrder {
     pub prompt: String,
-    /// A path or an address; `None`: where the server was started.
+    /// A directory in it; `None`: where the server was started.
     pub repository: Option<String>,
     pub title: Option<String>,
     pub agent: Option<String>,

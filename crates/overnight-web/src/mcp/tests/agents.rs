@@ -6,21 +6,20 @@ use overnight_core::desk::{Ask, Refusal, Told, Word};
 use serde_json::{Value, json};
 
 use super::{ask, call, modern};
-use crate::mcp::{AgentDoor, Answer, Desk, DeskClosed, Opened};
+use crate::mcp::{AgentDoor, Answer, Desk, Opened};
 
-/// Remembers what it was told; closed or refusing on demand.
+/// Remembers what it was told; refuses on demand.
 #[derive(Default)]
 struct Notebook {
     heard: Mutex<Vec<Ask>>,
     refusal: Option<Refusal>,
-    closed: bool,
 }
 
 impl Desk for Notebook {
-    fn ask(&self, ask: Ask) -> Answer<'_, Result<Result<Told, Refusal>, DeskClosed>> {
+    fn ask(&self, ask: Ask) -> Answer<'_, Result<Told, Refusal>> {
         self.heard.lock().unwrap().push(ask);
         let told = self.refusal.clone().map_or(Ok(Told::Noted { recorded: true, left: 9 }), Err);
-        Box::pin(std::future::ready(if self.closed { Err(DeskClosed) } else { Ok(told) }))
+        Box::pin(std::future::ready(told))
     }
 }
 
@@ -90,10 +89,9 @@ async fn a_refusal_says_what_to_do_now() {
         (Some(Refusal::HeldElsewhere), "LEASE_LOST", json!("stop_now")),
         (Some(Refusal::Cancelled), "JOB_CANCELLED", json!("cancelled_stop_now")),
         (Some(Refusal::Busy), "BUSY", Value::Null),
-        (None, "TURN_OVER", json!("stop_now")),
+        (Some(Refusal::TurnOver), "TURN_OVER", json!("stop_now")),
     ] {
-        let closed = refusal.is_none();
-        let opened = door.open(Arc::new(Notebook { refusal, closed, ..Notebook::default() })).await.unwrap();
+        let opened = door.open(Arc::new(Notebook { refusal, ..Notebook::default() })).await.unwrap();
         let (said, is_error) =
             say(&opened, opened.token.expose(), "report_status", &json!({"status": "done"})).await;
         assert!(is_error, "{said}");
