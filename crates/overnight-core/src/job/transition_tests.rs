@@ -17,6 +17,8 @@ use crate::verdict::{CheckedPair, CouldNotRun, DiffStat, Verdict};
 mod failover;
 #[path = "stuck_tests.rs"]
 mod stuck;
+#[path = "told_tests.rs"]
+mod told;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const SECOND: Duration = Duration::from_secs(1);

@@ -23,6 +23,7 @@ mod follow_up;
 mod gc;
 mod harness;
 mod hostile;
+mod mcp;
 mod pull_request;
 mod queue;
 mod quota;

@@ -125,7 +125,7 @@ pub(super) async fn events(operator: &Operator, arguments: &Arguments) -> Result
     let events = events.map_err(|error| failed(&error))?;
     let more = events.len() > limit as usize;
     let shown: Vec<Value> = events.iter().take(limit as usize).map(shown::event).collect();
-    let last = events.iter().take(limit as usize).last().map_or(after, |record| record.number.0);
+    let last = events.iter().take(limit as usize).next_back().map_or(after, |record| record.number.0);
     Ok(json!({"job": job.key, "events": shown, "more": more, "after": last}))
 }
 

@@ -90,7 +90,7 @@ async fn post(address: SocketAddr, fields: &[(&str, &str)], body: &str) -> Reply
     let given = |name: &str| fields.iter().any(|(field, _)| field.eq_ignore_ascii_case(name));
     for (name, value) in usual.iter().filter(|(name, _)| !given(name)).chain(fields) {
         if !value.is_empty() {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([*name, ": ", *value, "\r\n"]);
         }
     }
     send(address, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).await
