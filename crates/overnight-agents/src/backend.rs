@@ -110,11 +110,14 @@ pub struct GivenFile {
 pub fn given_files(request: &TurnRequest) -> Vec<GivenFile> {
     match request.settings.backend {
         BackendId::Claude => tools::claude_file(request).into_iter().collect(),
-        BackendId::Gemini => gemini::settings_file(request).into_iter().collect(),
         BackendId::Qwen => vec![qwen::settings_file(request)],
         BackendId::Acp => acp::given_file(request).into_iter().collect(),
         BackendId::Adapter => adapter::given_file(request).into_iter().collect(),
-        BackendId::Codex | BackendId::Opencode | BackendId::Command | BackendId::Rehearsal => Vec::new(),
+        BackendId::Codex
+        | BackendId::Gemini
+        | BackendId::Opencode
+        | BackendId::Command
+        | BackendId::Rehearsal => Vec::new(),
     }
 }
 

@@ -33,8 +33,8 @@ pub(crate) fn claude_file(request: &TurnRequest) -> Option<GivenFile> {
     Some(GivenFile { path: beside_prompt(request, CLAUDE_FILE), content })
 }
 
-/// An entry of `mcpServers` as gemini and its offspring write it. Trusted: its tools are called without a question.
-pub(crate) fn gemini_entry(tools: &ToolServer) -> Value {
+/// An entry of `mcpServers` as qwen writes it. Trusted: its tools are called without a question.
+pub(crate) fn qwen_entry(tools: &ToolServer) -> Value {
     json!({"httpUrl": tools.url, "headers": {"Authorization": authorization(tools)}, "trust": true})
 }
 
@@ -110,14 +110,8 @@ mod tests {
         request
     }
 
-    const HANDED: [BackendId; 6] = [
-        BackendId::Claude,
-        BackendId::Codex,
-        BackendId::Gemini,
-        BackendId::Qwen,
-        BackendId::Opencode,
-        BackendId::Command,
-    ];
+    const HANDED: [BackendId; 5] =
+        [BackendId::Claude, BackendId::Codex, BackendId::Qwen, BackendId::Opencode, BackendId::Command];
 
     #[test]
     fn no_argument_and_no_debug_output_ever_holds_the_token() {

@@ -8,7 +8,7 @@ mod outcome;
 mod plan;
 
 pub(crate) use driver::GeminiDriver;
-pub(crate) use plan::{check, plan, settings_file};
+pub(crate) use plan::{check, plan};
 
 #[cfg(test)]
 mod tests;

@@ -5,11 +5,9 @@
 
 use overnight_core::agent::{AgentSettings, SessionStart, TurnRequest};
 use overnight_core::command::CommandSpec;
-use serde_json::json;
 
-use crate::backend::{GivenFile, HostFacts, PlanError};
+use crate::backend::{HostFacts, PlanError};
 use crate::common::{self, Modes, check_value};
-use crate::tools;
 
 /// Headless, `default` offers neither a shell nor a way to write, and `plan` ends with a plan to be approved.
 const MODES: Modes = Modes { usable: &["auto_edit", "yolo"], waiting: &["default", "plan"] };
@@ -17,7 +15,6 @@ const DEFAULT_MODE: &str = "yolo";
 /// The CLI's word for no extension, and a name that no server has: neither the repository's extensions and servers are
 /// started nor the person's.
 const NONE: &str = "none";
-const SETTINGS_FILE: &str = "gemini-settings.json";
 
 pub(crate) fn check(settings: &AgentSettings) -> Result<(), PlanError> {
     MODES.check(settings)?;
@@ -27,20 +24,7 @@ pub(crate) fn check(settings: &AgentSettings) -> Result<(), PlanError> {
 pub(crate) fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpec, PlanError> {
     common::check_session(request)?;
     check_value("session", request.session.id().as_str())?;
-    let spec = common::command(request, host, arguments(request), common::prompt_with_instructions(request));
-    Ok(match settings_file(request) {
-        Some(file) => spec.env("GEMINI_CLI_SYSTEM_SETTINGS_PATH", file.path),
-        None => spec,
-    })
-}
-
-/// The tools of the job, in a file that the CLI puts above the person's and the repository's settings: a server of that name in
-/// either is not started.
-pub(crate) fn settings_file(request: &TurnRequest) -> Option<GivenFile> {
-    let server = request.tools.as_ref()?;
-    let settings = json!({"mcpServers": { (tools::SERVER): tools::gemini_entry(server) }});
-    let path = common::beside_prompt(request, SETTINGS_FILE);
-    Some(GivenFile { path, content: settings.to_string().into_bytes() })
+    Ok(common::command(request, host, arguments(request), common::prompt_with_instructions(request)))
 }
 
 fn arguments(request: &TurnRequest) -> Vec<String> {
@@ -49,7 +33,7 @@ fn arguments(request: &TurnRequest) -> Vec<String> {
     let mut flag = |name: &str, value: &str| args.extend([name.to_owned(), value.to_owned()]);
     flag("--approval-mode", settings.permission_mode.as_deref().unwrap_or(DEFAULT_MODE));
     flag("--extensions", NONE);
-    flag("--allowed-mcp-server-names", request.tools.as_ref().map_or(NONE, |_| tools::SERVER));
+    flag("--allowed-mcp-server-names", NONE);
     if let Some(model) = &settings.model {
         flag("--model", model);
     }

@@ -60,7 +60,7 @@ pub(crate) fn settings_file(request: &TurnRequest) -> GivenFile {
         "advanced": {"excludedEnvVars": NOT_THE_REPOSITORYS},
     });
     if let Some(server) = &request.tools {
-        settings["mcpServers"] = json!({ (tools::SERVER): tools::gemini_entry(server) });
+        settings["mcpServers"] = json!({ (tools::SERVER): tools::qwen_entry(server) });
     }
     GivenFile {
         path: common::beside_prompt(request, SETTINGS_FILE),

@@ -122,9 +122,3 @@ fn opencode_uses_the_tools_of_its_job() {
     let names = |tool: &str| format!("overnight_{tool}");
     vendor_uses_the_tools(Vendor::Opencode, "opencode_uses_the_tools_of_its_job", names);
 }
-
-#[test]
-fn gemini_uses_the_tools_of_its_job() {
-    let names = |tool: &str| format!("mcp_overnight_{tool}");
-    vendor_uses_the_tools(Vendor::Gemini, "gemini_uses_the_tools_of_its_job", names);
-}

@@ -59,17 +59,13 @@ fn an_assistant_orders_looks_and_cancels() {
     let names: Vec<&str> =
         tools["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
     assert!(names.contains(&"create_job") && names.contains(&"list_jobs"), "{names:?}");
-    let script = place.script(&["{ run = \"true\" }"]);
     let refused = assistant.call("create_job", &json!({"prompt": "x", "agent": "nobody"}));
     assert_eq!(refused["error"], "ORDER_REFUSED", "{refused}");
     let refused = assistant.call("create_job", &json!({"prompt": "x", "repository": "/nowhere"}));
     assert_eq!(refused["error"], "ORDER_REFUSED", "{refused}");
     assistant.leave();
 
-    // Whoever orders without naming an agent gets the configured one.
-    let mut place = place;
-    place.env("OVERNIGHT_AGENT_DEFAULT", "rehearsal");
-    place.overnight(&["add", "--script", &script, "First"]).expect_code(0);
+    place.overnight(&["add", "--command", "true", "First"]).expect_code(0);
     let mut assistant = Assistant::start(&place, &[]);
     let listed = assistant.call("list_jobs", &json!({}));
     assert_eq!(
