@@ -108,10 +108,10 @@ impl Desk {
 
     /// The next call; waits for ever where there are none. Can be dropped at any point.
     pub(crate) async fn next(&mut self) -> Call {
-        if let Some(calls) = &mut self.calls {
-            if let Some(request) = calls.recv().await {
-                return Call(request);
-            }
+        if let Some(calls) = &mut self.calls
+            && let Some(request) = calls.recv().await
+        {
+            return Call(request);
         }
         std::future::pending().await
     }
