@@ -9,7 +9,7 @@ use overnight_core::command::{CommandSpec, FileGuard, Limits};
 
 use crate::catalogue::capabilities_of;
 use crate::environment::Environment;
-use crate::{acp, adapter, claude, codex, command, gemini, opencode, qwen, rehearsal};
+use crate::{acp, adapter, claude, codex, command, gemini, opencode, qwen, rehearsal, tools};
 
 /// What a plan needs to know about the machine. Gathered by the caller, so that planning stays pure.
 #[derive(Debug, Clone)]
@@ -109,11 +109,11 @@ pub struct GivenFile {
 #[must_use]
 pub fn given_files(request: &TurnRequest) -> Vec<GivenFile> {
     match request.settings.backend {
+        BackendId::Claude => tools::claude_file(request).into_iter().collect(),
         BackendId::Qwen => vec![qwen::settings_file(request)],
         BackendId::Acp => acp::given_file(request).into_iter().collect(),
         BackendId::Adapter => adapter::given_file(request).into_iter().collect(),
-        BackendId::Claude
-        | BackendId::Codex
+        BackendId::Codex
         | BackendId::Gemini
         | BackendId::Opencode
         | BackendId::Command

@@ -14,6 +14,7 @@ use crate::backend::{HostFacts, PlanError, turn_limits};
 use crate::driver::DriverOutput;
 use crate::ending::{self, EVENT_CHARS, ErrorTail};
 use crate::environment::base_environment;
+use crate::tools;
 
 /// `EX_TEMPFAIL` of sysexits.h: "try again later".
 const TEMPORARY_FAILURE: i32 = 75;
@@ -39,7 +40,7 @@ pub(crate) fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpe
     spec.stdin = Stdin::Bytes(request.prompt.clone().into_bytes());
     spec.limits = turn_limits(request);
     spec.isolation = Isolation::Contained(host.guard.clone());
-    Ok(spec
+    Ok(tools::past_the_proxy(tools::in_environment(spec, request), request)
         .env("OVERNIGHT_PROMPT_FILE", &request.prompt_file)
         .env("OVERNIGHT_ATTEMPT", request.attempt.to_string())
         .env("OVERNIGHT_TURN", request.turn.to_string())

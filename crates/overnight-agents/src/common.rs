@@ -7,6 +7,7 @@ use overnight_core::command::{CommandSpec, Isolation, Limits, Stdin};
 
 use crate::backend::{HostFacts, PlanError, turn_limits};
 use crate::environment::vendor_environment;
+use crate::tools;
 
 /// Longest line: the final text of a turn, or all that a command wrote, may come as one line, and a cut line would lose the
 /// result. 3 MB were seen.
@@ -29,7 +30,7 @@ pub(crate) fn command(
     spec.stdin = Stdin::Bytes(prompt.into_bytes());
     spec.limits = bounded(request);
     spec.isolation = Isolation::Contained(host.guard.clone());
-    spec
+    tools::past_the_proxy(spec, request)
 }
 
 /// The bounds of a program that tells its turn line by line.

@@ -31,6 +31,7 @@ mod summary;
 #[cfg(test)]
 mod testing;
 mod time;
+mod tools;
 mod turn;
 
 pub use backend::{GivenFile, HostFacts, PlanError, check, given_files, plan};

@@ -28,6 +28,7 @@ pub(crate) fn request(backend: BackendId) -> TurnRequest {
         instructions: None,
         workspace: "/workspace/repo".into(),
         tmp: "/job/tmp".into(),
+        tools: None,
         session: SessionStart::Fresh(session()),
         remaining: RemainingLimits::default(),
         used_before: Usage::default(),

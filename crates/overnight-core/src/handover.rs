@@ -116,6 +116,8 @@ fn add(attempt: &mut Attempt, event: &JobEvent) {
         | JobEvent::BranchTaken { .. }
         | JobEvent::BranchPushed { .. }
         | JobEvent::PullRequestOpened { .. }
+        | JobEvent::AgentReported { .. }
+        | JobEvent::AgentNoted { .. }
         | JobEvent::CancelAsked { .. }
         | JobEvent::Parked { .. }
         | JobEvent::Woken { .. }

@@ -11,6 +11,7 @@ pub mod agent;
 pub mod backlog;
 pub mod choose;
 pub mod command;
+pub mod desk;
 pub mod detect;
 pub mod failure;
 pub mod git;

@@ -98,7 +98,9 @@ fn checks(ground: &Ground) -> String {
     text
 }
 
-fn told(feedback: &Feedback) -> String {
+/// What an agent is told of its last turn.
+#[must_use]
+pub fn told(feedback: &Feedback) -> String {
     match feedback {
         Feedback::ChecksFailed { failures } => checks_failed(failures),
         Feedback::NoChanges => "Your last turn ended without any change to the repository. \

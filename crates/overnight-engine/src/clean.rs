@@ -61,7 +61,8 @@ pub(crate) fn event(mut event: AgentEvent, redact: &dyn Redact) -> AgentEvent {
     event
 }
 
-fn text(words: &mut String, redact: &dyn Redact) {
+/// What an agent said, as it may be stored.
+pub(crate) fn text(words: &mut String, redact: &dyn Redact) {
     if let Cow::Owned(clean) = redact.redact_line(words.as_bytes()) {
         *words = String::from_utf8_lossy(&clean).into_owned();
     }

@@ -14,6 +14,7 @@ use overnight_store::{Claimant, Store};
 use crate::accounts::{AccountSettings, Accounts};
 use crate::configure::Configure;
 use crate::credentials::ForgeSettings;
+use crate::desk::ToolDoor;
 use crate::dirs::Dirs;
 use crate::heart::{Heart, Rhythm};
 use crate::host::Host;
@@ -74,6 +75,8 @@ pub struct EngineParts {
     pub settings: EngineSettings,
     /// Resolves the settings of jobs that nobody has begun.
     pub configure: Arc<dyn Configure>,
+    /// Offers agents the tools of their job; `None`: they get none.
+    pub tools: Option<Arc<dyn ToolDoor>>,
 }
 
 /// Takes jobs through their stages.
@@ -133,6 +136,10 @@ impl Engine {
 
     pub(crate) fn configure(&self) -> &dyn Configure {
         self.parts.configure.as_ref()
+    }
+
+    pub(crate) fn tools(&self) -> Option<&dyn ToolDoor> {
+        self.parts.tools.as_deref()
     }
 
     pub(crate) fn host(&self) -> &Host {

@@ -15,6 +15,7 @@ mod accounts;
 mod clean;
 mod configure;
 pub mod credentials;
+mod desk;
 pub mod dirs;
 pub mod dispatch;
 mod engine;
@@ -40,6 +41,7 @@ mod work;
 
 pub use accounts::AccountSettings;
 pub use configure::Configure;
+pub use desk::{DeskHandle, OpenTools, ToolDoor};
 pub use engine::{Engine, EngineParts, EngineSettings};
 pub use error::WorkError;
 pub use heart::{Heart, Pulse, Rhythm};

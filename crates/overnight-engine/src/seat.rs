@@ -129,14 +129,22 @@ impl<'a> Seat<'a> {
 
     /// Asks once more right before something is published: what was cancelled a moment ago, and not heard of yet, is not.
     pub(crate) async fn still_wanted(&self) -> Result<(), StageError> {
+        match self.standing().await? {
+            None => Ok(()),
+            Some(_) => Err(StageError::Stopped),
+        }
+    }
+
+    /// Asks the store whether the job is still ours and wanted; if not, everything that runs for it hears of it.
+    pub(crate) async fn standing(&self) -> Result<Option<Cause>, WorkError> {
         let renewal = self.patience().until(|| self.engine.store().lease_peek(&self.lease)).await?;
         let cause = match renewal {
-            Renewal::Held { cancel: None, .. } => return Ok(()),
+            Renewal::Held { cancel: None, .. } => return Ok(None),
             Renewal::Held { cancel: Some(by), .. } => Cause::Cancel(by),
             Renewal::Lost => Cause::LeaseLost,
         };
         self.signals.raise(cause);
-        Err(StageError::Stopped)
+        Ok(Some(cause))
     }
 
     /// Runs something that changes the other side. A cancel waits for it as long as an agent would get to end: what is

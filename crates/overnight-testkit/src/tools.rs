@@ -115,6 +115,19 @@ pub fn schemathesis() -> Result<PathBuf, String> {
     find("OVERNIGHT_TEST_SCHEMATHESIS", Path::new("schemathesis/bin/schemathesis"))
 }
 
+/// The official conformance tests of the Model Context Protocol, run by the Node that they need: `OVERNIGHT_TEST_MCP_CONFORMANCE`
+/// and `OVERNIGHT_TEST_MCP_NODE`, else those below `.tools/`.
+///
+/// # Errors
+/// The reason why they cannot be used here, for the `skipped:` line of a test.
+pub fn mcp_conformance() -> Result<Program, String> {
+    let script = "mcp-conformance/node_modules/@modelcontextprotocol/conformance/dist/index.js";
+    let script = find("OVERNIGHT_TEST_MCP_CONFORMANCE", Path::new(script))?;
+    let node = format!("node/node_modules/node-linux-{}/bin/node", npm_architecture()?);
+    let node = find("OVERNIGHT_TEST_MCP_NODE", Path::new(&node))?;
+    Ok(Program { path: node, arguments: vec![script.into()] })
+}
+
 /// npm's name for this machine's processor, as used in the names of packages that hold native binaries.
 fn npm_architecture() -> Result<&'static str, String> {
     match std::env::consts::ARCH {

@@ -12,7 +12,7 @@ use crate::api::{self, Api};
 use crate::hosts::AllowedHosts;
 use crate::pulse::Pulse;
 use crate::stats::StatsCache;
-use crate::{Limits, Parts, ProcessUsage, guard, health, metrics};
+use crate::{Limits, Parts, ProcessUsage, guard, health, mcp, metrics};
 
 pub(crate) struct App {
     pub(crate) report: watch::Receiver<WorkerReport>,
@@ -35,6 +35,9 @@ pub(crate) fn router(parts: Parts, pulse: watch::Receiver<Pulse>, api: Option<&A
     let mut router = Router::new();
     if let Some(api) = api {
         router = router.nest_service("/api/v1", api::router(api));
+    }
+    if let Some(door) = parts.mcp {
+        router = router.merge(mcp::endpoint(door.0, Arc::clone(&hosts)));
     }
     router
         .route("/healthz", get(health::alive))

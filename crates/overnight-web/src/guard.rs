@@ -43,9 +43,10 @@ fn refusal(hosts: &AllowedHosts, request: &Request) -> Option<Response> {
             return Some(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail).into_response());
         }
     }
-    // The API says itself what can be done where.
-    let is_api = request.uri().path().starts_with("/api/");
-    if is_api || matches!(*request.method(), Method::GET | Method::HEAD) {
+    // These say themselves what can be done where.
+    let path = request.uri().path();
+    let judges_itself = path.starts_with("/api/") || path == "/mcp";
+    if judges_itself || matches!(*request.method(), Method::GET | Method::HEAD) {
         return None;
     }
     let mut response =

@@ -76,6 +76,11 @@ impl AllowedHosts {
         }
     }
 
+    /// Whether a page that names this host, with or without a port, is one of ours.
+    pub(crate) fn is_ours(&self, text: &str, local: Option<LocalAddress>) -> bool {
+        self.judge(text, local).is_ok()
+    }
+
     fn judge(&self, text: &str, local: Option<LocalAddress>) -> Result<(), HostRefusal> {
         let host = Host::parse(text).ok_or(HostRefusal::Unreadable)?;
         let ours = match &host {

@@ -7,6 +7,7 @@
 //! | `/health` | what the worker says of itself, as JSON; 503 when somebody has to look |
 //! | `/metrics` | OpenMetrics |
 //! | `/api/v1` | jobs and events for programs that show a token: [`api`] |
+//! | `/mcp` | the Model Context Protocol, for who has a token ([`mcp`]); only where somebody was given one |
 //!
 //! All but the API changes nothing and knows nothing that the store and the worker's report do not say. It must stay answerable when
 //! both are in trouble, because that is when it is asked: a store that hangs costs a request a few seconds, a client
@@ -20,6 +21,7 @@ mod guard;
 mod health;
 mod hosts;
 mod listen;
+pub mod mcp;
 mod metrics;
 mod openmetrics;
 mod problem;
@@ -58,6 +60,18 @@ pub struct Parts {
     /// What the API asks the program around it for; `None`: there is no API.
     pub desk: Option<Arc<dyn Desk>>,
     pub limits: Limits,
+    /// Who may call tools at `/mcp`; `None`: there is no such path.
+    pub mcp: Option<McpDoor>,
+}
+
+/// Who may call tools, and which.
+#[derive(Clone)]
+pub struct McpDoor(pub Arc<dyn mcp::Door>);
+
+impl std::fmt::Debug for McpDoor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("McpDoor")
+    }
 }
 
 /// What this process uses of the machine; `None` where the platform does not say.

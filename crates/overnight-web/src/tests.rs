@@ -69,6 +69,7 @@ async fn served(
         usage: || ProcessUsage { resident_bytes: Some(4096), open_fds: None },
         desk,
         limits,
+        mcp: None,
     };
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(serve(listener, parts, async move {
@@ -110,19 +111,19 @@ fn report() -> WorkerReport {
 }
 
 #[derive(Debug)]
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// In lower case, as they came.
-    head: String,
-    body: String,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
-    fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap()
     }
 }
@@ -173,20 +174,20 @@ async fn ask(address: SocketAddr, path: &str) -> Answer {
 }
 
 /// Sends bytes on a connection of their own and reads until the server closes it.
-async fn send(address: SocketAddr, request: &str) -> Answer {
+pub(crate) async fn send(address: SocketAddr, request: &str) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     answer(&read_to_end(&mut stream).await)
 }
 
 /// All that comes until the other side closes the connection or breaks it.
-async fn read_to_end(stream: &mut TcpStream) -> String {
+pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("the connection stays open");
     String::from_utf8(bytes).unwrap()
 }
 
-fn answer(text: &str) -> Answer {
+pub(crate) fn answer(text: &str) -> Answer {
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status = status.unwrap_or_else(|| panic!("no answer: {text:?}"));

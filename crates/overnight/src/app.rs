@@ -10,7 +10,7 @@ use overnight_core::id::WorkerId;
 use overnight_core::job::{ExitCode, Label};
 use overnight_engine::credentials::{ForgeSettings, HostToken};
 use overnight_engine::dirs::Dirs;
-use overnight_engine::{AccountSettings, Configure, Engine, EngineParts, EngineSettings, Host};
+use overnight_engine::{AccountSettings, Configure, Engine, EngineParts, EngineSettings, Host, ToolDoor};
 use overnight_forge::{CallBudget, ForgeKind, KnownForge, KnownForges, Settings, TokenSource};
 use overnight_git::{Git, GitError, HostEnv};
 use overnight_store::{Claimant, Database, ErrorClass, FindError, OpenError, Store, StoreError};
@@ -21,6 +21,7 @@ use crate::cli::Global;
 use crate::config::{Config, Environment, HostConfig, Loaded, load};
 use crate::error::AppError;
 use crate::output::Out;
+use crate::tools::AgentTools;
 use crate::{place, worker};
 
 /// What every command stands on.
@@ -211,6 +212,7 @@ impl App {
             accounts: self.accounts(),
             settings: self.engine_settings(),
             configure: Arc::clone(&adviser) as Arc<dyn Configure>,
+            tools: self.config().agent_tools.then(|| Arc::new(AgentTools::default()) as Arc<dyn ToolDoor>),
         };
         let engine = Engine::start(parts)
             .map_err(|error| AppError::unexpected("this worker cannot be started").because(&error))?;

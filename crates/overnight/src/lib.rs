@@ -30,6 +30,7 @@ pub mod render;
 pub mod repository;
 pub mod shown;
 pub mod story;
+pub mod tools;
 pub mod view;
 pub mod wish;
 pub mod work;
@@ -170,6 +171,7 @@ async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
         | Command::Cost(_)
         | Command::Work(_)
         | Command::Serve(_)
+        | Command::Mcp(_)
         | Command::Worker(_)
         | Command::Status(_)
         | Command::Ls(_)
@@ -222,6 +224,7 @@ async fn on_app(app: &App, global: &Global, command: &Command) -> Outcome {
         Command::Budget(args) => Box::pin(commands::budget::run(app, args)).await,
         Command::Cost(args) => commands::cost::run(app, args).await,
         Command::Serve(args) => Box::pin(commands::serve::run(app, global, args)).await,
+        Command::Mcp(args) => Box::pin(commands::mcp::run(app, global, args)).await,
         Command::Worker(args) => commands::worker::run(app, args).await,
         Command::Status(args) => commands::status::run(app, *args).await,
         Command::Ls(args) => commands::ls::run(app, args).await,

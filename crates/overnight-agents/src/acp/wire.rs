@@ -20,11 +20,28 @@ pub struct Order {
     pub readable: Vec<PathBuf>,
     /// The session to go on with.
     pub resume: Option<String>,
+    /// The tools of the job.
+    #[serde(default)]
+    pub tools: Option<Tools>,
     pub prompt: String,
     pub policy: Policy,
     /// What the runner leaves between TERM and KILL.
     #[serde(with = "millis", rename = "grace_ms")]
     pub grace: Duration,
+}
+
+/// Where an agent finds the tools of its job.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tools {
+    pub url: String,
+    /// The header that opens them.
+    pub authorization: String,
+}
+
+impl std::fmt::Debug for Tools {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tools").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 /// How an agent that asks for permission is answered.

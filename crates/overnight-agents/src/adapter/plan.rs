@@ -10,6 +10,7 @@ use super::cli_of;
 use crate::backend::{GivenFile, HostFacts, PlanError};
 use crate::common::{beside_prompt, bounded, check_value, prompt_with_instructions};
 use crate::environment::adapter_environment;
+use crate::tools;
 
 /// Longest argument that Linux takes, with its NUL: 32 pages.
 const MAX_ARGUMENT: usize = 128 << 10;
@@ -36,7 +37,7 @@ pub(crate) fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpe
     };
     spec.limits = bounded(request);
     spec.isolation = Isolation::Contained(host.guard.clone());
-    Ok(spec)
+    Ok(tools::past_the_proxy(tools::in_environment(spec, request), request))
 }
 
 /// The file that `{prompt_file}` names.

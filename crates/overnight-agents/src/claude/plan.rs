@@ -8,6 +8,7 @@ use overnight_core::units::MicroDollars;
 
 use crate::backend::{HostFacts, PlanError};
 use crate::common::{self, check_value};
+use crate::tools;
 
 /// What the agent may use without being asked: everything that works on the workspace, nothing that reaches the web.
 /// Some names exist in some versions only; naming an unknown tool does no harm, and naming `Glob` and `Grep` switches
@@ -85,7 +86,9 @@ fn arguments(request: &TurnRequest) -> Vec<String> {
         flag("--effort", effort.as_str().to_owned());
     }
     flag("--permission-mode", settings.permission_mode.clone().unwrap_or_else(|| DEFAULT_MODE.to_owned()));
-    flag("--allowedTools", allowed(settings).join(","));
+    let ours = request.tools.as_ref().map(|_| format!("mcp__{}", tools::SERVER));
+    let allowed: Vec<&str> = allowed(settings).into_iter().chain(ours.as_deref()).collect();
+    flag("--allowedTools", allowed.join(","));
     flag("--disallowedTools", disallowed(settings).join(","));
     if let Some(turns) = request.remaining.turns {
         flag("--max-turns", turns.max(1).to_string());
@@ -99,6 +102,10 @@ fn arguments(request: &TurnRequest) -> Vec<String> {
     // Which also keeps it from reading the repository's instructions; the runner hands them over.
     if let Some(file) = &request.instructions {
         flag("--append-system-prompt-file", file.to_string_lossy().into_owned());
+    }
+    // Followed by a flag, because it takes every word that follows it.
+    if let Some(file) = tools::claude_file(request) {
+        flag("--mcp-config", file.path.to_string_lossy().into_owned());
     }
     args.push("--strict-mcp-config".to_owned());
     args

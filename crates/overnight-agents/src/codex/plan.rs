@@ -7,6 +7,7 @@ use overnight_core::command::CommandSpec;
 
 use crate::backend::{HostFacts, PlanError};
 use crate::common::{self, Modes, check_value};
+use crate::tools;
 
 /// The CLI's sandbox is its permission mode: what needs an approval fails, and nobody is asked.
 const MODES: Modes = Modes { usable: &["read-only", "workspace-write", "danger-full-access"], waiting: &[] };
@@ -33,7 +34,8 @@ pub(crate) fn plan(request: &TurnRequest, host: &HostFacts) -> Result<CommandSpe
     if let SessionStart::Resume(id) = &request.session {
         check_value("session", id.as_str())?;
     }
-    let mut spec = common::command(request, host, arguments(request), request.prompt.clone());
+    let spec = common::command(request, host, arguments(request), request.prompt.clone());
+    let mut spec = tools::in_environment(spec, request);
     // `exec` reads its key from a variable of its own name only.
     let key = spec.env.get(std::ffi::OsStr::new("OPENAI_API_KEY")).cloned();
     if let Some(key) = key {
@@ -55,6 +57,9 @@ fn arguments(request: &TurnRequest) -> Vec<String> {
     }
     for value in ALWAYS {
         flag("-c", (*value).to_owned());
+    }
+    for value in request.tools.iter().flat_map(tools::codex_settings) {
+        flag("-c", value);
     }
     if let Some(effort) = settings.effort {
         flag("-c", format!("model_reasoning_effort=\"{}\"", effort.as_str()));

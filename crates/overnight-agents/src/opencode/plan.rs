@@ -1,6 +1,7 @@
 //! The command line of an opencode turn, and its configuration, which travels in a variable.
 //!
-//! The configuration holds no key: the CLI shows the variable to every command that the model runs.
+//! The configuration holds no key of anybody's: the CLI shows the variable to every command that the model runs. The token of the
+//! job's tools, which stands there, opens nothing that the agent may not use anyway.
 
 use overnight_core::agent::{AgentSettings, SessionStart, TurnRequest};
 use overnight_core::command::CommandSpec;
@@ -8,6 +9,7 @@ use serde_json::json;
 
 use crate::backend::{HostFacts, PlanError};
 use crate::common::{self, check_value};
+use crate::tools;
 
 pub(crate) fn check(settings: &AgentSettings) -> Result<(), PlanError> {
     let Some(model) = &settings.model else { return Ok(()) };
@@ -50,6 +52,9 @@ fn configuration(request: &TurnRequest) -> String {
     let mut config = json!({"share": "disabled", "autoupdate": false});
     if let Some(file) = &request.instructions {
         config["instructions"] = json!([file.to_string_lossy()]);
+    }
+    if let Some(server) = &request.tools {
+        config["mcp"] = json!({ (tools::SERVER): tools::opencode_entry(server) });
     }
     config.to_string()
 }

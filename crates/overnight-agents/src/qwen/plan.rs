@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::backend::{GivenFile, HostFacts, PlanError};
 use crate::common::{self, Modes, check_value};
+use crate::tools;
 
 /// Headless, `default` and `auto` offer neither a shell nor a way to write; `plan` only looks.
 const MODES: Modes = Modes { usable: &["auto-edit", "yolo"], waiting: &["auto", "default", "plan"] };
@@ -50,7 +51,7 @@ pub(crate) fn with_settings(spec: CommandSpec, request: &TurnRequest) -> Command
 /// Commits are the agent's own, without a line about the CLI; nothing is remembered beyond the session, which would cost
 /// requests after the turn; the repository's hooks do not run.
 pub(crate) fn settings_file(request: &TurnRequest) -> GivenFile {
-    let settings = json!({
+    let mut settings = json!({
         "general": {"enableAutoUpdate": false, "gitCoAuthor": {"commit": false, "pr": false}},
         "privacy": {"usageStatisticsEnabled": false},
         "telemetry": {"enabled": false},
@@ -58,6 +59,9 @@ pub(crate) fn settings_file(request: &TurnRequest) -> GivenFile {
         "disableAllHooks": true,
         "advanced": {"excludedEnvVars": NOT_THE_REPOSITORYS},
     });
+    if let Some(server) = &request.tools {
+        settings["mcpServers"] = json!({ (tools::SERVER): tools::qwen_entry(server) });
+    }
     GivenFile {
         path: common::beside_prompt(request, SETTINGS_FILE),
         content: settings.to_string().into_bytes(),
@@ -70,7 +74,7 @@ fn arguments(request: &TurnRequest) -> Vec<String> {
     let mut flag = |name: &str, value: &str| args.extend([name.to_owned(), value.to_owned()]);
     flag("--approval-mode", settings.permission_mode.as_deref().unwrap_or(DEFAULT_MODE));
     flag("--extensions", NONE);
-    flag("--allowed-mcp-server-names", NONE);
+    flag("--allowed-mcp-server-names", request.tools.as_ref().map_or(NONE, |_| tools::SERVER));
     if let Some(model) = &settings.model {
         flag("--model", model);
     }

@@ -15,5 +15,5 @@ pub use backend::{BackendId, Capabilities};
 pub use event::AgentEvent;
 pub use named::Agent;
 pub use settings::{AgentSettings, Billing, COMPACT_AFTER, Effort};
-pub use turn::{LimitKind, RemainingLimits, SessionStart, TurnOutcome, TurnReport, TurnRequest};
+pub use turn::{LimitKind, RemainingLimits, SessionStart, ToolServer, TurnOutcome, TurnReport, TurnRequest};
 pub use usage::Usage;

@@ -8,7 +8,17 @@ use serde::{Deserialize, Serialize};
 use super::{AgentSettings, Usage};
 use crate::id::SessionId;
 use crate::policy::budget::Breach;
+use crate::secret::Secret;
 use crate::units::{MicroDollars, Timestamp};
+
+/// Where an agent finds its tools while its turn runs: a server that speaks the Model Context Protocol over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolServer {
+    /// On the loopback device; no key stands in it.
+    pub url: String,
+    /// Opens the tools of this job and no other, until the turn ends.
+    pub token: Secret,
+}
 
 /// One start of an agent CLI.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +33,8 @@ pub struct TurnRequest {
     pub workspace: PathBuf,
     /// Private temporary directory of the job.
     pub tmp: PathBuf,
+    /// `None`: it has no tools of ours.
+    pub tools: Option<ToolServer>,
     /// A new conversation under an id that we chose, or the continuation of one.
     pub session: SessionStart,
     /// What is left of the job's limits for this turn.

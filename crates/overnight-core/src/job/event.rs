@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::adapter::AdapterName;
 use crate::agent::{BackendId, SessionStart, TurnOutcome, Usage};
 use crate::command::ProcessIdentity;
+use crate::desk::ReportedStatus;
 use crate::git::{BranchName, CommitId};
 use crate::id::{Fence, MessageId, QuestionId, WorkerId};
 use crate::policy::preflight::Inspection;
@@ -139,6 +140,18 @@ pub enum JobEvent {
     PullRequestOpened {
         pull_request: PullRequestRef,
         adopted: bool,
+    },
+    /// What the agent said of its work through its tools. Data for people, evidence of nothing: the job goes on as it would
+    /// have without.
+    AgentReported {
+        turn: u32,
+        status: ReportedStatus,
+        summary: String,
+    },
+    /// A note of progress that the agent left through its tools.
+    AgentNoted {
+        turn: u32,
+        text: String,
     },
     CancelAsked {
         by: CancelledBy,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::agent::{SessionStart, TurnReport, Usage};
 use crate::command::ProcessIdentity;
+use crate::desk::Word;
 use crate::git::CommitId;
 use crate::id::{Fence, QuestionId, SessionId, TaskKey, WorkerId};
 use crate::policy::preflight::Inspection;
@@ -135,6 +136,10 @@ pub enum Input {
     Noticed {
         notice: Notice,
     },
+    /// The agent said something through its tools, while its turn runs.
+    Told {
+        word: Word,
+    },
     Cancel {
         by: CancelledBy,
     },
@@ -220,6 +225,7 @@ impl Input {
             Self::BranchTaken => "branch taken",
             Self::BranchPushed { .. } => "branch pushed",
             Self::Noticed { .. } => "noticed",
+            Self::Told { .. } => "told",
             Self::Cancel { .. } => "cancel",
             Self::LeaseLost => "lease lost",
         }

@@ -112,6 +112,7 @@ impl Told {
             | Input::BranchTaken
             | Input::BranchPushed { .. }
             | Input::Noticed { .. }
+            | Input::Told { .. }
             | Input::Cancel { .. }
             | Input::LeaseLost => Self::default(),
         }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::desk::Word;
 use crate::units::Timestamp;
 
 use super::CancelledBy;
@@ -17,7 +18,7 @@ use super::publishing::{
 };
 use super::queued::{claimed, dependency_failed, ends_at_once, woken, worker_lost};
 use super::spend::{self, Told};
-use super::state::JobState;
+use super::state::{JobState, Turn};
 use super::step::{EffectChange, Step};
 use super::talking;
 use super::turns::{
@@ -80,6 +81,7 @@ fn decided(
             | Input::BranchTaken
             | Input::BranchPushed { .. }
             | Input::Noticed { .. }
+            | Input::Told { .. }
             | Input::Cancel { .. } => Err(illegal),
         };
     }
@@ -90,6 +92,7 @@ fn decided(
         Input::WorkerLost { worker, times, last } => Ok(worker_lost(state, worker, times, last)),
         Input::LeaseLost => Ok(Step::still(state)),
         Input::Noticed { notice } => Ok(Step::still(state).event(JobEvent::Noticed { notice })),
+        Input::Told { word } => told(state, word).ok_or(illegal),
         Input::Cancel { by } => Ok(cancelled(state, by)),
         Input::Failed { trouble, detail, elapsed } => {
             failed(state, trouble, detail, elapsed, now).ok_or(illegal)
@@ -123,6 +126,19 @@ fn decided(
         Input::BranchPushed { elapsed } => branch_pushed(state, elapsed, order).ok_or(illegal),
         Input::Done { output, elapsed } => done(state, output, elapsed, now, order).ok_or(illegal),
     }
+}
+
+/// Recorded, and nothing else: an agent's word moves no job.
+fn told(state: &JobState, word: Word) -> Option<Step> {
+    let JobState::Working { trail, turn: Some(Turn { process: Some(_), .. }), .. } = state else {
+        return None;
+    };
+    let turn = trail.turns;
+    let event = match word {
+        Word::Report { status, summary } => JobEvent::AgentReported { turn, status, summary },
+        Word::Note { text } => JobEvent::AgentNoted { turn, text },
+    };
+    Some(Step::still(state).event(event))
 }
 
 fn cancelled(state: &JobState, by: CancelledBy) -> Step {

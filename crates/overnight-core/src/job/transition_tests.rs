@@ -23,6 +23,8 @@ mod failover;
 mod stuck;
 #[path = "talking_tests.rs"]
 mod talking;
+#[path = "told_tests.rs"]
+mod told;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const SECOND: Duration = Duration::from_secs(1);

@@ -17,6 +17,7 @@ use overnight_store::{SpendQuery, SpendSoFar, StoreError};
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::desk::Desk;
 use crate::error::WorkError;
 use crate::seat::Seat;
 use crate::trouble::{self, StageError};
@@ -74,12 +75,13 @@ impl Purse {
         &self.meter
     }
 
-    /// Carries out a session, tells the ledger of it, and cancels `stop` when a limit does not hold any more.
+    /// Carries out a session, tells the ledger of it, and cancels `stop` when a limit does not hold any more. What the agent
+    /// asks meanwhile is answered at its desk.
     pub(crate) async fn watch<T>(
         &mut self,
         seat: &mut Seat<'_>,
         session: impl Future<Output = T>,
-        stop: &CancellationToken,
+        (stop, desk): (&CancellationToken, &mut Desk),
     ) -> Result<T, WorkError> {
         self.meter.begin();
         let every = seat.engine.settings().spend_report;
@@ -87,18 +89,24 @@ impl Purse {
         let mut ticks = interval_at(tokio::time::Instant::now() + every, every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let done = loop {
-            tokio::select! {
+            let call = tokio::select! {
                 done = &mut session => break done,
-                _ = ticks.tick() => {}
-            }
+                _ = ticks.tick() => None,
+                call = desk.next() => Some(call),
+            };
             // Both go on: a slow database must keep nobody from reading what the agent writes.
-            let mut report = pin!(self.report(seat, stop));
+            let mut written = pin!(async {
+                match call {
+                    Some(call) => desk.answer(seat, call).await,
+                    None => self.report(seat, stop).await,
+                }
+            });
             tokio::select! {
                 done = &mut session => {
-                    report.await?;
+                    written.await?;
                     break done;
                 }
-                reported = &mut report => reported?,
+                written = &mut written => written?,
             }
         };
         self.warn(seat).await?;

@@ -21,6 +21,7 @@ use overnight_proc::{Capture, KillOutcome, Redact};
 
 use crate::accounts::{self, Chosen, Go, Renewal};
 use crate::clean;
+use crate::desk::Desk;
 use crate::guard;
 use crate::masks::Masks;
 use crate::purse::Purse;
@@ -75,7 +76,9 @@ async fn announced_turn(
     request.remaining = purse.meter().left();
     request.instructions = instructions(seat, ground).await?;
     write_prompt(seat, &request).await?;
-    take_turn(seat, &request, trail, go, &mut purse).await
+    let mut desk = Desk::open(seat, request.remaining, redactor(seat)).await;
+    request.tools = desk.server();
+    take_turn(seat, &request, trail, go, (&mut purse, &mut desk)).await
 }
 
 /// What a fresh conversation is told of the ones before it.
@@ -172,6 +175,7 @@ fn request(seat: &Seat<'_>, session: SessionStart, prompt: String, turn: u32, tr
         instructions: None,
         workspace: seat.dirs.workspace(),
         tmp: seat.dirs.tmp(),
+        tools: None,
         session,
         remaining: RemainingLimits::default(),
         used_before: trail.used,
@@ -240,7 +244,7 @@ async fn take_turn(
     request: &TurnRequest,
     trail: &Trail,
     go: &Go,
-    purse: &mut Purse,
+    (purse, desk): (&mut Purse, &mut Desk),
 ) -> Result<TurnReport, StageError> {
     let host = host_facts(seat, &request.settings, go)?;
     let renewal = Renewal::wait(seat, &go.account, go.began).await?;
@@ -266,7 +270,7 @@ async fn take_turn(
         .listening(go.ear(), renewal);
     let stop = seat.signals.token().child_token();
     let session = Box::pin(running.drive(&mut watch, &stop));
-    let exit = Box::pin(purse.watch(seat, session, &stop)).await?;
+    let exit = Box::pin(purse.watch(seat, session, (&stop, desk))).await?;
     let report = watch.finish(&exit);
     purse.settle(seat, report.outcome == TurnOutcome::Stopped).await;
     notices(seat, &exit).await?;

@@ -125,6 +125,7 @@ mod tests {
             workspace,
             readable: vec![dir.path().join("instructions.md")],
             resume: None,
+            tools: None,
             prompt: String::new(),
             policy: Policy::Allow,
             grace: Duration::from_secs(1),

@@ -217,6 +217,7 @@ mod tests {
             workspace: "/".into(),
             readable: Vec::new(),
             resume: None,
+            tools: None,
             prompt: String::new(),
             policy: Policy::Allow,
             grace: Duration::from_secs(4),

@@ -144,6 +144,8 @@ pub enum Command {
     Work(Box<WorkArgs>),
     /// Take jobs, and answer health and metrics over HTTP
     Serve(Box<ServeArgs>),
+    /// Offer the queue as tools to an assistant: the Model Context Protocol on standard input and output
+    Mcp(McpArgs),
     /// List the workers, or tell one to end
     Worker(WorkerArgs),
     /// Show what runs, what waits and for what, and what to do
@@ -169,6 +171,13 @@ pub struct DemoArgs {
     /// Keep the sample repository instead of removing it
     #[arg(long)]
     pub keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct McpArgs {
+    /// Offer only the tools that change nothing
+    #[arg(long)]
+    pub read_only: bool,
 }
 
 #[derive(Debug, Args)]

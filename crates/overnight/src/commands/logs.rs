@@ -179,6 +179,7 @@ fn driver(settings: &AgentSettings, turn: u32) -> Driver {
         prompt_file: PathBuf::new(),
         workspace: PathBuf::new(),
         tmp: PathBuf::new(),
+        tools: None,
         session: SessionStart::Fresh(nobody()),
         remaining: RemainingLimits::default(),
         used_before: Usage::default(),

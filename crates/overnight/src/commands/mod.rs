@@ -22,6 +22,7 @@ pub mod help;
 pub mod limit;
 pub mod logs;
 pub mod ls;
+pub mod mcp;
 pub mod messages;
 pub mod questions;
 pub mod resume;

@@ -42,6 +42,8 @@ pub use load::{ConfigError, Loaded, Origin, load};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub agent: AgentConfig,
+    /// Whether agents are offered the tools of their job.
+    pub agent_tools: bool,
     /// Several logins of one vendor, in the order in which they are preferred.
     pub accounts: Vec<Account>,
     pub quota: QuotaConfig,
@@ -196,6 +198,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             agent: AgentConfig::default(),
+            agent_tools: true,
             layers: Layers::default(),
             accounts: Vec::new(),
             quota: QuotaConfig {

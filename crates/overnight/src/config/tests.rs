@@ -49,6 +49,7 @@ fn every_setting_can_be_set_and_is_shown_as_it_was_set() {
         ("agent.backup_agent", "codex"),
         ("agent.backup_effort", "low"),
         ("agent.billing", "key"),
+        ("agent.tools", "off"),
         ("git.author", "Ada <ada@example.org>"),
         ("ui.color", "never"),
         ("database.url", "/data/overnight.db"),

@@ -142,6 +142,11 @@ impl View {
             JobEvent::BranchTaken { branch } => {
                 vec![line(Mark::Note, "note", None, &format!("{branch} is taken: another name is used"))]
             }
+            JobEvent::AgentReported { status, summary, .. } => {
+                let text = format!("the agent says {}: {}", status.code(), one_line(summary, 200));
+                vec![line(Mark::Note, "report", None, text.trim_end_matches([':', ' ']))]
+            }
+            JobEvent::AgentNoted { text, .. } => vec![line(Mark::Note, "log", None, &one_line(text, 200))],
             JobEvent::CancelAsked { .. } => {
                 self.with_close(now, line(Mark::Note, "cancel", None, "ending the job"))
             }
@@ -261,6 +266,8 @@ impl View {
             | JobEvent::AttemptFailed { .. }
             | JobEvent::TakenOver { .. }
             | JobEvent::BranchTaken { .. }
+            | JobEvent::AgentReported { .. }
+            | JobEvent::AgentNoted { .. }
             | JobEvent::CancelAsked { .. }
             | JobEvent::Parked { .. }
             | JobEvent::Woken { .. }

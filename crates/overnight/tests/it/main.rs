@@ -27,6 +27,7 @@ mod gc;
 mod harness;
 mod hostile;
 mod lines;
+mod mcp;
 mod pull_request;
 mod queue;
 mod quota;

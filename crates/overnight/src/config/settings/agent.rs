@@ -1,6 +1,6 @@
-//! Where the agents' programs are.
+//! Where the agents' programs are, and what they are offered.
 
-use super::{Setting, put};
+use super::{Setting, assign, put};
 
 /// In the order of the documentation.
 pub(super) const PROGRAMS: &[Setting] = &[
@@ -43,5 +43,17 @@ pub(super) const PROGRAMS: &[Setting] = &[
         about: "the opencode CLI's program",
         set: |config, input| put(&mut config.agent.programs.opencode, input.path()?),
         get: |config| config.agent.programs.opencode.as_ref().map(|path| path.display().to_string()),
+    },
+    Setting {
+        key: "agent.tools",
+        kind: "on or off",
+        default: "on",
+        about: "offer agents the tools of their job: its context, reports and notes",
+        set: |config, input| match input.text()? {
+            "on" => assign(&mut config.agent_tools, true),
+            "off" => assign(&mut config.agent_tools, false),
+            _ => Err("expected on or off".to_owned()),
+        },
+        get: |config| Some(if config.agent_tools { "on" } else { "off" }.to_owned()),
     },
 ];

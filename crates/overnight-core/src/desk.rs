@@ -1,0 +1,350 @@
+//! What an agent may say and ask through its tools while its turn runs, and what it is answered. Pure.
+//!
+//! Its word counts for nothing: a report and a note are recorded, and the job goes on as it would have without. So a job whose
+//! agent never says anything ends as well as any other.
+
+use serde::{Deserialize, Serialize};
+
+use crate::agent::RemainingLimits;
+use crate::git::CommitId;
+use crate::id::{JobId, TaskKey};
+use crate::job::{Job, JobState, TaskOrder};
+use crate::prompt;
+use crate::units::{MicroDollars, Timestamp};
+use crate::verdict::Check;
+
+/// Characters of a report's summary.
+pub const MAX_SUMMARY: usize = 4_000;
+/// Characters with which a skipped task is explained, at least.
+pub const MIN_SKIPPED: usize = 10;
+/// Characters of a note: a few lines. The work itself is in the tree.
+pub const MAX_NOTE: usize = 2_000;
+/// Reports and notes that are recorded of one turn. An agent that says more says nothing more of use.
+pub const MAX_REPORTS: u32 = 20;
+pub const MAX_NOTES: u32 = 100;
+
+/// How an agent says its work stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportedStatus {
+    Running,
+    Done,
+    Failed,
+    Skipped,
+}
+
+impl ReportedStatus {
+    pub const ALL: [Self; 4] = [Self::Running, Self::Done, Self::Failed, Self::Skipped];
+
+    /// The public code, as in JSON.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.code() == text)
+    }
+}
+
+/// Something that an agent says, fit to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    Report { status: ReportedStatus, summary: String },
+    Note { text: String },
+}
+
+/// Something that an agent wants of its job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    Context,
+    Say(Word),
+}
+
+impl Word {
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn report(status: &str, summary: &str) -> Result<Self, Refusal> {
+        let Some(status) = ReportedStatus::parse(status) else {
+            return Err(Refusal::Bad("status is running, done, failed or skipped".to_owned()));
+        };
+        let chars = summary.chars().count();
+        if chars > MAX_SUMMARY {
+            return Err(Refusal::Bad(format!(
+                "the summary has {chars} characters and takes at most {MAX_SUMMARY}: shorten it"
+            )));
+        }
+        if status == ReportedStatus::Skipped && summary.trim().chars().count() < MIN_SKIPPED {
+            return Err(Refusal::Bad(format!(
+                "say in the summary why it was skipped, in at least {MIN_SKIPPED} characters"
+            )));
+        }
+        Ok(Self::Report { status, summary: summary.to_owned() })
+    }
+
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn note(text: &str) -> Result<Self, Refusal> {
+        match text.chars().count() {
+            _ if text.trim().is_empty() => Err(Refusal::Bad("the note is empty".to_owned())),
+            chars if chars > MAX_NOTE => Err(Refusal::Bad(format!(
+                "the note has {chars} characters and takes at most {MAX_NOTE}: shorten it"
+            ))),
+            _ => Ok(Self::Note { text: text.to_owned() }),
+        }
+    }
+}
+
+/// What an agent is told of what it asked.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Told {
+    Context(Box<Context>),
+    Report(Box<Standing>),
+    /// The note is recorded; so many more are.
+    Noted {
+        recorded: bool,
+        left: u32,
+    },
+}
+
+/// Why an agent is not given what it asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    Bad(String),
+    /// It has said all that is recorded of one turn.
+    Enough {
+        what: &'static str,
+        most: u32,
+    },
+    Cancelled,
+    /// The lease is somebody else's.
+    HeldElsewhere,
+    /// The turn that the caller belongs to is over.
+    TurnOver,
+    /// It asks faster than it is answered.
+    Busy,
+}
+
+impl Refusal {
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Bad(_) => "BAD_ARGUMENT",
+            Self::Enough { .. } => "ENOUGH",
+            Self::Cancelled => "JOB_CANCELLED",
+            Self::HeldElsewhere => "LEASE_LOST",
+            Self::TurnOver => "TURN_OVER",
+            Self::Busy => "BUSY",
+        }
+    }
+
+    /// What to do now.
+    #[must_use]
+    pub fn next_action(&self) -> Option<NextAction> {
+        match self {
+            Self::Cancelled => Some(NextAction::CancelledStopNow),
+            Self::HeldElsewhere | Self::TurnOver => Some(NextAction::StopNow),
+            Self::Bad(_) | Self::Enough { .. } | Self::Busy => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bad(why) => f.write_str(why),
+            Self::Enough { what, most } => {
+                write!(
+                    f,
+                    "{most} {what} of this turn are recorded, and no more are: go on with the work without them"
+                )
+            }
+            Self::Cancelled => f.write_str("this job was cancelled: stop now, and change nothing more"),
+            Self::HeldElsewhere => f.write_str("this job is held by somebody else now: stop"),
+            Self::TurnOver => f.write_str("this turn is over: stop"),
+            Self::Busy => f.write_str("too many calls at once: wait for the answers to the earlier ones"),
+        }
+    }
+}
+
+/// What an agent should do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NextAction {
+    /// It is still at work.
+    GoOn,
+    /// It has said that it is through: the runner takes its tree and measures it.
+    EndYourTurn,
+    CancelledStopNow,
+    StopNow,
+}
+
+impl NextAction {
+    /// The public code, as in JSON.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::GoOn => "go_on",
+            Self::EndYourTurn => "end_your_turn",
+            Self::CancelledStopNow => "cancelled_stop_now",
+            Self::StopNow => "stop_now",
+        }
+    }
+
+    #[must_use]
+    pub fn after(status: ReportedStatus) -> Self {
+        match status {
+            ReportedStatus::Running => Self::GoOn,
+            ReportedStatus::Done | ReportedStatus::Failed | ReportedStatus::Skipped => Self::EndYourTurn,
+        }
+    }
+}
+
+/// What a job is about, as its agent may read it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Context {
+    pub job_id: JobId,
+    pub key: TaskKey,
+    pub title: String,
+    /// What was asked for.
+    pub prompt: String,
+    /// What is to be done now, where the job follows up on another.
+    pub message: Option<String>,
+    /// The task of the backlog that it carries out, with its plan, as it was when the job was enqueued.
+    pub task: Option<TaskOrder>,
+    pub base: Option<CommitId>,
+    pub base_branch: Option<String>,
+    /// What judges the result, on a clean checkout of what was committed.
+    pub checks: Vec<Check>,
+    pub attempt: u32,
+    pub attempts: u32,
+    /// What became of the turn before.
+    pub feedback: Option<String>,
+    pub limits_left: LimitsLeft,
+}
+
+/// What the turn could still use when it began. Absent: no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct LimitsLeft {
+    pub cost_micro_dollars: Option<MicroDollars>,
+    pub tokens: Option<u64>,
+    pub turns: Option<u32>,
+    pub time_ms: Option<u64>,
+}
+
+impl From<RemainingLimits> for LimitsLeft {
+    fn from(left: RemainingLimits) -> Self {
+        let RemainingLimits { cost, tokens, turns, wall } = left;
+        let time_ms = wall.map(|wall| u64::try_from(wall.as_millis()).unwrap_or(u64::MAX));
+        Self { cost_micro_dollars: cost, tokens, turns, time_ms }
+    }
+}
+
+/// How a job stands, as the answer to a report.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Standing {
+    pub job_id: JobId,
+    pub key: TaskKey,
+    /// The job's state; never what was reported.
+    pub status: &'static str,
+    pub reported: ReportedStatus,
+    /// Nothing is pushed while a turn runs, so what follows from a push is not known before its end.
+    pub branch: Option<String>,
+    pub pushed_at_ms: Option<Timestamp>,
+    pub pr_url: Option<String>,
+    pub verify_result: Option<String>,
+    pub summary: String,
+    pub error: Option<String>,
+    pub started_at_ms: Timestamp,
+    pub finished_at_ms: Option<Timestamp>,
+    pub next_action: NextAction,
+}
+
+/// What the agent of this job may read of it.
+#[must_use]
+pub fn context(job: &Job, left: RemainingLimits) -> Context {
+    let trail = job.state.trail();
+    let ground = match &job.state {
+        JobState::Working { ground, .. }
+        | JobState::Collecting { ground, .. }
+        | JobState::Verifying { ground, .. }
+        | JobState::Publishing { ground, .. } => Some(ground),
+        JobState::Queued
+        | JobState::Preparing { .. }
+        | JobState::Cleaning { .. }
+        | JobState::Parked { .. }
+        | JobState::Ended { .. } => None,
+    };
+    Context {
+        job_id: job.id.clone(),
+        key: job.key.clone(),
+        title: job.spec.title.clone(),
+        prompt: job.spec.prompt.clone(),
+        message: job.spec.follows.as_ref().map(|follows| follows.message.clone()),
+        task: job.spec.task.as_deref().cloned(),
+        base: ground.map(|ground| ground.base.clone()),
+        base_branch: ground.and_then(|ground| ground.base_branch.clone()),
+        checks: ground.map(|ground| ground.checks.clone()).unwrap_or_default(),
+        attempt: trail.map_or(0, |trail| trail.attempt),
+        attempts: job.spec.limits.attempts,
+        feedback: trail.and_then(|trail| trail.feedback.as_ref()).map(prompt::told),
+        limits_left: left.into(),
+    }
+}
+
+/// The answer to a report of a turn that began at `started`.
+#[must_use]
+pub fn standing(job: &Job, (status, summary): (ReportedStatus, String), started: Timestamp) -> Standing {
+    Standing {
+        job_id: job.id.clone(),
+        key: job.key.clone(),
+        status: job.state.name(),
+        reported: status,
+        branch: None,
+        pushed_at_ms: None,
+        pr_url: None,
+        verify_result: None,
+        summary,
+        error: None,
+        started_at_ms: started,
+        finished_at_ms: None,
+        next_action: NextAction::after(status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_bounded_and_a_skip_is_explained() {
+        let refused = |status: &str, summary: &str| Word::report(status, summary).is_err();
+        assert!(refused("finished", "") && refused("", ""));
+        assert!(refused("done", &"é".repeat(MAX_SUMMARY + 1)));
+        assert!(!refused("done", &"é".repeat(MAX_SUMMARY)) && !refused("running", ""));
+        assert!(refused("skipped", "too short") && refused("skipped", "   short         "));
+        assert!(!refused("skipped", "is in main already"));
+    }
+
+    #[test]
+    fn a_note_says_something_and_not_too_much() {
+        assert!(Word::note(" \n").is_err() && Word::note(&"x".repeat(MAX_NOTE + 1)).is_err());
+        assert!(Word::note(&"x".repeat(MAX_NOTE)).is_ok());
+    }
+
+    #[test]
+    fn who_is_through_ends_its_turn_and_who_lost_its_job_stops() {
+        let next = ReportedStatus::ALL.map(|status| NextAction::after(status).code());
+        assert_eq!(next, ["go_on", "end_your_turn", "end_your_turn", "end_your_turn"]);
+        assert_eq!(Refusal::Cancelled.next_action(), Some(NextAction::CancelledStopNow));
+        assert_eq!(Refusal::HeldElsewhere.to_string(), "this job is held by somebody else now: stop");
+        assert_eq!(Refusal::Busy.next_action(), None);
+    }
+}
