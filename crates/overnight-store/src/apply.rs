@@ -213,6 +213,7 @@ pub(crate) fn update_of_v(join: &str, only: &str) -> String {
     // A held job has not ended: to say so would lead a planner to the index of all unfinished jobs.
     format!(
         "UPDATE jobs SET {}, last_event = last_event + v_events, updated_at = {{now}}, \
+         ended_at = CASE WHEN v_ended THEN {{now}} END, \
          place = COALESCE(v_place, place), \
          holder = CASE WHEN v_phase = 'held' THEN holder ELSE NULL END, \
          lease_until = CASE WHEN v_phase = 'held' THEN lease_until ELSE NULL END \

@@ -15,7 +15,7 @@ struct Migration {
 }
 
 /// The nth entry leads from schema n to n + 1. Entries are never changed once released.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 9] = [
     Migration {
         name: "jobs",
         sqlite: include_str!("../migrations/sqlite/0001_jobs.sql"),
@@ -35,6 +35,31 @@ const MIGRATIONS: [Migration; 4] = [
         name: "spend",
         sqlite: include_str!("../migrations/sqlite/0004_spend.sql"),
         postgres: include_str!("../migrations/postgres/0004_spend.sql"),
+    },
+    Migration {
+        name: "backlog",
+        sqlite: include_str!("../migrations/sqlite/0005_backlog.sql"),
+        postgres: include_str!("../migrations/postgres/0005_backlog.sql"),
+    },
+    Migration {
+        name: "gate",
+        sqlite: include_str!("../migrations/sqlite/0006_gate.sql"),
+        postgres: include_str!("../migrations/postgres/0006_gate.sql"),
+    },
+    Migration {
+        name: "tokens",
+        sqlite: include_str!("../migrations/sqlite/0007_tokens.sql"),
+        postgres: include_str!("../migrations/postgres/0007_tokens.sql"),
+    },
+    Migration {
+        name: "talk",
+        sqlite: include_str!("../migrations/sqlite/0008_talk.sql"),
+        postgres: include_str!("../migrations/postgres/0008_talk.sql"),
+    },
+    Migration {
+        name: "lean",
+        sqlite: include_str!("../migrations/sqlite/0009_lean.sql"),
+        postgres: include_str!("../migrations/postgres/0009_lean.sql"),
     },
 ];
 
@@ -117,6 +142,8 @@ pub(crate) async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<
     if start(found).is_none() {
         return Ok(found);
     }
+    // A table that others refer to is made anew under its old name; within a transaction this cannot be switched.
+    sqlx::raw_sql("PRAGMA foreign_keys = OFF").execute(&mut *connection).await?;
     let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
     // Read again: another process may have done it between the look and the lock.
     let found = schema_sqlite(&mut tx).await?;

@@ -24,10 +24,10 @@ const AGE: Duration = Duration::from_millis(100);
 /// The first ready job of each lane and place, found by going from one to the next along the index instead of over all jobs.
 pub(crate) const HEADS: &str = "WITH RECURSIVE found (lane, place, position, priority, id, repository) AS ( \
        SELECT lane_id, place, position, priority, id, repository_id FROM jobs WHERE id = ( \
-         SELECT id FROM jobs WHERE phase = 'ready' ORDER BY lane_id, place, position, id LIMIT 1) \
+         SELECT id FROM jobs WHERE phase = 'ready' AND NOT ended ORDER BY lane_id, place, position, id LIMIT 1) \
        UNION ALL \
        SELECT j.lane_id, j.place, j.position, j.priority, j.id, j.repository_id FROM found f CROSS JOIN jobs j WHERE j.id = ( \
-         SELECT n.id FROM jobs n WHERE n.phase = 'ready' AND (n.lane_id, n.place) > (f.lane, f.place) \
+         SELECT n.id FROM jobs n WHERE n.phase = 'ready' AND NOT n.ended AND (n.lane_id, n.place) > (f.lane, f.place) \
          ORDER BY n.lane_id, n.place, n.position, n.id LIMIT 1) \
      ) \
      SELECT lane, place, position, priority, id, repository, (SELECT COUNT(*) FROM limits) AS limits, \

@@ -187,7 +187,7 @@ fn of_spot(spot: &Spot, count: usize, lock: &str) -> Sql {
 
 pub(crate) fn of_spot_text(lock: &str) -> String {
     format!(
-        "{SELECT_JOB} WHERE j.lane_id = $1 AND j.place = $2 AND j.phase = 'ready' \
+        "{SELECT_JOB} WHERE j.phase = 'ready' AND NOT j.ended AND j.lane_id = $1 AND j.place = $2 \
          ORDER BY j.position, j.id LIMIT $3 {lock}"
     )
 }
