@@ -1,11 +1,11 @@
 -- Each index that a row enters is a page to be written. So what never changes is looked up in job_specs, whose rows are written
--- once, one index holds all jobs that have not ended, and events lie in the order of their key.
+-- once, one index holds all jobs that have not ended, and orders and events lie in the order of their keys.
 CREATE TABLE lean_specs (
     job_id TEXT NOT NULL PRIMARY KEY REFERENCES jobs (id),
     key TEXT NOT NULL UNIQUE,
     request TEXT,
     spec TEXT NOT NULL
-);
+) WITHOUT ROWID;
 INSERT INTO lean_specs (job_id, key, request, spec)
     SELECT s.job_id, j.key, j.request, s.spec FROM job_specs s JOIN jobs j ON j.id = s.job_id ORDER BY s.job_id;
 DROP TABLE job_specs;

@@ -1,6 +1,7 @@
 //! How the databases go about a claim: along the index, however many jobs stand in front.
 
 use super::*;
+use crate::claim::few;
 use crate::claim::heads::HEADS;
 use crate::claim::next::of_spot_text;
 
@@ -91,8 +92,11 @@ async fn a_claim_reads_few_rows_behind_many_jobs_of_one_lane(f: &Fixture) {
     let busy = fill(&f.store).await;
     let lane = sql("SELECT lane_id FROM jobs WHERE id = $1").bind(busy.id.as_str());
     let lane = f.store.one("test", lane).await.unwrap().text("lane_id").unwrap();
-    let statements =
-        [(HEADS.to_owned(), vec!["here", "*"]), (of_spot_text("{lock_free}"), vec![lane.as_str(), "", "10"])];
+    let statements = [
+        (HEADS.to_owned(), vec!["here", "*"]),
+        (few::text(), vec!["9"]),
+        (of_spot_text("{lock_free}"), vec![lane.as_str(), "", "10"]),
+    ];
     // Before anybody has told the planner of the new rows, and after.
     for told in [false, true] {
         if told {
