@@ -102,7 +102,7 @@ async fn a_job_is_not_claimed_before_its_time(f: &Fixture) {
         not_before: Some(now.plus(Duration::from_millis(after))),
         ..Queueing::default()
     };
-    let (soon, later) = (with(&f.store, "app", at(300)).await, with(&f.store, "app", at(3_600_000)).await);
+    let (soon, later) = (with(&f.store, "app", at(2_000)).await, with(&f.store, "app", at(3_600_000)).await);
     with(&f.store, "app", Queueing { not_before: Some(Timestamp(1)), ..Queueing::default() }).await;
     assert_eq!(keys(&claim_next(&f.store, "w", 9).await), ["app-3"], "a time that has passed is none");
     assert_eq!(f.store.jobs_due().await.unwrap(), soon.queueing.not_before);
