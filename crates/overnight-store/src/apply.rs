@@ -218,6 +218,7 @@ pub(crate) fn update_of_v(join: &str, only: &str) -> String {
     // A held job has not ended: to say so would lead a planner to the index of all unfinished jobs.
     format!(
         "UPDATE jobs SET {}, last_event = last_event + v_events, updated_at = {{now}}, \
+         ended_at = CASE WHEN v_ended THEN {{now}} END, \
          place = COALESCE(v_place, place), \
          holder = CASE WHEN v_phase = 'held' THEN holder ELSE NULL END, \
          lease_until = CASE WHEN v_phase = 'held' THEN lease_until ELSE NULL END \
@@ -228,9 +229,9 @@ pub(crate) fn update_of_v(join: &str, only: &str) -> String {
 }
 
 /// In the order of ids, as a heartbeat locks them: nobody waits in a circle.
-pub(crate) const ORDERED: &str =
+const ORDERED: &str =
     "l (l_id) AS MATERIALIZED (SELECT j.id FROM jobs j JOIN v ON j.id = v_id ORDER BY j.id {lock})";
-pub(crate) const AND_ORDERED: &str = "JOIN l ON l_id = v_id";
+const AND_ORDERED: &str = "JOIN l ON l_id = v_id";
 
 fn update_text(count: usize) -> String {
     let (names, types): (Vec<&str>, Vec<&str>) = LEADING.into_iter().chain(IN_V).unzip();

@@ -20,6 +20,9 @@ const AMBIGUOUS_MAX: usize = 5;
 const NEAR_POOL: i64 = 500;
 const NEAR_EDITS: usize = 2;
 const NEAR_MAX: usize = 3;
+/// By a whole id or key.
+const BY_NAME: &str =
+    "WHERE j.id = $1 OR j.id = (SELECT k.job_id FROM job_specs k WHERE k.key = $1) ORDER BY j.id = $1 DESC";
 
 /// Which jobs to list. The default is all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,9 +82,7 @@ impl Store {
         if typed.contains('\0') {
             return Err(FindError::NotFound { wanted: wanted.to_owned(), nearest: Vec::new() });
         }
-        if let Some(found) =
-            self.select("WHERE j.id = $1 OR j.key = $1 ORDER BY j.id = $1 DESC", &typed).await?.first()
-        {
+        if let Some(found) = self.select(BY_NAME, &typed).await?.first() {
             return Ok(row::job(found).map_err(StoreError::from)?);
         }
         let is_id = typed.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
@@ -174,7 +175,7 @@ impl Store {
 
     async fn nearest(&self, typed: &str) -> Result<Vec<TaskKey>, StoreError> {
         let operation = "look for similar jobs";
-        let query = sql("SELECT key FROM jobs ORDER BY created_at DESC, id DESC LIMIT $1").bind(NEAR_POOL);
+        let query = sql("SELECT key FROM jobs ORDER BY id DESC LIMIT $1").bind(NEAR_POOL);
         let mut near = Vec::new();
         for found in self.all(operation, query).await? {
             let key = found.text("key").map_err(failed(operation))?;
@@ -221,7 +222,12 @@ fn conditions(filter: &JobFilter, lanes: Option<usize>) -> String {
         wanted.push(format!("(j.created_at, j.id) < ({}, {})", next(), next()));
     }
     let mut text = if wanted.is_empty() { String::new() } else { format!("WHERE {} ", wanted.join(" AND ")) };
-    text.push_str("ORDER BY j.created_at DESC, j.id DESC");
+    // An id begins with the time at which it was made. Those that are not over are gathered by their own index, and sorted.
+    text.push_str(if filter.ended == Some(false) {
+        "ORDER BY j.created_at DESC, j.id DESC"
+    } else {
+        "ORDER BY j.id DESC"
+    });
     if let Some(limit) = filter.limit {
         // Writing to a String cannot fail.
         let _ = write!(text, " LIMIT {limit}");

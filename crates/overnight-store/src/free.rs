@@ -53,8 +53,7 @@ pub(crate) async fn set_aside(tx: &mut WriteTx, id: &str) -> Result<(), StoreErr
 
 /// Puts the jobs that were set aside back into the queue.
 pub(crate) async fn try_again(tx: &mut WriteTx) -> Result<(), StoreError> {
-    let text =
-        "UPDATE jobs SET phase = 'ready', park_reason = NULL WHERE phase = 'asleep' AND park_reason = $1";
+    let text = "UPDATE jobs SET phase = 'ready', park_reason = NULL WHERE phase = 'asleep' AND NOT ended AND park_reason = $1";
     if tx.run(sql(text).bind(UNREADABLE)).await? > 0 {
         tx.gives_work();
     }
@@ -101,8 +100,10 @@ pub(crate) async fn write_free(
         tx.gives_work();
     }
     let set: Vec<String> = COLUMNS.iter().zip(3..).map(|(column, n)| format!("{column} = ${n}")).collect();
+    let ended = 3 + COLUMNS.iter().take_while(|column| **column != "ended").count();
     let text = format!(
-        "UPDATE jobs SET holder = NULL, lease_until = NULL, last_event = last_event + $2, updated_at = {{now}}, {} \
+        "UPDATE jobs SET holder = NULL, lease_until = NULL, last_event = last_event + $2, updated_at = {{now}}, \
+         ended_at = CASE WHEN CAST(${ended} AS BOOLEAN) THEN {{now}} END, {} \
          WHERE id = $1 RETURNING last_event, updated_at, dependents",
         set.join(", ")
     );

@@ -52,9 +52,9 @@ impl Store {
         let told = tx.optional(sql(text).bind(worker.as_str()).bind(report)).await?;
         let drain = told.map_or(Ok(false), |found| row::flag(&found, "?", "drain"))?;
         // In the order of ids, as whoever else changes several jobs: nobody waits in a circle.
-        let text = "SELECT j.id FROM jobs j WHERE j.phase = 'held' AND j.holder = $1 ORDER BY j.id {lock}";
+        let text = "SELECT j.id FROM jobs j WHERE j.phase = 'held' AND NOT j.ended AND j.holder = $1 ORDER BY j.id {lock}";
         tx.all(sql(text).bind(worker.as_str())).await?;
-        let text = "UPDATE jobs SET lease_until = {now} + $2 WHERE phase = 'held' AND holder = $1 \
+        let text = "UPDATE jobs SET lease_until = {now} + $2 WHERE phase = 'held' AND NOT ended AND holder = $1 \
                     RETURNING id, fence, lease_until, cancel";
         let found = tx.all(sql(text).bind(worker.as_str()).bind(span(length))).await?;
         tx.commit().await?;
@@ -70,7 +70,7 @@ impl Store {
         let text = "SELECT drain FROM workers WHERE id = $1";
         let told = self.optional(operation, sql(text).bind(worker.as_str())).await?;
         let drain = told.map_or(Ok(false), |found| row::flag(&found, "?", "drain"))?;
-        let text = "SELECT id, fence, lease_until, cancel FROM jobs WHERE phase = 'held' AND holder = $1";
+        let text = "SELECT id, fence, lease_until, cancel FROM jobs WHERE phase = 'held' AND NOT ended AND holder = $1";
         let found = self.all(operation, sql(text).bind(worker.as_str())).await?;
         Ok(Beat { held: found.iter().map(held).collect::<Result<_, _>>()?, drain })
     }

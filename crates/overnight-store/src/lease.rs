@@ -125,8 +125,9 @@ impl Store {
     async fn restart_once(&self, length: Duration) -> Result<(), StoreError> {
         let mut tx = self.begin("let every lease begin again").await?;
         // In the order of ids, as whoever else changes several jobs: nobody waits in a circle.
-        tx.all(sql("SELECT j.id FROM jobs j WHERE j.phase = 'held' ORDER BY j.id {lock}")).await?;
-        let text = "UPDATE jobs SET lease_until = {now} + $1 WHERE phase = 'held'";
+        tx.all(sql("SELECT j.id FROM jobs j WHERE j.phase = 'held' AND NOT j.ended ORDER BY j.id {lock}"))
+            .await?;
+        let text = "UPDATE jobs SET lease_until = {now} + $1 WHERE phase = 'held' AND NOT ended";
         tx.run(sql(text).bind(span(length))).await?;
         tx.commit().await
     }

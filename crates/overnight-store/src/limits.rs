@@ -70,7 +70,7 @@ async fn count_held(tx: &mut WriteTx, key: &LimitKey, lanes: &[String]) -> Resul
     let mut next = last.map_or(Ok(-1), |found| row::number(&found, "?", "last"))? + 1;
     for some in lanes.chunks(64) {
         let text = format!(
-            "SELECT j.id FROM jobs j WHERE j.phase = 'held' AND j.lane_id IN ({}) AND NOT EXISTS \
+            "SELECT j.id FROM jobs j WHERE j.phase = 'held' AND NOT j.ended AND j.lane_id IN ({}) AND NOT EXISTS \
              (SELECT 1 FROM slots s WHERE s.job_id = j.id AND s.limit_key = $1) ORDER BY j.id {{lock}}",
             places(2, some.len())
         );

@@ -15,7 +15,7 @@ struct Migration {
 }
 
 /// The nth entry leads from schema n to n + 1. Entries are never changed once released.
-const MIGRATIONS: [Migration; 8] = [
+const MIGRATIONS: [Migration; 9] = [
     Migration {
         name: "jobs",
         sqlite: include_str!("../migrations/sqlite/0001_jobs.sql"),
@@ -55,6 +55,11 @@ const MIGRATIONS: [Migration; 8] = [
         name: "talk",
         sqlite: include_str!("../migrations/sqlite/0008_talk.sql"),
         postgres: include_str!("../migrations/postgres/0008_talk.sql"),
+    },
+    Migration {
+        name: "lean",
+        sqlite: include_str!("../migrations/sqlite/0009_lean.sql"),
+        postgres: include_str!("../migrations/postgres/0009_lean.sql"),
     },
 ];
 

@@ -54,7 +54,7 @@ pub struct OpenTurn {
 }
 
 /// Follows a SELECT of jobs as `j`: ended before `$1`, and no unfinished job was told to wait for it.
-const PRUNABLE: &str = "j.phase = 'ended' AND j.updated_at < $1 AND NOT EXISTS (SELECT 1 FROM job_dependencies d \
+const PRUNABLE: &str = "j.ended_at < $1 AND NOT EXISTS (SELECT 1 FROM job_dependencies d \
     JOIN jobs c ON c.id = d.child_id WHERE d.parent_id = j.id AND NOT c.ended)";
 
 impl Store {
@@ -125,7 +125,7 @@ impl Store {
     pub async fn jobs_prunable(&self, before: Timestamp, limit: u32) -> Result<Vec<JobFate>, StoreError> {
         let text = format!(
             "SELECT j.id, j.key, j.phase, j.ended, j.end_reason, j.updated_at FROM jobs j WHERE {PRUNABLE} \
-             ORDER BY j.updated_at, j.id LIMIT $2"
+             ORDER BY j.ended_at, j.id LIMIT $2"
         );
         let query = sql(text).bind(before.0).bind(i64::from(limit));
         let found = self.all("look for jobs to forget", query).await?;
@@ -149,7 +149,7 @@ impl Store {
     async fn prune_some(&self, before: Timestamp, ids: &[JobId]) -> Result<Vec<JobId>, StoreError> {
         let mut tx = self.begin("forget old jobs").await?;
         let text = format!(
-            "SELECT j.id FROM jobs j WHERE j.phase = 'ended' AND j.updated_at < $1 AND j.id IN ({}) ORDER BY j.id {{lock}}",
+            "SELECT j.id FROM jobs j WHERE j.ended_at < $1 AND j.id IN ({}) ORDER BY j.id {{lock}}",
             places(2, ids.len())
         );
         tx.all(sql(text).bind(before.0).bind_all(ids.iter().map(JobId::as_str))).await?;
@@ -178,7 +178,7 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Row`].
     pub async fn workers_prune(&self, before: Timestamp) -> Result<Vec<WorkerId>, StoreError> {
         let text = "DELETE FROM workers WHERE last_seen < $1 AND started_at < $1 \
-                    AND NOT EXISTS (SELECT 1 FROM jobs WHERE phase = 'held' AND holder = workers.id) RETURNING id";
+                    AND NOT EXISTS (SELECT 1 FROM jobs WHERE phase = 'held' AND NOT ended AND holder = workers.id) RETURNING id";
         let mut tx = self.begin("forget workers that are gone").await?;
         let found = tx.all(sql(text).bind(before.0)).await?;
         tx.commit().await?;
@@ -250,7 +250,7 @@ async fn keep_accounts(tx: &mut WriteTx, before: Timestamp, going: &[JobId]) -> 
     let text = format!("UPDATE spend SET published = TRUE WHERE job_id IN ({published})");
     tx.run(all_of(text, going)).await?;
     let text = format!(
-        "INSERT INTO budget_marks (repository_id, at) SELECT repository_id, MAX(updated_at) FROM jobs \
+        "INSERT INTO budget_marks (repository_id, at) SELECT repository_id, MAX(ended_at) FROM jobs \
          WHERE end_reason = 'published' AND id IN ({named}) GROUP BY repository_id ORDER BY repository_id \
          ON CONFLICT (repository_id) DO UPDATE SET at = \
            CASE WHEN excluded.at > budget_marks.at THEN excluded.at ELSE budget_marks.at END"

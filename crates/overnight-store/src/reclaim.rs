@@ -56,15 +56,17 @@ impl Store {
     ) -> Result<Vec<Reclaimed>, StoreError> {
         let expired_count = if self.just_started(policy.lease).await? { 0 } else { AT_ONCE };
         let mut ids = Vec::new();
-        let text = "SELECT id FROM jobs WHERE phase = 'held' AND lease_until <= {now} AND lease_until <= $2 \
+        let text = "SELECT id FROM jobs WHERE phase = 'held' AND NOT ended AND lease_until <= {now} AND lease_until <= $2 \
              ORDER BY lease_until LIMIT $1";
         let seen = policy.seen.map_or(i64::MAX, |seen| seen.0);
         for found in self.all("look for lost jobs", sql(text).bind(expired_count).bind(seen)).await? {
             ids.push(row::text(&found, "?", "id")?);
         }
         for some in dead.chunks(64) {
-            let text =
-                format!("SELECT id FROM jobs WHERE phase = 'held' AND holder IN ({})", places(1, some.len()));
+            let text = format!(
+                "SELECT id FROM jobs WHERE phase = 'held' AND NOT ended AND holder IN ({})",
+                places(1, some.len())
+            );
             let query = sql(text).bind_all(some.iter().map(|worker| worker.as_str()));
             for found in self.all("look for lost jobs", query).await? {
                 ids.push(row::text(&found, "?", "id")?);
@@ -136,7 +138,7 @@ impl Store {
     pub async fn jobs_move(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut tx = self.begin("move jobs from places that are gone").await?;
         // It stays written down: whoever claims the job sees that the place is not its own.
-        let text = "UPDATE jobs SET place = $2 WHERE phase = 'ready' AND place <> '' AND place <> $2 \
+        let text = "UPDATE jobs SET place = $2 WHERE phase = 'ready' AND NOT ended AND place <> '' AND place <> $2 \
                     AND updated_at < $1 AND queueing NOT LIKE '%\"place\":\"%' \
                     AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.place = jobs.place AND w.last_seen >= $1)";
         let moved = tx.run(sql(text).bind(before.0).bind(GONE)).await?;

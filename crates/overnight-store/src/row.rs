@@ -9,7 +9,7 @@ use crate::sql::Row;
 
 /// Reads jobs; a condition on `j` and an order follow.
 pub(crate) const SELECT_JOB: &str = "SELECT j.id, j.key, j.repository_id, r.name AS repository_name, s.spec, j.state, j.fence, \
-     j.holder, j.lease_until, j.cancel, j.queueing, j.lost, j.phase, j.place, j.created_at, j.updated_at, {now} AS now \
+     j.holder, j.lease_until, j.cancel, j.queueing, j.lost, j.phase, j.lane_id, j.place, j.created_at, j.updated_at, {now} AS now \
      FROM jobs j JOIN repositories r ON r.id = j.repository_id JOIN job_specs s ON s.job_id = j.id ";
 
 pub(crate) fn job(row: &Row) -> Result<Job, CorruptRow> {

@@ -37,8 +37,8 @@ impl Store {
         for found in self.all(operation, sql(text)).await? {
             stats.parked.push((row::text(&found, "?", "park_reason")?, row::count(&found, "count")?));
         }
-        let text = "SELECT (SELECT COUNT(*) FROM jobs WHERE phase = 'held' AND lease_until <= {now}) AS expired, \
-                    (SELECT {now} - MIN(created_at) FROM jobs WHERE phase = 'ready') AS oldest, \
+        let text = "SELECT (SELECT COUNT(*) FROM jobs WHERE phase = 'held' AND NOT ended AND lease_until <= {now}) AS expired, \
+                    (SELECT {now} - MIN(created_at) FROM jobs WHERE phase = 'ready' AND NOT ended) AS oldest, \
                     (SELECT COUNT(*) FROM workers WHERE last_seen > {now} - 60000) AS workers";
         let found = self.one(operation, sql(text)).await?;
         stats.leases_expired = row::count(&found, "expired")?;

@@ -105,7 +105,7 @@ impl Store {
         canary: bool,
     ) -> Result<u64, StoreError> {
         let text = "SELECT j.id, s.spec FROM jobs j JOIN job_specs s ON s.job_id = j.id \
-                    WHERE j.phase IN ('asleep', 'due') AND j.park_reason = $1 AND j.id > $2 ORDER BY j.id LIMIT $3";
+                    WHERE j.phase IN ('asleep', 'due') AND NOT j.ended AND j.park_reason = $1 AND j.id > $2 ORDER BY j.id LIMIT $3";
         let mut woken = 0;
         let mut after = String::new();
         loop {

@@ -41,7 +41,7 @@ pub struct WorkerSeen {
 }
 
 const SELECT: &str = "SELECT id, host, boot_id, pid, start_ticks, version, place, started_at, last_seen, report, drain, \
-    (SELECT COUNT(*) FROM jobs j WHERE j.phase = 'held' AND j.holder = workers.id) AS held FROM workers";
+    (SELECT COUNT(*) FROM jobs j WHERE j.phase = 'held' AND NOT j.ended AND j.holder = workers.id) AS held FROM workers";
 
 impl Store {
     /// Records a worker, before its first claim. Each start of a process is a new worker.
@@ -72,7 +72,7 @@ impl Store {
     /// [`StoreError::Database`].
     pub async fn worker_forget(&self, id: &WorkerId) -> Result<(), StoreError> {
         let text = "DELETE FROM workers WHERE id = $1 \
-                    AND NOT EXISTS (SELECT 1 FROM jobs WHERE phase = 'held' AND holder = $1)";
+                    AND NOT EXISTS (SELECT 1 FROM jobs WHERE phase = 'held' AND NOT ended AND holder = $1)";
         self.run("forget the worker", sql(text).bind(id.as_str())).await.map(drop)
     }
 

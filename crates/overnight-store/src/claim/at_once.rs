@@ -2,6 +2,7 @@
 //! trips then instead of six. When somebody else was faster, the next claims lock before they judge, because then they pass over
 //! what others are about to take instead of reaching for the same.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -49,9 +50,7 @@ static CLAIM: LazyLock<Change> = LazyLock::new(|| {
     Change::new(&Parts {
         parameter: 3,
         columns: &COLUMNS,
-        lock: "l (l_id) AS MATERIALIZED (SELECT j.id FROM jobs j JOIN v ON j.id = v_id \
-               WHERE j.fence = v_fence AND j.state = v_was AND j.cancel IS NULL ORDER BY j.id {lock_free})",
-        update: |join| format!("{} {AS_READ}", change(join)),
+        update: || format!("{} {AS_READ}", change()),
         returned: RETURNED,
     })
 });
@@ -64,20 +63,21 @@ impl Store {
         claimant: &Claimant,
     ) -> Result<Vec<Claimed>, StoreError> {
         let mut decided = Vec::with_capacity(candidates.len());
-        let mut rows: Vec<Vec<Value>> = Vec::with_capacity(candidates.len());
+        // By their ids: see `at_once`.
+        let mut rows: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for candidate in candidates {
             let was = to_json("state", &candidate.job.state)?;
             let taking = decide(candidate, claimant)?;
             let mut row = taking.values()?;
             row.push(was.into());
-            rows.push(row);
+            rows.insert(taking.job.id.as_str().to_owned(), row);
             decided.push(taking);
         }
         let events = decided.iter().map(|taking| (taking.job.id.as_str(), taking.step.events.as_slice()));
         let query = sql(CLAIM.text(self.engine()))
             .bind(claimant.worker.as_str())
             .bind(span(claimant.lease))
-            .bind(records(&COLUMNS, rows.iter().map(Vec::as_slice)))
+            .bind(records(&COLUMNS, rows.values().map(Vec::as_slice)))
             .bind(events_value(events)?);
         let found = self.change("claim jobs", query).await?;
         Ok(handed_over(decided, &Written::read(&found)?, claimant))

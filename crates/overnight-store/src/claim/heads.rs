@@ -1,6 +1,7 @@
 //! Where something is ready: the first job of each lane, and when its repository had its last turn.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,10 +25,10 @@ const AGE: Duration = Duration::from_millis(100);
 /// The first ready job of each lane and place, found by going from one to the next along the index instead of over all jobs.
 pub(crate) const HEADS: &str = "WITH RECURSIVE found (lane, place, position, priority, id, repository) AS ( \
        SELECT lane_id, place, position, priority, id, repository_id FROM jobs WHERE id = ( \
-         SELECT id FROM jobs WHERE phase = 'ready' ORDER BY lane_id, place, position, id LIMIT 1) \
+         SELECT id FROM jobs WHERE phase = 'ready' AND NOT ended ORDER BY lane_id, place, position, id LIMIT 1) \
        UNION ALL \
        SELECT j.lane_id, j.place, j.position, j.priority, j.id, j.repository_id FROM found f CROSS JOIN jobs j WHERE j.id = ( \
-         SELECT n.id FROM jobs n WHERE n.phase = 'ready' AND (n.lane_id, n.place) > (f.lane, f.place) \
+         SELECT n.id FROM jobs n WHERE n.phase = 'ready' AND NOT n.ended AND (n.lane_id, n.place) > (f.lane, f.place) \
          ORDER BY n.lane_id, n.place, n.position, n.id LIMIT 1) \
      ) \
      SELECT lane, place, position, priority, id, repository, (SELECT COUNT(*) FROM limits) AS limits, \
@@ -46,7 +47,11 @@ pub(super) struct Heads {
 
 /// What was seen last.
 #[derive(Debug, Default)]
-pub(crate) struct LastLook(Mutex<Option<Look>>);
+pub(crate) struct LastLook {
+    look: Mutex<Option<Look>>,
+    /// The last claim may have left something.
+    left: AtomicBool,
+}
 
 #[derive(Debug, Clone)]
 struct Look {
@@ -66,6 +71,19 @@ impl LastLook {
             .cloned()
     }
 
+    /// Whether a claim may have left something.
+    pub(super) fn left(&self, something: bool) {
+        self.left.store(something, Ordering::Relaxed);
+    }
+
+    pub(super) fn left_nothing(&self) -> bool {
+        !self.left.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn saw_something(&self) -> bool {
+        self.lock().as_ref().is_some_and(|look| !look.waiting.is_empty())
+    }
+
     /// These repositories had their turn.
     pub(super) fn served(&self, taken: &[Claimed]) {
         let mut last = self.lock();
@@ -82,7 +100,7 @@ impl LastLook {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Look>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.look.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,6 +4,7 @@
 //! worker's free slots are shared out in `plan`, concurrency limits in `slots`.
 
 mod at_once;
+pub(crate) mod few;
 pub(crate) mod heads;
 pub(crate) mod next;
 pub(crate) mod plan;

@@ -44,6 +44,17 @@ impl Store {
     /// [`StoreError::Database`]. Nothing was taken then, unless the answer to the commit was lost; such jobs are taken back
     /// when their leases run out.
     pub async fn jobs_claim(&self, order: &ClaimOrder) -> Result<Claims, StoreError> {
+        if let Some(taken) = self.claim_few(order).await? {
+            self.last_look.left(taken.len() >= order.slots);
+            return Ok(Claims { taken, unreadable: Vec::new() });
+        }
+        let claims = self.claim_shared(order).await?;
+        self.last_look.left(claims.taken.len() >= order.slots || self.last_look.saw_something());
+        Ok(claims)
+    }
+
+    /// Shared out between the lanes in which something is ready.
+    async fn claim_shared(&self, order: &ClaimOrder) -> Result<Claims, StoreError> {
         let mut claims = Claims::default();
         let mut barren: HashSet<Spot> = HashSet::new();
         let (mut races, mut fresh) = (0, false);
@@ -117,7 +128,10 @@ impl Round<'_> {
             }
         }
         let wanted = candidates.len();
-        let taken = store.take_at_once(candidates, self.claimant).await?;
+        let taken = match store.take_at_once(candidates, self.claimant).await {
+            Err(error) if error.is_collision() => Vec::new(),
+            taken => taken?,
+        };
         let raced = taken.len() < wanted;
         if raced {
             store.crowd.met();
@@ -187,12 +201,12 @@ fn of_spot(spot: &Spot, count: usize, lock: &str) -> Sql {
 
 pub(crate) fn of_spot_text(lock: &str) -> String {
     format!(
-        "{SELECT_JOB} WHERE j.lane_id = $1 AND j.place = $2 AND j.phase = 'ready' \
+        "{SELECT_JOB} WHERE j.phase = 'ready' AND NOT j.ended AND j.lane_id = $1 AND j.place = $2 \
          ORDER BY j.position, j.id LIMIT $3 {lock}"
     )
 }
 
-fn candidate(row: &Row) -> Result<Candidate, CorruptRow> {
+pub(super) fn candidate(row: &Row) -> Result<Candidate, CorruptRow> {
     let raw = row.text("id").map_err(|error| CorruptRow::new("?", "id", error))?;
     Ok(Candidate {
         now: Timestamp(row::number(row, &raw, "now")?),

@@ -162,7 +162,7 @@ pub(super) const LEADING: [Column; 4] =
 fn text(count: usize) -> String {
     let (names, types): (Vec<&str>, Vec<&str>) = LEADING.into_iter().chain(IN_V).unzip();
     let (names, rows) = (names.join(", "), rows(3, &types, count));
-    format!("WITH v ({names}) AS (VALUES {rows}) {} RETURNING jobs.id, {RETURNED}", change(""))
+    format!("WITH v ({names}) AS (VALUES {rows}) {} RETURNING jobs.id, {RETURNED}", change())
 }
 
 /// What is read of a job that was changed, besides its id.
@@ -170,12 +170,12 @@ pub(super) const RETURNED: &str = "last_event, updated_at, lease_until";
 
 /// The change of the jobs that `v` names, for worker `$1` and `$2` milliseconds. The fence that was judged is named again:
 /// whoever came in between makes this touch nothing. That the job has not ended was judged with it.
-pub(super) fn change(join: &str) -> String {
+pub(super) fn change() -> String {
     let set: Vec<String> = COLUMNS.iter().map(|column| format!("{column} = v_{column}")).collect();
     format!(
         "UPDATE jobs SET {}, fence = fence + 1, holder = $1, place = v_place, lease_until = {{now}} + $2, \
          last_event = last_event + v_events, claimed_at = {{now}}, updated_at = {{now}} \
-         FROM v {join} WHERE jobs.id = v_id AND fence = v_fence",
+         FROM v WHERE jobs.id = v_id AND fence = v_fence",
         set.join(", "),
     )
 }

@@ -151,12 +151,13 @@ async fn fill(database: &Database, copy: &Store, tell: Tell<'_>) -> Result<Backu
 /// Takes out whatever belongs to running processes.
 async fn free_all(copy: &Store) -> Result<(), StoreError> {
     let mut tx = copy.begin("free the jobs of the backup").await?;
-    for found in tx.all(sql("SELECT id, state FROM jobs WHERE phase = 'held'")).await? {
+    for found in tx.all(sql("SELECT id, state FROM jobs WHERE phase = 'held' AND NOT ended")).await? {
         let id = crate::row::text(&found, "?", "id")?;
         let phase = free_phase(&crate::row::text(&found, &id, "state")?)?;
         tx.run(sql("UPDATE jobs SET phase = $2 WHERE id = $1").bind(id).bind(phase.as_str())).await?;
     }
-    tx.run(sql("UPDATE jobs SET holder = NULL, lease_until = NULL WHERE holder IS NOT NULL")).await?;
+    tx.run(sql("UPDATE jobs SET holder = NULL, lease_until = NULL WHERE NOT ended AND holder IS NOT NULL"))
+        .await?;
     tx.run(sql("DELETE FROM slots")).await?;
     tx.run(sql("DELETE FROM workers")).await?;
     tx.commit().await

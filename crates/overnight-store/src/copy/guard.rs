@@ -13,7 +13,7 @@ const AT_ONCE: i64 = 500;
 
 /// Refuses a database that somebody works on: what is copied would be old, or changed under the copy.
 pub(crate) async fn idle(side: Side, store: &Store) -> Result<(), CopyError> {
-    let text = "SELECT (SELECT COUNT(*) FROM jobs WHERE phase = 'held' AND lease_until > {now}) AS leases, \
+    let text = "SELECT (SELECT COUNT(*) FROM jobs WHERE phase = 'held' AND NOT ended AND lease_until > {now}) AS leases, \
                 (SELECT COUNT(*) FROM workers WHERE last_seen > {now} - 60000) AS workers";
     let found = store.one("look for running workers", sql(text)).await?;
     let (leases, workers) = (

@@ -25,7 +25,8 @@ const POSTGRES: &str = "WITH counted AS ( \
         CASE WHEN not_before > now THEN 'due' ELSE 'ready' END, $7, \
         CASE WHEN not_before > now THEN not_before ELSE now END - CAST($8 AS BIGINT) * CAST($9 AS BIGINT), \
         CAST($8 AS BIGINT), $10, $11 FROM counted), \
-    spec AS (INSERT INTO job_specs (job_id, spec) SELECT $1, $12 FROM counted), \
+    spec AS (INSERT INTO job_specs (job_id, key, spec) \
+      SELECT $1, name || '-' || CAST(number AS TEXT), $12 FROM counted), \
     event AS (INSERT INTO events (job_id, number, at, event, tx) SELECT $1, 1, now, $13, {tx} FROM counted) \
     SELECT number, now, CAST(pg_notify('overnight', '') AS TEXT) AS told FROM counted";
 
@@ -40,7 +41,7 @@ const SQLITE: &str = "BEGIN IMMEDIATE; \
         CASE WHEN $6 > now THEN $6 ELSE now END - $8 * $9, $8, $10, $11 \
       FROM (SELECT id, last_number, name, {now} AS now FROM repositories WHERE id = $2) \
       RETURNING number, created_at AS now; \
-    INSERT INTO job_specs (job_id, spec) SELECT id, $12 FROM jobs WHERE id = $1; \
+    INSERT INTO job_specs (job_id, key, spec) SELECT id, key, $12 FROM jobs WHERE id = $1; \
     INSERT INTO events (job_id, number, at, event, tx) SELECT id, 1, created_at, $13, {tx} FROM jobs WHERE id = $1; \
     COMMIT";
 

@@ -103,8 +103,10 @@ async fn known_requests(tx: &mut WriteTx, new: &[NewJob]) -> Result<Vec<Option<J
         return Err(StoreError::RequestTwice { request: twice[0].to_owned() });
     }
     for some in requests.chunks(64) {
-        let text =
-            format!("SELECT j.request, j.id FROM jobs j WHERE j.request IN ({})", places(1, some.len()));
+        let text = format!(
+            "SELECT s.request, s.job_id AS id FROM job_specs s WHERE s.request IN ({})",
+            places(1, some.len())
+        );
         for found in tx.all(sql(text).bind_all(some.iter().copied())).await? {
             let request = row::text(&found, "?", "request")?;
             let id = row::text(&found, "?", "id")?;

@@ -26,7 +26,6 @@ const JOBS: Into = Into {
         ("repository_id", "TEXT"),
         ("number", "BIGINT"),
         ("key", "TEXT"),
-        ("request", "TEXT"),
         ("state", "TEXT"),
         ("state_name", "TEXT"),
         ("stage", "TEXT"),
@@ -49,8 +48,12 @@ const JOBS: Into = Into {
     extra: None,
     tail: "",
 };
-const SPECS: Into =
-    Into { table: "job_specs", columns: &[("job_id", "TEXT"), ("spec", "TEXT")], extra: None, tail: "" };
+const SPECS: Into = Into {
+    table: "job_specs",
+    columns: &[("job_id", "TEXT"), ("key", "TEXT"), ("request", "TEXT"), ("spec", "TEXT")],
+    extra: None,
+    tail: "",
+};
 const DEPENDENCIES: Into = Into {
     table: "job_dependencies",
     columns: &[("child_id", "TEXT"), ("parent_id", "TEXT"), ("rule", "TEXT")],
@@ -246,7 +249,6 @@ impl Rows {
             job.repository.as_str().into(),
             counter.next.into(),
             job.key.as_str().into(),
-            new.request.clone().into(),
             state,
             name,
             stage,
@@ -266,7 +268,12 @@ impl Rows {
             false.into(),
             job.queueing.place.as_ref().map_or("", |place| place.as_str()).into(),
         ]);
-        self.specs.push(vec![id.into(), to_json("spec", &job.spec)?.into()]);
+        self.specs.push(vec![
+            id.into(),
+            job.key.as_str().into(),
+            new.request.clone().into(),
+            to_json("spec", &job.spec)?.into(),
+        ]);
         for (number, event) in (1..).zip(&events) {
             self.events.push(event_row(id, EventNumber(number), job.created_at, event)?);
         }

@@ -28,7 +28,7 @@ pub(super) const SUMS: &str = "COUNT(*) AS sessions, CAST(COALESCE(SUM(s.cost), 
 
 /// From when on a repository's spend counts against its velocity. The repository is a column `q.repository`.
 pub(super) const SINCE: &str = "COALESCE((SELECT MAX(x.at) FROM ( \
-      SELECT MAX(j.updated_at) AS at FROM jobs j WHERE j.repository_id = q.repository AND j.end_reason = 'published' \
+      SELECT MAX(j.ended_at) AS at FROM jobs j WHERE j.repository_id = q.repository AND j.end_reason = 'published' \
       UNION ALL SELECT m.at FROM budget_marks m WHERE m.repository_id = q.repository) x), 0)";
 
 fn condition(scope: Scope) -> String {

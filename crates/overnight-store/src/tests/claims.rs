@@ -7,6 +7,7 @@ use crate::claim::take::Candidate;
 
 on_both!(
     a_lane_is_served_in_the_order_of_arrival,
+    an_idle_worker_takes_whatever_there_is_however_little_or_much,
     a_higher_priority_goes_first_and_waiting_makes_up_for_it,
     a_job_is_not_claimed_before_its_time,
     repositories_take_turns,
@@ -38,6 +39,29 @@ async fn a_lane_is_served_in_the_order_of_arrival(f: &Fixture) {
     }
     let wanted: Vec<String> = (1..=200).map(|number| format!("app-{number}")).collect();
     assert_eq!(taken, wanted);
+}
+
+/// Below, at and above the number of jobs that are read on the chance that these are all, of one lane and of several.
+async fn an_idle_worker_takes_whatever_there_is_however_little_or_much(f: &Fixture) {
+    let new = new_job(&f.store, "app").await;
+    let mut next = 1;
+    for count in [1, 3, 8, 9, 20, 2] {
+        f.store.jobs_enqueue(&vec![new.clone(); count]).await.unwrap();
+        let wanted: Vec<String> = (next..next + count).map(|number| format!("app-{number}")).collect();
+        assert_eq!(keys(&claim_next(&f.store, "w", 30).await), wanted);
+        assert!(claim_next(&f.store, "w", 30).await.is_empty());
+        next += count;
+    }
+    let gpu = Queueing { requires: vec![Label::parse("gpu").unwrap()], ..Queueing::default() };
+    with(&f.store, "app", gpu).await;
+    assert!(claim_next(&f.store, "w", 30).await.is_empty(), "it was not for this worker");
+    for name in ["web", "app"] {
+        enqueue_in(&f.store, name, "x").await;
+    }
+    assert_eq!(claim_next(&f.store, "w", 30).await.len(), 2);
+    f.store.limit_set(&crate::LimitKey::parse("repository:api").unwrap(), Some(1)).await.unwrap();
+    f.store.jobs_enqueue(&vec![new_job(&f.store, "api").await; 2]).await.unwrap();
+    assert_eq!(keys(&claim_next(&f.store, "w", 30).await), ["api-1"]);
 }
 
 async fn a_higher_priority_goes_first_and_waiting_makes_up_for_it(f: &Fixture) {
@@ -78,7 +102,7 @@ async fn a_job_is_not_claimed_before_its_time(f: &Fixture) {
         not_before: Some(now.plus(Duration::from_millis(after))),
         ..Queueing::default()
     };
-    let (soon, later) = (with(&f.store, "app", at(300)).await, with(&f.store, "app", at(3_600_000)).await);
+    let (soon, later) = (with(&f.store, "app", at(2_000)).await, with(&f.store, "app", at(3_600_000)).await);
     with(&f.store, "app", Queueing { not_before: Some(Timestamp(1)), ..Queueing::default() }).await;
     assert_eq!(keys(&claim_next(&f.store, "w", 9).await), ["app-3"], "a time that has passed is none");
     assert_eq!(f.store.jobs_due().await.unwrap(), soon.queueing.not_before);

@@ -193,3 +193,97 @@ async fn a_server_that_lets_nobody_make_tables_says_so() {
     let error = Store::connect(&Database::Postgres(url)).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Refused, "{error:?}");
 }
+
+/// Rows of the fourth schema that later ones lay out anew, with all that refers to them.
+const OF_THE_FOURTH: &str = "INSERT INTO repositories (id, name, remote, last_number, created_at) VALUES ('r-1', 'app', '/src/app', 9, 1); \
+    INSERT INTO lanes (id, repository_id, limit_keys, needs) VALUES ('l', 'r-1', '[\"repository:app\"]', '[]'); \
+    INSERT INTO jobs (id, repository_id, number, key, request, state, state_name, ended, fence, last_event, created_at, \
+        updated_at, phase, lane_id, end_reason, attempts, holder, lease_until) VALUES \
+      ('j-1', 'r-1', 1, 'app-1', 'q-1', '{\"state\":\"queued\"}', 'queued', FALSE, 0, 1, 1, 1, 'ready', 'l', NULL, 0, NULL, NULL), \
+      ('j-2', 'r-1', 2, 'app-2', NULL, '{\"state\":\"queued\"}', 'queued', FALSE, 3, 2, 2, 2, 'held', 'l', NULL, 0, 'w', 5), \
+      ('j-3', 'r-1', 3, 'app-3', 'q-3', '{}', 'ended', TRUE, 0, 1, 3, 7, 'ended', 'l', 'published', 4, NULL, NULL); \
+    INSERT INTO job_specs (job_id, spec) VALUES ('j-1', 'SPEC'), ('j-2', 'SPEC'), ('j-3', 'SPEC'); \
+    INSERT INTO events (job_id, number, at, event, tx) VALUES ('j-1', 1, 1, '{\"type\":\"queued\",\"title\":\"t\"}', 1), \
+      ('j-2', 1, 1, '{}', 2), ('j-2', 2, 1, '{}', 3), ('j-3', 1, 1, '{}', 4); \
+    INSERT INTO slots (limit_key, slot, job_id) VALUES ('repository:app', 0, 'j-2'); \
+    INSERT INTO job_dependencies (child_id, parent_id, rule) VALUES ('j-2', 'j-3', 'ended'); \
+    INSERT INTO effects (job_id, name, detail, status, fence, at) VALUES ('j-2', 'push', 'd', 'reserved', 3, 1); \
+    INSERT INTO workers (id, host, boot_id, pid, start_ticks, version, started_at) VALUES ('w', 'h', 'b', 1, 1, '0', 1)";
+
+async fn the_fourth_schema_goes_on(store: &Store) {
+    store.check().await.unwrap();
+    let found = |key: &'static str| async move { store.job_find(key).await.unwrap().id.as_str().to_owned() };
+    assert_eq!((found("app-1").await.as_str(), found("app-2").await.as_str()), ("j-1", "j-2"));
+    let number = async |text: &str| store.one("test", sql(text)).await.unwrap().number("n").unwrap();
+    assert_eq!(number("SELECT COUNT(*) AS n FROM jobs WHERE ended_at = 7 AND key = 'app-3'").await, 1);
+    assert_eq!(number("SELECT COUNT(*) AS n FROM jobs WHERE ended_at IS NULL AND NOT ended").await, 2);
+    for table in ["slots", "effects", "job_dependencies", "workers"] {
+        assert_eq!(number(&format!("SELECT COUNT(*) AS n FROM {table}")).await, 1, "{table}");
+    }
+    let events: Vec<i64> = store
+        .feed(&crate::FeedPosition::start(), 9)
+        .await
+        .unwrap()
+        .iter()
+        .map(|item| item.number.0)
+        .collect();
+    assert_eq!(events, [1, 1, 2, 1]);
+    let mut new = new_job(store, "app").await;
+    (new.spec, new.request) = (spec_of_old(), Some("q-1".to_owned()));
+    assert_eq!(store.job_enqueue(&new).await.unwrap().id.as_str(), "j-1");
+    new.request = None;
+    assert_eq!(store.job_enqueue(&new).await.unwrap().key.as_str(), "app-10");
+    // Keys and requests are as unique as before.
+    for twice in ["key = 'app-1'", "request = 'q-1'"] {
+        let text = format!("UPDATE job_specs SET {twice} WHERE job_id = 'j-2'");
+        assert!(store.run("test", sql(text)).await.unwrap_err().is_duplicate(), "{twice}");
+    }
+    let policy = crate::ReclaimPolicy { most_losses: 3, lease: Duration::ZERO, seen: None };
+    assert_eq!(store.jobs_reclaim(&[], policy).await.unwrap()[0].key.as_str(), "app-2");
+    assert_eq!(keys(&claim_next(store, "w2", 9).await).len(), 3);
+    let prunable = store.jobs_prunable(Timestamp(8), 9).await.unwrap();
+    assert!(prunable.is_empty(), "a job that has not ended was told to wait for it: {prunable:?}");
+    store.run("test", sql("DELETE FROM job_dependencies")).await.unwrap();
+    assert_eq!(store.jobs_prunable(Timestamp(8), 9).await.unwrap()[0].key.as_str(), "app-3");
+    assert!(store.jobs_prunable(Timestamp(7), 9).await.unwrap().is_empty());
+}
+
+fn of_the_fourth(migrations: &[&str]) -> String {
+    let spec = serde_json::to_string(&spec_of_old()).unwrap().replace('\'', "''");
+    let rows = OF_THE_FOURTH.replace("SPEC", &spec);
+    let version =
+        "CREATE TABLE overnight_schema (version BIGINT NOT NULL); INSERT INTO overnight_schema VALUES (4);";
+    format!("{version}{};{rows}", migrations.join(";"))
+}
+
+#[tokio::test]
+async fn a_file_of_the_fourth_schema_keeps_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("overnight.db");
+    std::fs::write(&path, b"").unwrap();
+    let mut file = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+    let text = of_the_fourth(&[
+        include_str!("../../migrations/sqlite/0001_jobs.sql"),
+        include_str!("../../migrations/sqlite/0002_queue.sql"),
+        include_str!("../../migrations/sqlite/0003_circuits.sql"),
+        include_str!("../../migrations/sqlite/0004_spend.sql"),
+    ]);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&mut file).await.unwrap();
+    file.close().await.unwrap();
+    the_fourth_schema_goes_on(&Store::open(&path).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_server_of_the_fourth_schema_keeps_everything() {
+    let Some(server) = server("a_server_of_the_fourth_schema_keeps_everything") else { return };
+    let url = server.database();
+    let text = of_the_fourth(&[
+        include_str!("../../migrations/postgres/0001_jobs.sql"),
+        include_str!("../../migrations/postgres/0002_queue.sql"),
+        include_str!("../../migrations/postgres/0003_circuits.sql"),
+        include_str!("../../migrations/postgres/0004_spend.sql"),
+    ]);
+    // Whoever opens it later owns it.
+    server.psql(&url, &format!("SET ROLE overnight; {text}"));
+    the_fourth_schema_goes_on(&Store::connect(&Database::Postgres(url)).await.unwrap()).await;
+}

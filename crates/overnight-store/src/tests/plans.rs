@@ -1,6 +1,7 @@
 //! How the databases go about a claim: along the index, however many jobs stand in front.
 
 use super::*;
+use crate::claim::few;
 use crate::claim::heads::HEADS;
 use crate::claim::next::of_spot_text;
 
@@ -26,7 +27,8 @@ async fn fill(store: &Store) -> Job {
          t.created_at, t.updated_at, 'ready', t.lane_id, t.position - 60000 + i",
         "id",
     );
-    let specs = copy("job_specs", "job_id, spec", "t.job_id || '.' || i, t.spec", "job_id");
+    let specs =
+        copy("job_specs", "job_id, key, spec", "t.job_id || '.' || i, 'busy-' || (i + 1), t.spec", "job_id");
     for text in [jobs, specs] {
         store.run("test", sql(text).bind(first.id.as_str())).await.unwrap();
     }
@@ -64,7 +66,7 @@ fn numbers_after(line: &str, word: &str) -> Vec<u64> {
 
 fn assert_goes_along_the_index(plan: &[String]) {
     let text = plan.join("\n");
-    assert!(text.contains("jobs_ready"), "{text}");
+    assert!(text.contains("jobs_open"), "{text}");
     for line in plan {
         let whole = line.contains("Seq Scan on jobs")
             || line.contains("Seq Scan on job_specs")
@@ -90,8 +92,11 @@ async fn a_claim_reads_few_rows_behind_many_jobs_of_one_lane(f: &Fixture) {
     let busy = fill(&f.store).await;
     let lane = sql("SELECT lane_id FROM jobs WHERE id = $1").bind(busy.id.as_str());
     let lane = f.store.one("test", lane).await.unwrap().text("lane_id").unwrap();
-    let statements =
-        [(HEADS.to_owned(), vec!["here", "*"]), (of_spot_text("{lock_free}"), vec![lane.as_str(), "", "10"])];
+    let statements = [
+        (HEADS.to_owned(), vec!["here", "*"]),
+        (few::text(), vec!["9"]),
+        (of_spot_text("{lock_free}"), vec![lane.as_str(), "", "10"]),
+    ];
     // Before anybody has told the planner of the new rows, and after.
     for told in [false, true] {
         if told {

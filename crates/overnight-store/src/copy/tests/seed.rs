@@ -140,15 +140,7 @@ fn job(table: &Table, number: usize, states: &[JobState]) -> Vec<Value> {
         ("id", job_id(number).into()),
         ("repository_id", format!("r{}", number % 2).into()),
         ("number", (number as i64).into()),
-        ("key", format!("app-{}", number + 1).into()),
-        (
-            "request",
-            if number.is_multiple_of(3) {
-                format!("{} {number}", WORDS[number % 4]).into()
-            } else {
-                Value::Text(None)
-            },
-        ),
+        ("key", key(number).into()),
         ("fence", (number as i64 % 5).into()),
         ("cancel", if number.is_multiple_of(11) { "command".into() } else { Value::Text(None) }),
         ("last_event", 2.into()),
@@ -162,9 +154,19 @@ fn job(table: &Table, number: usize, states: &[JobState]) -> Vec<Value> {
         ("dependents", number.is_multiple_of(10).into()),
         ("lost", 1.into()),
         ("place", if number.is_multiple_of(2) { "p".into() } else { "".into() }),
-        ("claimed_at", if number.is_multiple_of(4) { at } else { Value::Number(None) }),
+        ("claimed_at", if number.is_multiple_of(4) { at.clone() } else { Value::Number(None) }),
+        ("ended_at", if state.is_ended() { at } else { Value::Number(None) }),
     ]);
     row(table, &named)
+}
+
+fn job_spec(number: usize) -> Vec<Value> {
+    let request = number.is_multiple_of(3).then(|| format!("{} {number}", WORDS[number % 4]));
+    vec![job_id(number).into(), key(number).into(), request.into(), json(&spec(number))]
+}
+
+fn key(number: usize) -> String {
+    format!("app-{}", number + 1)
 }
 
 fn events(number: usize) -> [Vec<Value>; 2] {
@@ -242,7 +244,7 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
             1.into(),
         ]],
         "jobs" => (0..jobs).map(|number| job(table, number, &states())).collect(),
-        "job_specs" => (0..jobs).map(|number| vec![job_id(number).into(), json(&spec(number))]).collect(),
+        "job_specs" => (0..jobs).map(job_spec).collect(),
         "events" => (0..jobs).flat_map(events).collect(),
         "effects" => every(3)
             .map(|n| {
