@@ -102,7 +102,6 @@ fn add(attempt: &mut Attempt, event: &JobEvent) {
         | JobEvent::Inspected { .. }
         | JobEvent::Approved { .. }
         | JobEvent::Rejected { .. }
-        | JobEvent::Reported { .. }
         | JobEvent::Claimed { .. }
         | JobEvent::StageStarted { .. }
         | JobEvent::StageFinished { .. }

@@ -40,6 +40,14 @@ pub struct JobFilter {
     pub after: Option<(Timestamp, JobId)>,
 }
 
+impl JobFilter {
+    /// Whether the list goes by the time of making. An id begins with that time and is enough; only those that are not over, which
+    /// their own index gathers, are sorted.
+    fn by_time(&self) -> bool {
+        self.ended == Some(false)
+    }
+}
+
 /// A list of jobs, newest first. A job that this version cannot read does not hide the others.
 #[derive(Debug, Default)]
 pub struct Jobs {
@@ -123,7 +131,10 @@ impl Store {
             query = query.bind(name.as_str());
         }
         if let Some((made, id)) = &filter.after {
-            query = query.bind(made.0).bind(id.as_str());
+            if filter.by_time() {
+                query = query.bind(made.0);
+            }
+            query = query.bind(id.as_str());
         }
         let mut list = Jobs::default();
         for found in self.all(operation, query).await? {
@@ -219,11 +230,13 @@ fn conditions(filter: &JobFilter, lanes: Option<usize>) -> String {
         }
     }
     if filter.after.is_some() {
-        wanted.push(format!("(j.created_at, j.id) < ({}, {})", next(), next()));
+        wanted.push(match filter.by_time() {
+            true => format!("(j.created_at, j.id) < ({}, {})", next(), next()),
+            false => format!("j.id < {}", next()),
+        });
     }
     let mut text = if wanted.is_empty() { String::new() } else { format!("WHERE {} ", wanted.join(" AND ")) };
-    // An id begins with the time at which it was made. Those that are not over are gathered by their own index, and sorted.
-    text.push_str(if filter.ended == Some(false) {
+    text.push_str(if filter.by_time() {
         "ORDER BY j.created_at DESC, j.id DESC"
     } else {
         "ORDER BY j.id DESC"

@@ -144,6 +144,8 @@ pub(crate) async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<
     if start(found).is_none() {
         return Ok(found);
     }
+    // A table that others refer to is made anew under its old name; within a transaction this cannot be switched.
+    sqlx::raw_sql("PRAGMA foreign_keys = OFF").execute(&mut *connection).await?;
     let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
     // Read again: another process may have done it between the look and the lock.
     let found = schema_sqlite(&mut tx).await?;

@@ -119,7 +119,7 @@ impl Store {
                 if !uses(&row::text(found, &id, "spec")?, backend) {
                     continue;
                 }
-                let moved = wake_one(&mut tx, &id, reason).await?;
+                let moved = Box::pin(wake_one(&mut tx, &id, reason)).await?;
                 woken += u64::from(moved);
                 if canary && moved {
                     break;

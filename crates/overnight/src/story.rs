@@ -114,10 +114,7 @@ impl Story {
     /// Goes on with one more event.
     pub fn add(&mut self, event: &JobEvent) {
         match event {
-            JobEvent::Queued { .. }
-            | JobEvent::StageStarted { .. }
-            | JobEvent::Reported { .. }
-            | JobEvent::BranchTaken { .. } => {}
+            JobEvent::Queued { .. } | JobEvent::StageStarted { .. } | JobEvent::BranchTaken { .. } => {}
             JobEvent::Configured { .. } | JobEvent::CancelAsked { .. } => {}
             // What an agent says of its work is no part of what came of it.
             JobEvent::AgentReported { .. } | JobEvent::AgentNoted { .. } => {}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::desk::ReportedStatus;
 use crate::git::CommitId;
 use crate::policy::alignment::{self, Acceptance};
 use crate::policy::preflight::{Finding, Inspection, Level};
@@ -48,20 +49,10 @@ impl Approval {
     }
 }
 
-/// How an agent says that its work stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Work {
-    Done,
-    /// Nothing had to be done: the base has it already.
-    Skipped,
-    Failed,
-}
-
 /// What an agent says of its work in a structured way. It decides nothing by itself: verdicts are measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusReport {
-    pub work: Work,
+    pub status: ReportedStatus,
     pub summary: String,
 }
 
@@ -92,23 +83,13 @@ pub(super) fn nothing_to_do(trail: &Trail, order: Order<'_>) -> Option<String> {
     let said = trail
         .report
         .as_ref()
-        .filter(|report| report.work == Work::Skipped)
+        .filter(|report| report.status == ReportedStatus::Skipped)
         .map(|report| report.summary.trim());
     if let Some(why) = said.filter(|why| why.chars().count() >= alignment::SKIPPED) {
         return Some(format!("the agent says that nothing had to be done: {}", one_line(why, 500)));
     }
     let only_looks = order.spec.task.as_ref().is_some_and(|task| task.verify_only);
     only_looks.then(|| "the task only looks at something, and nothing had to be changed".to_owned())
-}
-
-/// The agent's report is kept until its next turn.
-pub(super) fn reported(state: &JobState, report: StatusReport) -> Option<Step> {
-    let mut next = state.clone();
-    let JobState::Working { trail, turn: Some(_), .. } = &mut next else { return None };
-    let summary = crate::text::cut_chars(&report.summary, WORDS);
-    let report = StatusReport { summary, ..report };
-    trail.report = Some(report.clone());
-    Some(Step::to(next).event(JobEvent::Reported { report }))
 }
 
 /// The commit was looked at: on to its checks, or back to the agent.
@@ -172,7 +153,7 @@ pub(super) fn wanted(inspection: &Inspection, tip: &CommitId, order: Order<'_>) 
 /// A person agrees to publish this commit, and no other.
 pub(super) fn approved(
     state: &JobState,
-    by: String,
+    by: &str,
     commit: &CommitId,
     message: Option<String>,
     order: Order<'_>,
@@ -182,9 +163,9 @@ pub(super) fn approved(
     }
     let mut next = due(state).clone();
     let JobState::Publishing { approval, .. } = &mut next else { return None };
-    *approval = Approval::Given { by: one_line(&by, 200) };
+    *approval = Approval::Given { by: one_line(by, 200) };
     let message = message.map(|text| crate::text::cut_chars(text.trim(), WORDS));
-    let event = JobEvent::Approved { by: one_line(&by, 200), commit: commit.clone(), message };
+    let event = JobEvent::Approved { by: one_line(by, 200), commit: commit.clone(), message };
     Some(reserving(next, order).event(event))
 }
 

@@ -1,8 +1,9 @@
 //! What is found before the checks, plans, and a person's word.
 
 use super::*;
+use crate::desk::{ReportedStatus, Word};
 use crate::id::ItemId;
-use crate::job::{Approval, StatusReport, TaskOrder, Work};
+use crate::job::{Approval, TaskOrder};
 use crate::policy::alignment::{Alignment, AlignmentReport, VerifyRequired};
 
 pub(super) fn finding(level: Level) -> Finding {
@@ -118,8 +119,8 @@ fn with_task(required: VerifyRequired, verify_only: bool) -> Walk {
     Walk::with(order).prepared()
 }
 
-fn report(work: Work, summary: &str) -> Input {
-    Input::Reported { report: StatusReport { work, summary: summary.to_owned() } }
+fn report(status: ReportedStatus, summary: &str) -> Input {
+    Input::Told { word: Word::Report { status, summary: summary.to_owned() } }
 }
 
 fn compared(alignment: Alignment) -> Inspection {
@@ -180,13 +181,24 @@ fn nothing_to_do_is_an_end_and_no_failure() {
             talk: crate::job::tests_support::no_talk(),
         })
     };
-    let walk =
-        nothing(Walk::queued().prepared().announced().input(report(Work::Skipped, "It is in main already.")));
+    let walk = nothing(
+        Walk::queued()
+            .prepared()
+            .announced()
+            .started()
+            .input(report(ReportedStatus::Skipped, "It is in main already.")),
+    );
     assert_eq!(walk.ended(), EndReason::AlreadyDone);
-    let walk = nothing(Walk::queued().prepared().announced().input(report(Work::Skipped, "  done   ")));
+    let walk = nothing(
+        Walk::queued().prepared().announced().started().input(report(ReportedStatus::Skipped, "  done   ")),
+    );
     assert_eq!(walk.state.trail().unwrap().attempt, 2, "too short to be a reason");
     // What was said in one turn does not count for the next.
-    let walk = Walk::queued().prepared().announced().input(report(Work::Skipped, "It is in main already."));
+    let walk = Walk::queued()
+        .prepared()
+        .announced()
+        .started()
+        .input(report(ReportedStatus::Skipped, "It is in main already."));
     let walk = walk.input(interrupted(None)).announced();
     assert_eq!(nothing(walk).state.trail().unwrap().attempt, 2);
     let walk = nothing(with_task(VerifyRequired::Aligned, true).announced());

@@ -16,7 +16,6 @@ use crate::units::{Timestamp, millis};
 use crate::verdict::{CheckReport, CheckSource, DiffStat, Standing};
 
 use super::CancelledBy;
-use super::approval::StatusReport;
 use super::choice::Configured;
 use super::end::{End, ParkReason, PullRequestRef};
 use super::queueing::Label;
@@ -111,10 +110,6 @@ pub enum JobEvent {
         message: String,
         ended: bool,
     },
-    /// The agent said in a structured way how it stands.
-    Reported {
-        report: StatusReport,
-    },
     AttemptFailed {
         attempt: u32,
         class: Option<String>,
@@ -141,8 +136,8 @@ pub enum JobEvent {
         pull_request: PullRequestRef,
         adopted: bool,
     },
-    /// What the agent said of its work through its tools. Data for people, evidence of nothing: the job goes on as it would
-    /// have without.
+    /// What the agent said of its work through its tools: data for people, evidence of nothing. It is asked for where the work
+    /// itself cannot tell: why a change is not what the plan says, or why nothing had to be changed.
     AgentReported {
         turn: u32,
         status: ReportedStatus,

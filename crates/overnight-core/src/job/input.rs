@@ -13,7 +13,6 @@ use crate::units::Timestamp;
 use crate::verdict::{CheckedPair, DiffStat};
 
 use super::CancelledBy;
-use super::approval::StatusReport;
 use super::end::{EndReason, ParkReason, PullRequestRef};
 use super::event::Notice;
 use super::queueing::Label;
@@ -123,10 +122,6 @@ pub enum Input {
         message: String,
         end: bool,
     },
-    /// The agent says in a structured way how it stands.
-    Reported {
-        report: StatusReport,
-    },
     /// The branch name belongs to work that is not ours.
     BranchTaken,
     /// The branch is on the other side, at our commit.
@@ -221,7 +216,6 @@ impl Input {
             Self::Inspected { .. } => "inspected",
             Self::Approved { .. } => "approved",
             Self::Rejected { .. } => "rejected",
-            Self::Reported { .. } => "reported",
             Self::BranchTaken => "branch taken",
             Self::BranchPushed { .. } => "branch pushed",
             Self::Noticed { .. } => "noticed",

@@ -21,7 +21,7 @@ pub(crate) mod tests_support;
 mod transition;
 mod turns;
 
-pub use approval::{Approval, StatusReport, Work};
+pub use approval::{Approval, StatusReport};
 pub use choice::{Backup, Choice, Configured, JobKind, Origin};
 pub use end::{End, EndReason, ExitCode, ParkReason, Published, PullRequestRef};
 pub use event::{JobEvent, Notice};

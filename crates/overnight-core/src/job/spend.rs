@@ -108,7 +108,6 @@ impl Told {
             | Input::Inspected { .. }
             | Input::Approved { .. }
             | Input::Rejected { .. }
-            | Input::Reported { .. }
             | Input::BranchTaken
             | Input::BranchPushed { .. }
             | Input::Noticed { .. }

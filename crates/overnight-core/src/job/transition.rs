@@ -10,7 +10,7 @@ use crate::desk::Word;
 use crate::units::Timestamp;
 
 use super::CancelledBy;
-use super::approval::{Rejection, approved, inspected, rejected, reported};
+use super::approval::{Rejection, StatusReport, approved, inspected, rejected};
 use super::event::JobEvent;
 use super::input::{Input, Order, StageOutput, Trouble};
 use super::publishing::{
@@ -77,7 +77,6 @@ fn decided(
             | Input::Inspected { .. }
             | Input::Approved { .. }
             | Input::Rejected { .. }
-            | Input::Reported { .. }
             | Input::BranchTaken
             | Input::BranchPushed { .. }
             | Input::Noticed { .. }
@@ -116,29 +115,32 @@ fn decided(
             inspected(state, inspection, elapsed, order).ok_or(illegal)
         }
         Input::Approved { by, commit, message } => {
-            approved(state, by, &commit, message, order).ok_or(illegal)
+            approved(state, &by, &commit, message, order).ok_or(illegal)
         }
         Input::Rejected { by, commit, message, end } => {
             rejected(state, Rejection { by, commit, message, end }, order).ok_or(illegal)
         }
-        Input::Reported { report } => reported(state, report).ok_or(illegal),
         Input::BranchTaken => branch_taken(state, order).ok_or(illegal),
         Input::BranchPushed { elapsed } => branch_pushed(state, elapsed, order).ok_or(illegal),
         Input::Done { output, elapsed } => done(state, output, elapsed, now, order).ok_or(illegal),
     }
 }
 
-/// Recorded, and nothing else: an agent's word moves no job.
+/// Recorded: an agent's word moves no job. Its report is kept until its next turn, for the gate.
 fn told(state: &JobState, word: Word) -> Option<Step> {
-    let JobState::Working { trail, turn: Some(Turn { process: Some(_), .. }), .. } = state else {
+    let mut next = state.clone();
+    let JobState::Working { trail, turn: Some(Turn { process: Some(_), .. }), .. } = &mut next else {
         return None;
     };
     let turn = trail.turns;
     let event = match word {
-        Word::Report { status, summary } => JobEvent::AgentReported { turn, status, summary },
+        Word::Report { status, summary } => {
+            trail.report = Some(StatusReport { status, summary: summary.clone() });
+            JobEvent::AgentReported { turn, status, summary }
+        }
         Word::Note { text } => JobEvent::AgentNoted { turn, text },
     };
-    Some(Step::still(state).event(event))
+    Some(Step::to(next).event(event))
 }
 
 fn cancelled(state: &JobState, by: CancelledBy) -> Step {

@@ -87,6 +87,10 @@ impl Walk {
         self.input(Input::TurnAnnounced { session, account: None })
     }
 
+    fn started(self) -> Self {
+        self.input(Input::TurnStarted { process: told::process() })
+    }
+
     fn turn(self, outcome: TurnOutcome) -> Self {
         let session = Some(SessionId::parse("s-1").unwrap());
         let usage = Usage { output_tokens: 10, turns: 1, cost: Some(MicroDollars(1000)), ..Usage::default() };

@@ -305,7 +305,12 @@ fn the_same_things_are_read_from_each_forges_words() {
         ),
         What::Review { number: 7, opinion: Some(Opinion::Approved) }
     );
+}
 
+#[test]
+fn checks_and_pushes_are_read_from_each_forges_words() {
+    use ForgeKind::{GitHub, GitLab, Gitea};
+    let a = "a".repeat(40);
     let finished = What::CheckFinished { commit: commit() };
     assert_eq!(
         what(GitHub, "check_run", json!({"action": "completed", "check_run": {"head_sha": a}})),

@@ -142,11 +142,6 @@ impl View {
             JobEvent::BranchTaken { branch } => {
                 vec![line(Mark::Note, "note", None, &format!("{branch} is taken: another name is used"))]
             }
-            JobEvent::AgentReported { status, summary, .. } => {
-                let text = format!("the agent says {}: {}", status.code(), one_line(summary, 200));
-                vec![line(Mark::Note, "report", None, text.trim_end_matches([':', ' ']))]
-            }
-            JobEvent::AgentNoted { text, .. } => vec![line(Mark::Note, "log", None, &one_line(text, 200))],
             JobEvent::CancelAsked { .. } => {
                 self.with_close(now, line(Mark::Note, "cancel", None, "ending the job"))
             }
@@ -186,21 +181,18 @@ impl View {
                 self.fact(event);
                 Vec::new()
             }
-            JobEvent::QuestionAsked { text, .. } => {
-                vec![line(Mark::Note, "asks", None, &one_line(text, 200))]
-            }
-            JobEvent::QuestionAnswered { answer, .. } => {
-                vec![line(Mark::Note, "answer", None, &one_line(answer, 200))]
-            }
+            JobEvent::AgentReported { status, summary, .. } => said(
+                "report",
+                format!("the agent says {}: {summary}", status.code()).trim_end_matches([':', ' ']),
+            ),
+            JobEvent::AgentNoted { text, .. } => said("log", text),
+            JobEvent::QuestionAsked { text, .. } => said("asks", text),
+            JobEvent::QuestionAnswered { answer, .. } => said("answer", answer),
             JobEvent::QuestionExpired { .. } => {
-                vec![line(Mark::Note, "answer", None, "nobody answered in time: the agent decides by itself")]
+                said("answer", "nobody answered in time: the agent decides by itself")
             }
-            JobEvent::QuestionCancelled { .. } => {
-                vec![line(Mark::Note, "answer", None, "none: the agent decides by itself")]
-            }
-            JobEvent::MessageSent { text, .. } => {
-                vec![line(Mark::Note, "message", None, &one_line(text, 200))]
-            }
+            JobEvent::QuestionCancelled { .. } => said("answer", "none: the agent decides by itself"),
+            JobEvent::MessageSent { text, .. } => said("message", text),
             JobEvent::MessageDelivered { .. }
             | JobEvent::MessageAcknowledged { .. }
             | JobEvent::Queued { .. }
@@ -208,7 +200,6 @@ impl View {
             | JobEvent::Claimed { resumed: false, .. }
             | JobEvent::Configured { .. }
             | JobEvent::TurnStarted { .. }
-            | JobEvent::Reported { .. }
             | JobEvent::Checked { .. } => Vec::new(),
         }
     }
@@ -261,7 +252,6 @@ impl View {
             | JobEvent::Inspected { .. }
             | JobEvent::Approved { .. }
             | JobEvent::Rejected { .. }
-            | JobEvent::Reported { .. }
             | JobEvent::Checked { .. }
             | JobEvent::AttemptFailed { .. }
             | JobEvent::TakenOver { .. }
@@ -328,6 +318,11 @@ impl View {
         }
         lines
     }
+}
+
+/// What was said by an agent or to it.
+fn said(what: &str, text: &str) -> Vec<String> {
+    vec![line(Mark::Note, what, None, &one_line(text, 200))]
 }
 
 fn fine(outcome: &TurnOutcome) -> bool {

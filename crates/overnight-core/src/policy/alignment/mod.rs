@@ -193,7 +193,11 @@ fn refusal(required: VerifyRequired, report: &AlignmentReport) -> String {
         ("These were changed, and the plan does not name them", &report.unplanned),
     ] {
         if !paths.is_empty() {
-            text.push_str(&format!("\n{what}: {}.", paths.join(", ")));
+            text.push('\n');
+            text.push_str(what);
+            text.push_str(": ");
+            text.push_str(&paths.join(", "));
+            text.push('.');
         }
     }
     text.push_str(match (report.alignment, required) {

@@ -274,7 +274,7 @@ impl Text {
             let goes_on = opened.starts_with(['"', '\'', '`']);
             if goes_on && open_string(&mut text.bytes) {
                 text.starts.push((text.bytes.len(), number));
-                text.bytes.extend_from_slice(opened[1..].as_bytes());
+                text.bytes.extend_from_slice(&opened.as_bytes()[1..]);
             } else if take_backslash(&mut text.bytes) {
                 text.starts.push((text.bytes.len(), number));
                 text.bytes.extend_from_slice(whole.trim_start().as_bytes());

@@ -256,6 +256,33 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
         "job_dependencies" => {
             every(10).skip(1).map(|n| vec![job_id(n).into(), job_id(n - 1).into(), text("done")]).collect()
         }
+        "spend" => (0..jobs).map(|n| session(table, n)).collect(),
+        "budget_raises" => vec![row(
+            table,
+            &[
+                ("id", text("b-1")),
+                ("scope", text("day")),
+                ("repository_id", text("")),
+                ("cost", i64::MAX.into()),
+                ("made_at", START.into()),
+                ("until", i64::MAX.into()),
+            ],
+        )],
+        "budget_marks" => vec![vec![text("r0"), START.into()]],
+        "budget_warnings" => vec![vec![text(WORDS[1]), START.into()]],
+        "questions" | "messages" | "exceptions" | "tokens" | "kept_answers" => said(table, jobs),
+        "items" | "item_dependencies" | "sprint_members" | "item_jobs" | "item_marks" | "pull_requests" => {
+            backlog(table)
+        }
+        other => panic!("no rows for {other}"),
+    }
+}
+
+/// What people and programs have said and may say.
+fn said(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
+    let text = |text: &str| Value::from(text);
+    let every = |step: usize| (0..jobs).step_by(step);
+    match table.name() {
         "questions" => every(3)
             .map(|n| {
                 let named = [
@@ -284,19 +311,6 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
                 row(table, &named)
             })
             .collect(),
-        "spend" => (0..jobs).map(|n| session(table, n)).collect(),
-        "budget_raises" => vec![row(
-            table,
-            &[
-                ("id", text("b-1")),
-                ("scope", text("day")),
-                ("repository_id", text("")),
-                ("cost", i64::MAX.into()),
-                ("made_at", START.into()),
-                ("until", i64::MAX.into()),
-            ],
-        )],
-        "budget_marks" => vec![vec![text("r0"), START.into()]],
         "exceptions" => vec![vec![
             text("e-1"),
             text("r0"),
@@ -307,7 +321,6 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
             START.into(),
             i64::MAX.into(),
         ]],
-        "budget_warnings" => vec![vec![text(WORDS[1]), START.into()]],
         "tokens" => vec![row(
             table,
             &[
@@ -327,9 +340,6 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
             START.into(),
             i64::MAX.into(),
         ]],
-        "items" | "item_dependencies" | "sprint_members" | "item_jobs" | "item_marks" | "pull_requests" => {
-            backlog(table)
-        }
         other => panic!("no rows for {other}"),
     }
 }
