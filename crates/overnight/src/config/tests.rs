@@ -63,6 +63,7 @@ fn every_setting_can_be_set_and_is_shown_as_it_was_set() {
             (Some(value), _) => value,
             (None, "absolute path") => "/opt/seven",
             (None, "US dollars, or none") => "2.5",
+            (None, "list of rules") => "ci-file",
             (None, "time" | "time, or none") => "7m",
             (None, "number" | "number, or none" | "number, or 0" | "number of bytes" | "size") => "7",
             (None, _) => "seven",

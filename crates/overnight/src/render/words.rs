@@ -379,7 +379,7 @@ mod tests {
     fn every_end_says_what_to_do_next() {
         for reason in EndReason::ALL {
             assert!(!end(reason).is_empty());
-            assert_eq!(after_end(reason, "app-1").is_empty(), reason == EndReason::Published, "{reason:?}");
+            assert_eq!(after_end(reason, "app-1").is_empty(), reason.is_done(), "{reason:?}");
         }
     }
 
