@@ -254,6 +254,7 @@ async fn a_pull_request_is_known_with_the_step_that_says_so(f: &Fixture) {
     for (task, job) in [(&one, &job), (&two, &other)] {
         let runs = f.store.item_runs(&task.id).await.unwrap();
         assert_eq!((&runs[0].job, runs[0].pull), (&job.id, Some(PullState::Open)));
+        assert_eq!(runs[0].pull_url.as_deref(), Some("https://forge/7"));
         assert_eq!(state(&f.store, task).await, "review");
     }
     // What is merged stays merged, whoever finds it again; and a step that is refused tells nothing.

@@ -39,13 +39,21 @@ fn start(place: &Place, script: &str, keys: &[&str]) -> Vec<String> {
 }
 
 #[track_caller]
-fn expect_in_review(place: &Place, keys: &[&str]) {
+fn expect_in_review(place: &Place, forge: &Forge, keys: &[&str]) {
+    let url = format!("/pull/{}", forge.pulls()[0].number);
     for key in keys {
         let shown = place.overnight(&["task", "show", key, "--json"]).expect_code(0).json();
         let runs = shown["data"]["runs"].as_array().unwrap();
         assert_eq!(shown["data"]["item"]["state"], "review", "{shown:#}");
-        assert_eq!(runs.last().unwrap()["pull_request"], "open", "{shown:#}");
+        let last = runs.last().unwrap();
+        assert_eq!(last["pull_request"], "open", "{shown:#}");
+        assert!(last["pull_request_url"].as_str().unwrap().ends_with(&url), "{shown:#}");
     }
+}
+
+/// Where the pull request of this job is.
+fn only_url(place: &Place, key: &str) -> String {
+    place.shown(key).job["published"]["pull_request"]["url"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -54,11 +62,16 @@ fn the_tasks_of_a_story_share_its_branch_where_the_repository_says_so() {
     assert_eq!(start(&place, &numbered(""), &["repo-2"]), ["repo-3", "repo-4"]);
     place.work_off().expect_code(0);
     let before = only_pull(&place, &forge, STORY_BRANCH);
-    for words in ["2 of 2 tasks", "### repo-3: Hang it", "### repo-4: Paint it"] {
+    for words in ["2 of 2 tasks", "### repo-3: `Hang it`", "### repo-4: `Paint it`"] {
         assert!(before.body.contains(words), "{words}: {}", before.body);
     }
     assert_eq!((before.title.as_str(), before.draft), ("Doors", false));
-    expect_in_review(&place, &["repo-3", "repo-4"]);
+    expect_in_review(&place, &forge, &["repo-3", "repo-4"]);
+    let page = place.overnight(&["task", "show", "repo-4"]).expect_code(0).stdout;
+    assert!(
+        page.contains(&format!("published, pull request open: {}", only_url(&place, "repo-4"))),
+        "{page}"
+    );
     // Later, and by itself, also when the story is called otherwise by now.
     place.overnight(&["story", "edit", "repo-2", "--title", "Windows"]).expect_code(0);
     place.overnight(&["task", "add", "Oil it", "--story", "repo-2"]).expect_code(0);
@@ -67,7 +80,7 @@ fn the_tasks_of_a_story_share_its_branch_where_the_repository_says_so() {
     let pull = only_pull(&place, &forge, STORY_BRANCH);
     assert_eq!(pull.number, before.number);
     assert!(pull.body.contains("3 of 3 tasks") && pull.body.contains("### repo-7: "), "{}", pull.body);
-    expect_in_review(&place, &["repo-3", "repo-4", "repo-7"]);
+    expect_in_review(&place, &forge, &["repo-3", "repo-4", "repo-7"]);
     for (flag, said) in [("--line", "--line means nothing here"), ("--group", "leave --group x out")] {
         place.starts(&[FIX], &["repo-6", flag, "x"]).expect_code(2).expect_said(&[said]);
     }
@@ -87,7 +100,7 @@ fn a_sprint_of_the_backlog_goes_on_on_its_branch_and_is_ready_at_the_end() {
     assert_eq!(reasons, ["published", "verification_failed", "dependency_failed"]);
     let pull = only_pull(&place, &forge, SPRINT_BRANCH);
     assert!(pull.draft && pull.body.contains("1 of 3 tasks"), "{pull:#?}");
-    expect_in_review(&place, &["repo-3"]);
+    expect_in_review(&place, &forge, &["repo-3"]);
     // The rest of it, what failed first.
     assert_eq!(start(&place, &numbered(""), &["repo-7"]), ["repo-8", "repo-9"]);
     assert_eq!(place.shown("repo-9").job["queue"]["waits_for"], serde_json::json!(["repo-8"]));
@@ -95,7 +108,7 @@ fn a_sprint_of_the_backlog_goes_on_on_its_branch_and_is_ready_at_the_end() {
     let pull = only_pull(&place, &forge, SPRINT_BRANCH);
     assert!(!pull.draft && pull.body.contains("3 of 3 tasks"), "{pull:#?}");
     assert_eq!(count(&place, "repo-9", "pull_request_opened"), 1);
-    expect_in_review(&place, &["repo-3", "repo-4", "repo-6"]);
+    expect_in_review(&place, &forge, &["repo-3", "repo-4", "repo-6"]);
     place.check_fleet();
     place.finish();
 }
