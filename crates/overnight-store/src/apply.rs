@@ -91,7 +91,9 @@ pub(crate) async fn write_steps(tx: &mut WriteTx, writes: &[Write]) -> Result<Ve
             let Held { job: id, fence, .. } = &write.held;
             write_effect(tx, (id, *fence), job.at, change).await?;
         }
-        backlog::write_opened(tx, &write.held.job, job.at, &write.step).await?;
+        if backlog::opened(&write.step).is_some() {
+            Box::pin(backlog::write_opened(tx, &write.held.job, job.at, &write.step)).await?;
+        }
         if job.limited {
             freed.push(write.held.job.as_str().to_owned());
         }
