@@ -7,6 +7,7 @@ use overnight_core::id::{EventNumber, Fence, JobId};
 use overnight_core::job::{EffectChange, JobEvent, JobState, Label, Step};
 use overnight_core::units::Timestamp;
 
+use crate::backlog;
 use crate::ends;
 use crate::error::StoreError;
 use crate::insert::{Into, runs};
@@ -89,6 +90,9 @@ pub(crate) async fn write_steps(tx: &mut WriteTx, writes: &[Write]) -> Result<Ve
         for change in &write.step.effects {
             let Held { job: id, fence, .. } = &write.held;
             write_effect(tx, (id, *fence), job.at, change).await?;
+        }
+        if backlog::opened(&write.step).is_some() {
+            Box::pin(backlog::write_opened(tx, &write.held.job, job.at, &write.step)).await?;
         }
         if job.limited {
             freed.push(write.held.job.as_str().to_owned());

@@ -5,8 +5,8 @@
 //! (`enable_hashjoin` and `enable_mergejoin` are off). So whoever lists them does it in the order of ids, as a heartbeat locks
 //! them, and nobody waits in a circle; a statement that locked them first cost a tenth more.
 //!
-//! A step that needs more (effects, the ledger, questions and messages, slots to be freed, jobs that wait for this one's end, a cancel that came in between) is left
-//! to be written statement by statement.
+//! A step that needs more (effects, the ledger, questions and messages, pull requests, slots to be freed, jobs that wait for this one's end,
+//! a cancel that came in between) is left to be written statement by statement.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -15,6 +15,7 @@ use overnight_core::job::JobEvent;
 use overnight_core::units::Timestamp;
 
 use crate::apply::{Applied, LEADING, WRITE, Write, numbered, update_of_v, values_of};
+use crate::backlog;
 use crate::dialect::Engine;
 use crate::error::StoreError;
 use crate::placement::IN_V;
@@ -122,7 +123,8 @@ impl Store {
     ) -> Result<Vec<Option<Applied>>, StoreError> {
         let plain = |write: &&Write| {
             let step = &write.step;
-            step.effects.is_empty() && step.spend.is_empty() && step.talk.is_empty()
+            let alone = step.effects.is_empty() && step.spend.is_empty() && step.talk.is_empty();
+            alone && backlog::opened(step).is_none()
         };
         let mut written = HashMap::new();
         if writes.clone().any(|write| plain(&write)) {

@@ -76,7 +76,7 @@ pub use copy::{
     RowsHash, Side, TableCount, TableSum, Tell, backup, check_backup, copy, restore,
 };
 pub use database::{Database, InvalidDatabase};
-pub use enqueue::{After, NewJob, Parent, on_line};
+pub use enqueue::{After, NewJob, Parent, on_line, put_on_line};
 pub use error::{CorruptRow, ErrorClass, OpenError, StoreError};
 pub use feed::{FeedItem, FeedPosition, FeedWindow, InvalidPosition};
 pub use find::{FindError, JobFilter, Jobs};

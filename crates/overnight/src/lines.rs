@@ -48,13 +48,16 @@ pub async fn placed(
         let key = key(name)?;
         let mine: Vec<NewJob> = places.iter().filter_map(|at| jobs.get(*at).cloned()).collect();
         let sent_again = mine.iter().all(|job| job.request.is_some());
-        let before = match (kind, before(store, repository, *kind, &key).await?) {
+        let there = there(store, repository, *kind, &key).await?;
+        let before = match (kind, there.as_ref().map_or(0, |line| line.number)) {
             // What was added before is found by its key.
             (LineKind::Sprint, 1..) if !sent_again => return Err(used(name)),
             (LineKind::Sprint, _) => 0,
             (LineKind::Story, before) => before,
         };
-        let mine = on_line(mine, *kind, &key, name.as_str(), before);
+        // The branch has the name that it got first: a story of the backlog has a title.
+        let title = there.as_ref().map_or(name.as_str(), |line| line.title.as_str());
+        let mine = on_line(mine, *kind, &key, title, before);
         for (at, job) in places.iter().zip(mine) {
             jobs[*at] = job;
         }
@@ -67,11 +70,16 @@ fn key(name: &Label) -> Result<TaskKey, AppError> {
 }
 
 /// The last place of a line that is taken.
-async fn before(store: &Store, repository: &str, kind: LineKind, key: &TaskKey) -> Result<u32, AppError> {
+async fn there(
+    store: &Store,
+    repository: &str,
+    kind: LineKind,
+    key: &TaskKey,
+) -> Result<Option<BranchLine>, AppError> {
     let line = BranchLine::of(kind, key.clone(), key.as_str(), (1, 1));
     let jobs = store.jobs_of_line(repository, &line).await.map_err(|error| store_error(&error))?;
-    let places = jobs.iter().filter_map(|job| job.spec.line.as_ref().map(|line| line.number));
-    Ok(places.max().unwrap_or(0))
+    let places = jobs.into_iter().filter_map(|job| job.spec.line).map(|line| *line);
+    Ok(places.max_by_key(|line| line.number))
 }
 
 fn used(name: &Label) -> AppError {

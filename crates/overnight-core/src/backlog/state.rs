@@ -91,6 +91,8 @@ pub struct Run {
     pub end: Option<RunEnd>,
     /// Of the pull request that it made or went on with, where that is known.
     pub pull: Option<PullState>,
+    /// Where people see it.
+    pub pull_url: Option<String>,
 }
 
 /// How a job of a task ended.

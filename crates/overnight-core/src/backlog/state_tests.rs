@@ -37,6 +37,7 @@ fn run(number: u32, end: Option<EndReason>, pull: Option<PullState>) -> Run {
         key: TaskKey::parse("app-9").unwrap(),
         end: end.map(|reason| RunEnd { reason: Some(reason), at: Timestamp(1) }),
         pull,
+        pull_url: None,
     }
 }
 

@@ -4,8 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::git::{BranchName, CommitId};
-use crate::id::{JobId, SessionId, TaskKey};
+use crate::id::{ItemId, JobId, SessionId, TaskKey};
 
+use super::Job;
 use super::queueing::Label;
 use super::spec::JobSpec;
 use super::state::{Ground, JobState};
@@ -160,6 +161,36 @@ impl JobSpec {
             (None, _) => self.shared_branch().map(|_| &ground.base),
         }
     }
+}
+
+/// The last place of a sprint that nobody has to take again: its job is done, or has not ended. What failed before is done again behind it.
+#[must_use]
+pub fn taken<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> u32 {
+    let stands = |job: &&Job| job.state.end().is_none_or(|end| end.reason.is_done());
+    let places = jobs.into_iter().filter(stands).filter_map(|job| job.spec.line.as_ref());
+    places.map(|line| line.number).max().unwrap_or(0)
+}
+
+/// The places of a story's tasks, of which `jobs` have one already: a task that is done again keeps its own, the others stand behind all.
+#[must_use]
+pub fn places<'a>(jobs: &[Job], tasks: impl IntoIterator<Item = &'a ItemId>) -> Vec<u32> {
+    let own = |job: &Job| {
+        let (line, task) = (job.spec.line.as_ref()?, job.spec.task.as_ref());
+        Some((line.number, task.map(|task| task.item.clone())))
+    };
+    let known: Vec<(u32, Option<ItemId>)> = jobs.iter().filter_map(own).collect();
+    let mut last = known.iter().map(|(number, _)| *number).max().unwrap_or(0);
+    let mut place = |task: &ItemId| {
+        let own = known.iter().find(|(_, known)| known.as_ref() == Some(task));
+        own.map_or_else(
+            || {
+                last = last.saturating_add(1);
+                last
+            },
+            |(number, _)| *number,
+        )
+    };
+    tasks.into_iter().map(&mut place).collect()
 }
 
 /// What a branch can be at when it is a line's: each commit that a job of the line published, and each that one may have pushed

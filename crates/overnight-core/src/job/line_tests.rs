@@ -3,11 +3,13 @@ use std::time::Duration;
 use super::*;
 use crate::agent::{SessionStart, TurnOutcome, TurnReport, Usage};
 use crate::git::CommitId;
+use crate::id::{Fence, ItemId, RepositoryId};
 use crate::job::tests_support::{commit, ground, key, no_talk, report, spec};
 use crate::job::{
     Asking, End, EndReason, Feedback, Follows, Input, JobEvent, JobState, Order, Publication, Published,
-    StageOutput, Step, Trail, Who, transition,
+    Queueing, StageOutput, Step, TaskOrder, Trail, Who, transition,
 };
+use crate::policy::alignment::VerifyRequired;
 use crate::prompt;
 use crate::units::Timestamp;
 use crate::verdict::{CheckedPair, DiffStat, Verdict};
@@ -341,4 +343,61 @@ fn a_quota_between_two_turns_leaves_the_line_as_it_was() {
         parked.events
     );
     assert_eq!(parked.next.ground(), Some(&ground));
+}
+
+/// A job at this place of a line, for this task; `None`: it goes on.
+fn placed(number: u32, task: &str, reason: Option<EndReason>) -> Job {
+    let ended = |reason| JobState::Ended {
+        trail: trail(1),
+        end: End { reason, detail: String::new(), tip: None, published: None },
+    };
+    let task = TaskOrder {
+        item: ItemId::parse(task).unwrap(),
+        key: key(),
+        story: None,
+        epic: None,
+        plan: None,
+        verify_required: VerifyRequired::default(),
+        verify_only: false,
+    };
+    Job {
+        id: JobId::parse("0190a0a0-0000-7000-8000-000000000001").unwrap(),
+        key: key(),
+        repository: RepositoryId::parse("0190a0a0-0000-7000-8000-000000000002").unwrap(),
+        repository_name: "app".to_owned(),
+        spec: JobSpec { task: Some(Box::new(task)), ..order(LineKind::Sprint, number) },
+        state: reason.map_or(JobState::Queued, ended),
+        fence: Fence(0),
+        holder: None,
+        cancel: None,
+        queueing: Queueing::default(),
+        lost: 0,
+        created_at: Timestamp(1),
+        updated_at: Timestamp(1),
+    }
+}
+
+const A: &str = "0190a0a0-0000-7000-8000-00000000000a";
+const B: &str = "0190a0a0-0000-7000-8000-00000000000b";
+const C: &str = "0190a0a0-0000-7000-8000-00000000000c";
+
+#[test]
+fn the_rest_of_a_sprint_comes_behind_what_is_done_or_goes_on() {
+    let taken_of = |jobs: &[Job]| taken(jobs);
+    let failed = Some(EndReason::VerificationFailed);
+    assert_eq!(taken_of(&[]), 0);
+    let first = placed(1, A, Some(EndReason::Published));
+    let behind = placed(3, C, Some(EndReason::DependencyFailed));
+    assert_eq!(taken_of(&[first.clone(), placed(2, B, failed), behind.clone()]), 1);
+    assert_eq!(taken_of(&[first.clone(), placed(2, B, Some(EndReason::AlreadyDone)), behind.clone()]), 2);
+    // Ordered again by itself, it goes on in its place.
+    assert_eq!(taken_of(&[first, placed(2, B, failed), behind, placed(2, B, None)]), 2);
+}
+
+#[test]
+fn a_task_of_a_story_that_is_done_again_keeps_its_place() {
+    let task = |id: &str| ItemId::parse(id).unwrap();
+    let known = [placed(1, A, Some(EndReason::Published)), placed(2, B, Some(EndReason::AgentFailed))];
+    assert_eq!(places(&[], &[task(A), task(B)]), [1, 2]);
+    assert_eq!(places(&known, &[task(C), task(B)]), [3, 2]);
 }

@@ -3,7 +3,7 @@
 
 use overnight_core::git::{BranchName, CommitId};
 use overnight_core::id::EventNumber;
-use overnight_core::job::{BranchLine, EndReason, Job, JobEvent, PullRequestRef, StageOutput};
+use overnight_core::job::{BranchLine, EndReason, Job, JobEvent, Publication, PullRequestRef, StageOutput};
 use overnight_forge::body::{self, LineFacts, TaskFacts};
 use overnight_forge::{Forge, NewPullRequest, PullRequest, PullRequestChange, PullRequestState};
 
@@ -26,7 +26,10 @@ pub(super) async fn share(
 ) -> Result<StageOutput, StageError> {
     refuse_closed(seat, forge, &pushed).await?;
     let ours = body::render_line(&facts(seat, place, pushed.base).await?);
-    let (title, draft) = (body::title(&place.title), place.draft && !place.is_last());
+    let title = body::title(&place.title);
+    let asked = matches!(seat.job.spec.publication, Publication::PullRequest { draft: true, .. });
+    // A sprint's is a draft until its last task, whatever was asked for.
+    let draft = if place.draft { !place.is_last() } else { asked };
     let request = NewPullRequest {
         job: seat.job.id.clone(),
         title: title.clone(),

@@ -283,12 +283,7 @@ fn the_same_things_are_read_from_each_forges_words() {
         ),
         merged
     );
-}
 
-#[test]
-fn reviews_checks_and_pushes_are_read_from_each_forges_words() {
-    use ForgeKind::{GitHub, GitLab, Gitea};
-    let a = "a".repeat(40);
     let review = What::Review { number: 7, opinion: Some(Opinion::ChangesRequested) };
     assert_eq!(
         what(

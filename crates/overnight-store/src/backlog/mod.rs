@@ -20,5 +20,6 @@ pub use error::BacklogError;
 pub use import::Imported;
 pub(crate) use link::{Links, keep_ends};
 pub use pull::PullRequest;
+pub(crate) use pull::{opened, write_opened};
 pub use read::Backlog;
 pub use repositories::SettledRepository;

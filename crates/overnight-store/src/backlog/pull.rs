@@ -1,14 +1,16 @@
-//! What forges say about pull requests. Who asks them is elsewhere; here it is written down, for the states of tasks.
+//! What forges say about pull requests. Who asks them is elsewhere; here it is written down, for the states of tasks. The pull request that
+//! a job has opened or found is written down with the step that says so.
 
 use overnight_core::backlog::PullState;
 use overnight_core::id::{JobId, RepositoryId};
+use overnight_core::job::{JobEvent, PullRequestRef, Step};
 use overnight_core::units::Timestamp;
 
 use super::error::BacklogError;
-use crate::error::CorruptRow;
+use crate::error::{CorruptRow, StoreError};
 use crate::row;
 use crate::sql::{Row, sql};
-use crate::store::Store;
+use crate::store::{Store, WriteTx};
 
 /// A pull request as it was last seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +67,40 @@ impl Store {
         let found = self.all("read the pull requests", sql(text).bind(repository.as_str())).await?;
         Ok(found.iter().map(|found| pull(repository, found)).collect::<Result<_, _>>()?)
     }
+}
+
+/// The pull request that a step says was opened or found.
+pub(crate) fn opened(step: &Step) -> Option<&PullRequestRef> {
+    step.events.iter().find_map(|event| {
+        if let JobEvent::PullRequestOpened { pull_request, .. } = event { Some(pull_request) } else { None }
+    })
+}
+
+/// Writes down the pull request that a step of this job says was opened or found, and that the job belongs to it. One that is known to be
+/// merged stays so; any other is open now.
+pub(crate) async fn write_opened(
+    tx: &mut WriteTx,
+    job: &JobId,
+    at: Timestamp,
+    step: &Step,
+) -> Result<(), StoreError> {
+    let (Some(opened), Some(work)) = (opened(step), step.next.end().and_then(|end| end.published.as_ref()))
+    else {
+        return Ok(());
+    };
+    let number = i64::try_from(opened.number).unwrap_or(i64::MAX);
+    let text = "INSERT INTO pull_requests (repository_id, number, url, branch, job_id, state, updated_at) \
+         SELECT repository_id, $2, $3, $4, id, 'open', $5 FROM jobs WHERE id = $1 \
+         ON CONFLICT (repository_id, number) DO UPDATE SET url = excluded.url, branch = excluded.branch, \
+         state = CASE WHEN pull_requests.state = 'merged' THEN 'merged' ELSE excluded.state END, \
+         updated_at = CASE WHEN pull_requests.updated_at > excluded.updated_at THEN pull_requests.updated_at \
+         ELSE excluded.updated_at END";
+    let put =
+        sql(text).bind(job.as_str()).bind(number).bind(&opened.url).bind(work.branch.as_str()).bind(at.0);
+    tx.run(put).await?;
+    let text = "UPDATE item_jobs SET pull_number = $2, \
+         pull_repository_id = (SELECT j.repository_id FROM jobs j WHERE j.id = item_jobs.job_id) WHERE job_id = $1";
+    tx.run(sql(text).bind(job.as_str()).bind(number)).await.map(drop)
 }
 
 fn pull(repository: &RepositoryId, found: &Row) -> Result<PullRequest, CorruptRow> {

@@ -44,7 +44,7 @@ impl Backlog {
 }
 
 /// A run of an item; the conditions follow.
-const RUNS: &str = "SELECT l.item_id, l.run, l.job_id, l.job_key AS key, l.end_reason AS kept_reason, l.ended_at, p.state AS pull, \
+const RUNS: &str = "SELECT l.item_id, l.run, l.job_id, l.job_key AS key, l.end_reason AS kept_reason, l.ended_at, p.state AS pull, p.url AS pull_url, \
      j.end_reason, j.updated_at AS job_at, \
      CAST(CASE WHEN j.id IS NULL THEN 2 WHEN j.ended THEN 1 ELSE 0 END AS BIGINT) AS ended \
      FROM items i JOIN item_jobs l ON l.item_id = i.id LEFT JOIN jobs j ON j.id = l.job_id \
@@ -126,6 +126,7 @@ fn run(found: &Row) -> Result<Run, CorruptRow> {
             .map_err(|why| CorruptRow::new(&raw, "key", why))?,
         end,
         pull: pull.and_then(|pull| PullState::ALL.into_iter().find(|state| state.as_str() == pull)),
+        pull_url: row::optional_text(found, &raw, "pull_url")?,
     })
 }
 

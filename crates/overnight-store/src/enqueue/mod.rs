@@ -10,7 +10,7 @@ mod write;
 use overnight_core::id::{JobId, RepositoryId};
 use overnight_core::job::{AfterRule, Job, JobSpec, Queueing};
 
-pub use line::on_line;
+pub use line::{on_line, put_on_line};
 
 use crate::error::StoreError;
 use crate::row::{self, SELECT_JOB};

@@ -4,13 +4,19 @@ use overnight_core::backlog::plan::{self, Plan};
 use overnight_core::backlog::{
     EpicBody, Item, ItemBody, ItemKind, Mark, PullState, RepositorySettings, StoryBody,
 };
+use overnight_core::git::{BranchName, CommitId};
 use overnight_core::id::{ItemId, RepositoryId};
-use overnight_core::job::{EndReason, Job, JobSpec, TaskOrder};
+use overnight_core::job::{
+    EffectChange, EffectName, End, EndReason, Job, JobEvent, JobSpec, JobState, Published, PullRequestRef,
+    Step, TaskOrder,
+};
 use overnight_core::policy::alignment::VerifyRequired;
 use overnight_core::units::Timestamp;
 
-use super::{Fixture, claim, end, enqueue_in, spec};
-use crate::{BacklogError, ItemChange, NewItem, NewJob, NewRepository, PullRequest, Store, StoreError};
+use super::{Fixture, advance, claim, cleaned, end, enqueue_in, spec};
+use crate::{
+    BacklogError, Claimed, ItemChange, NewItem, NewJob, NewRepository, PullRequest, Store, StoreError,
+};
 
 const PLAN: &str = "
 epic: {title: Tables}
@@ -187,6 +193,85 @@ async fn marks_and_pull_requests_decide(f: &Fixture) {
     assert_eq!(f.store.pull_requests(&one.repository).await.unwrap().len(), 1);
 }
 
+/// The step that says that a job's pull request was opened or found.
+fn opened(claimed: &Claimed, number: u64, effects: Vec<EffectChange>) -> Step {
+    let pull_request = PullRequestRef { number, url: format!("https://forge/{number}") };
+    let published = Published {
+        branch: BranchName::for_task(&claimed.job.key, "Sort"),
+        commit: CommitId::parse(&"b".repeat(40)).unwrap(),
+        pull_request: Some(pull_request.clone()),
+    };
+    let end = End {
+        reason: EndReason::Published,
+        detail: String::new(),
+        tip: Some(published.commit.clone()),
+        published: Some(published),
+    };
+    let trail = claimed.job.state.trail().cloned().unwrap();
+    let events = vec![JobEvent::PullRequestOpened { pull_request, adopted: false }];
+    Step { next: JobState::Cleaning { trail, end }, events, effects, spend: Vec::new(), talk: Vec::new() }
+}
+
+async fn apply_opened(f: &Fixture, task: &Item, number: u64, effects: bool) -> Job {
+    let job = start(&f.store, task).await.unwrap();
+    let mut claimed = claim(&f.store, &job.id, "w").await;
+    let name = EffectName::OpenPullRequest;
+    let mut last = Vec::new();
+    if effects {
+        let reserve = EffectChange::Reserve { name, detail: "branch".to_owned() };
+        let step = Step {
+            next: claimed.job.state.clone(),
+            events: Vec::new(),
+            effects: vec![reserve],
+            spend: Vec::new(),
+            talk: Vec::new(),
+        };
+        f.store.apply(&claimed.lease, &claimed.job.state, step).await.unwrap();
+        last.push(EffectChange::Done { name, result: "url".to_owned() });
+    }
+    let step = opened(&claimed, number, last);
+    let next = step.next.clone();
+    f.store.apply(&claimed.lease, &claimed.job.state, step).await.unwrap();
+    claimed.job.state = next;
+    advance(&f.store, &claimed.lease, &mut claimed.job, cleaned()).await;
+    job
+}
+
+async fn a_pull_request_is_known_with_the_step_that_says_so(f: &Fixture) {
+    let (one, two) = (task(&f.store, "one").await, task(&f.store, "two").await);
+    // With effects it goes statement by statement; without, it must not be left out of what goes at once.
+    let job = apply_opened(f, &one, 7, true).await;
+    let other = apply_opened(f, &two, 7, false).await;
+    let alone = enqueue_in(&f.store, "app", "no task").await;
+    let mut claimed = claim(&f.store, &alone.id, "w").await;
+    let step = opened(&claimed, 8, Vec::new());
+    claimed.job.state =
+        f.store.apply(&claimed.lease, &claimed.job.state, step.clone()).await.map(|_| step.next).unwrap();
+    let pulls = f.store.pull_requests(&one.repository).await.unwrap();
+    let told: Vec<_> = pulls.iter().map(|pull| (pull.number, pull.job.clone(), pull.state)).collect();
+    assert_eq!(told, [(8, alone.id, PullState::Open), (7, job.id.clone(), PullState::Open)]);
+    assert_eq!((pulls[1].url.as_str(), pulls[1].repository == one.repository), ("https://forge/7", true));
+    for (task, job) in [(&one, &job), (&two, &other)] {
+        let runs = f.store.item_runs(&task.id).await.unwrap();
+        assert_eq!((&runs[0].job, runs[0].pull), (&job.id, Some(PullState::Open)));
+        assert_eq!(runs[0].pull_url.as_deref(), Some("https://forge/7"));
+        assert_eq!(state(&f.store, task).await, "review");
+    }
+    // What is merged stays merged, whoever finds it again; and a step that is refused tells nothing.
+    let merged = PullRequest { state: PullState::Merged, ..pulls[1].clone() };
+    f.store.pull_request_put(&PullRequest { updated_at: Timestamp(i64::MAX), ..merged }).await.unwrap();
+    assert_eq!(state(&f.store, &two).await, "done");
+    let three = task(&f.store, "three").await;
+    apply_opened(f, &three, 7, true).await;
+    assert_eq!(state(&f.store, &three).await, "done");
+    let four = task(&f.store, "four").await;
+    let job = start(&f.store, &four).await.unwrap();
+    let claimed = claim(&f.store, &job.id, "w").await;
+    let refused = opened(&claimed, 9, Vec::new());
+    assert!(f.store.apply(&claimed.lease, &JobState::Queued, refused).await.is_err());
+    assert!(f.store.pull_requests(&one.repository).await.unwrap().iter().all(|pull| pull.number != 9));
+}
+
 async fn of_two_changes_at_once_one_is_refused(f: &Fixture) {
     let one = task(&f.store, "Sort").await;
     let change = |title: &str| ItemChange { title: Some(title.to_owned()), ..ItemChange::of(&one) };
@@ -273,6 +358,7 @@ on_both!(
     a_task_done_elsewhere_has_a_job_with_a_number_from_there,
     the_state_outlives_the_job,
     marks_and_pull_requests_decide,
+    a_pull_request_is_known_with_the_step_that_says_so,
     of_two_changes_at_once_one_is_refused,
     circles_are_refused_also_when_two_make_one_together,
     items_move_only_to_where_they_belong,

@@ -47,7 +47,7 @@ impl Place {
     }
 
     /// Starts items with the scripted agent.
-    fn starts(&self, attempts: &[&str], keys: &[&str]) -> Outcome {
+    pub(crate) fn starts(&self, attempts: &[&str], keys: &[&str]) -> Outcome {
         let script = self.script(attempts);
         let kind = ["task", "start", "--agent", "rehearsal", "--script", &script, "--json"];
         self.overnight(&[&kind, keys].concat())

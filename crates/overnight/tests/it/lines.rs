@@ -1,5 +1,6 @@
 //! Jobs that share a branch and a pull request: stories, sprints, and everything that comes between two of their jobs.
 
+mod backlog;
 mod crash;
 mod people;
 

@@ -1,6 +1,7 @@
 //! `overnight epic|story|task|sprint|idea`: one set of commands for every kind of item.
 
 mod about;
+mod branch;
 mod ground;
 pub mod plan;
 pub mod repo;

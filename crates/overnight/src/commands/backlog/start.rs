@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use overnight_core::backlog::{
-    Circle, Context, EpicState, Item, ItemBody, ItemKind, ItemState, RepositorySettings, TaskBody, TaskState,
-    in_order, prompt,
+    Circle, Context, EpicState, Item, ItemBody, ItemKind, ItemState, PullStrategy, RepositorySettings,
+    TaskBody, TaskState, in_order, prompt,
 };
 use overnight_core::id::{ItemId, JobId, RepositoryId};
-use overnight_core::job::{AfterRule, ExitCode, Publication, Queueing, TaskOrder};
+use overnight_core::job::{AfterRule, ExitCode, Label, Publication, Queueing, TaskOrder};
 use overnight_core::text::for_terminal;
 use overnight_store::{After, Backlog, NewJob, Parent, Repository, Store};
 
+use super::branch::{Known, Lines};
 use super::{find, ground, store_for};
 use crate::app::{App, find_error, store_error};
 use crate::cli::backlog_args::StartArgs;
@@ -23,6 +24,7 @@ use crate::wish::{self, Errand, Ground, Site};
 use crate::{agents, order, repository};
 
 /// The tasks that are to be started, with what they need from around them.
+#[derive(Default)]
 struct Chosen {
     /// By repository.
     backlogs: HashMap<RepositoryId, Backlog>,
@@ -31,6 +33,8 @@ struct Chosen {
     tasks: Vec<Item>,
     /// Keys of tasks of a group that were left out, with their states.
     left: Vec<String>,
+    /// The sprint that was started, of a task that was named by it.
+    sprints: HashMap<ItemId, ItemId>,
 }
 
 /// # Errors
@@ -42,6 +46,10 @@ pub(super) async fn run(app: &App, args: &StartArgs) -> Outcome {
         )
         .help("leave --key out"));
     }
+    if args.queue.line.is_some() {
+        return Err(AppError::usage("--line means nothing here: which tasks share a branch is known")
+            .help("leave --line out; overnight repo edit NAME --strategy task|story|sprint, or overnight sprint start"));
+    }
     let store = store_for(app, args.keys.first().map_or("", String::as_str)).await?;
     let chosen = chosen(&store, &args.keys).await?;
     let now = store.now().await.map_err(|error| store_error(&error))?;
@@ -49,6 +57,7 @@ pub(super) async fn run(app: &App, args: &StartArgs) -> Outcome {
     let outside = outside(&store, args).await?;
     let mut grounds: HashMap<RepositoryId, Grounded> = HashMap::new();
     let mut new = Vec::with_capacity(chosen.tasks.len());
+    let mut lines = Lines::default();
     let mut notes = BTreeSet::new();
     for task in &chosen.tasks {
         let ItemBody::Task(body) = &task.body else { continue };
@@ -63,8 +72,10 @@ pub(super) async fn run(app: &App, args: &StartArgs) -> Outcome {
         let place = wish::place_of(app, &ordered.spec)?;
         let after = chosen.after(task, &new)?.into_iter().chain(outside.iter().cloned()).collect();
         let queueing = Queueing { place, ..queueing.clone() };
+        chosen.onto(&mut lines, task, grounded, &repository, new.len())?;
         new.push(NewJob { queueing, after, ..NewJob::new(repository.id.clone(), ordered.spec) });
     }
+    lines.place(&store, &mut new).await?;
     let jobs = store.jobs_enqueue(&new).await.map_err(|error| add::refused(&error))?;
     let ground_notes = grounds.values().flat_map(|grounded| grounded.ground.target.notes.clone());
     for note in notes.into_iter().chain(ground_notes) {
@@ -92,8 +103,7 @@ pub(super) fn tasks_of<'a>(backlog: &'a Backlog, item: &'a Item) -> Vec<&'a Item
 }
 
 async fn chosen(store: &Store, keys: &[String]) -> Result<Chosen, AppError> {
-    let mut chosen =
-        Chosen { backlogs: HashMap::new(), states: HashMap::new(), tasks: Vec::new(), left: Vec::new() };
+    let mut chosen = Chosen::default();
     let mut tasks: Vec<Item> = Vec::new();
     for key in keys {
         let item = find(store, key).await?;
@@ -103,6 +113,9 @@ async fn chosen(store: &Store, keys: &[String]) -> Result<Chosen, AppError> {
             chosen.backlogs.insert(item.repository.clone(), backlog);
         }
         for task in chosen.open(&item)? {
+            if item.kind() == ItemKind::Sprint {
+                chosen.sprints.entry(task.id.clone()).or_insert_with(|| item.id.clone());
+            }
             if !tasks.iter().any(|known| known.id == task.id) {
                 tasks.push(task);
             }
@@ -131,9 +144,11 @@ impl Chosen {
             self.not_blocked(backlog, task)?;
             let state = self.states.get(&task.id).copied();
             let alone = item.kind() == ItemKind::Task;
+            // What failed in a sprint has to be done before what stands behind it.
+            let again = alone || item.kind() == ItemKind::Sprint;
             match state {
                 Some(ItemState::Task(TaskState::Todo)) => open.push(task.clone()),
-                Some(ItemState::Task(TaskState::Failed)) if alone => open.push(task.clone()),
+                Some(ItemState::Task(TaskState::Failed)) if again => open.push(task.clone()),
                 Some(state) if alone => return Err(not_open(backlog, task, state)),
                 Some(state) => self.left.push(format!("{} ({})", task.key, state.code())),
                 None => {}
@@ -166,6 +181,29 @@ impl Chosen {
         let mut tasks: HashMap<ItemId, Item> =
             tasks.into_iter().map(|task| (task.id.clone(), task)).collect();
         Ok(order.iter().filter_map(|id| tasks.remove(id)).collect())
+    }
+
+    /// The job of this task is made at place `at`: on the line that it belongs to, if any.
+    fn onto(
+        &self,
+        lines: &mut Lines,
+        task: &Item,
+        grounded: &Grounded,
+        repository: &Repository,
+        at: usize,
+    ) -> Result<(), AppError> {
+        let Some(backlog) = self.backlogs.get(&task.repository) else { return Ok(()) };
+        let known = Known { backlog, states: &self.states };
+        let Some(shared) = known.shared(task, grounded.strategy, self.sprints.get(&task.id)) else {
+            return Ok(());
+        };
+        if let Some(group) = &grounded.group {
+            let what =
+                format!("{} shares the branch of {}, which is a group of its own", task.key, shared.1.key);
+            return Err(AppError::usage(what).help(format!("leave --group {group} out")));
+        }
+        lines.add(&known, shared, repository, at);
+        Ok(())
     }
 
     /// The jobs that the job of this task waits for; `earlier`: those that were made of tasks before it.
@@ -214,7 +252,14 @@ fn around<'a>(backlog: &'a Backlog, task: &Item) -> (Option<&'a Item>, Option<&'
 /// Where the task is to be done: in the repository that it names, and never in another instead.
 async fn repository_of(store: &Store, task: &Item, body: &TaskBody) -> Result<Repository, AppError> {
     if let Some(name) = &body.repository {
-        return ground::named(store, name).await;
+        return ground::named(store, name).await.map_err(|error| AppError {
+            what: format!("{} cannot be started where it is to be done: {}", task.key, error.what),
+            help: Some(format!(
+                "register it under that name: overnight repo add; or say where else: overnight task edit {} --elsewhere NAME",
+                task.key
+            )),
+            ..error
+        });
     }
     let all = store.repositories().await.map_err(|error| store_error(&error))?;
     let found = all.into_iter().find(|repository| repository.id == task.repository);
@@ -247,6 +292,9 @@ async fn outside(store: &Store, args: &StartArgs) -> Result<Vec<After>, AppError
 struct Grounded {
     ground: Ground,
     args: WishArgs,
+    strategy: PullStrategy,
+    /// The group that was asked for.
+    group: Option<Label>,
 }
 
 impl Grounded {
@@ -278,7 +326,7 @@ impl Grounded {
         } else {
             Ground::afar(app, &wish, repository)?
         };
-        Ok(Self { ground, args: wish })
+        Ok(Self { ground, args: wish, strategy: settings.strategy, group: args.queue.group.clone() })
     }
 
     fn spec(

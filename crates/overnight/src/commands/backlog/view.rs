@@ -57,6 +57,7 @@ pub struct RunView {
     pub ended_at_ms: Option<Timestamp>,
     pub reason: Option<&'static str>,
     pub pull_request: Option<PullState>,
+    pub pull_request_url: Option<String>,
 }
 
 /// The views of a backlog, with its states derived once.
@@ -119,6 +120,7 @@ impl Shown {
             ended_at_ms: run.end.map(|end| end.at),
             reason: run.end.and_then(|end| end.reason).map(|reason| reason.code()),
             pull_request: run.pull,
+            pull_request_url: run.pull_url.clone(),
         };
         Self { item: views.of(item), runs: runs.iter().map(run).collect(), parts }
     }
@@ -147,7 +149,10 @@ pub fn page(shown: &Shown, body: &ItemBody) -> String {
             (Some(_), Some(reason)) => reason,
             (Some(_), None) => "ended",
         };
-        let pull = run.pull_request.map(|pull| format!(", pull request {}", pull.as_str()));
+        let pull = run.pull_request.map(|pull| {
+            let url = run.pull_request_url.as_deref().unwrap_or_default();
+            format!(", pull request {}: {}", pull.as_str(), for_terminal(url))
+        });
         text += &field("job", &format!("{}: {end}{}", run.job, pull.unwrap_or_default()));
     }
     for (head, long) in paragraphs(body) {
