@@ -1,8 +1,8 @@
 //! Changes of many jobs with one round trip: state and events together, as one transaction. PostgreSQL does it with one
 //! statement; SQLite, which has no statements within statements that change anything, with several that are sent together.
 //!
-//! A step that needs more (effects, the ledger, questions and messages, pull requests, slots to be freed, jobs that wait for this one's end,
-//! a cancel that came in between) is left to be written statement by statement.
+//! A step that needs more (effects, the ledger, questions and messages, slots to be freed, jobs that wait for this one's end, a cancel that came in between) is left
+//! to be written statement by statement.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -11,7 +11,6 @@ use overnight_core::job::JobEvent;
 use overnight_core::units::Timestamp;
 
 use crate::apply::{AND_ORDERED, Applied, LEADING, ORDERED, WRITE, Write, numbered, update_of_v, values_of};
-use crate::backlog;
 use crate::dialect::Engine;
 use crate::error::StoreError;
 use crate::placement::IN_V;
@@ -123,7 +122,8 @@ impl Store {
         let plain = |write: &&Write| {
             let step = &write.step;
             let alone = step.effects.is_empty() && step.spend.is_empty() && step.talk.is_empty();
-            alone && backlog::opened(step).is_none()
+            // A pull request is a row of its own.
+            alone && crate::backlog::opened(step).is_none()
         };
         let mut written = HashMap::new();
         if writes.clone().any(|write| plain(&write)) {
