@@ -54,6 +54,7 @@ fn every_setting_can_be_set_and_is_shown_as_it_was_set() {
         ("ui.color", "never"),
         ("database.url", "/data/overnight.db"),
         ("serve.listen", "127.0.0.1:7"),
+        ("forge.call_share", "7"),
         ("questions.policy", "end"),
         ("questions.on_expiry", "end"),
     ]
