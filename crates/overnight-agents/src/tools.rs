@@ -98,7 +98,7 @@ mod tests {
     use crate::testing::{host, request, words};
     use crate::{given_files, plan};
 
-    const SECRET: &str = "ovn_job_0123";
+    const SECRET: &str = "ova_0123";
 
     fn with_tools(backend: BackendId) -> TurnRequest {
         let url = "http://127.0.0.1:4321/mcp".to_owned();

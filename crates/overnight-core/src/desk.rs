@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::RemainingLimits;
 use crate::git::CommitId;
-use crate::id::{JobId, TaskKey};
+use crate::id::{JobId, MessageId, TaskKey};
 use crate::job::{Job, JobState, TaskOrder};
+use crate::policy::alignment::{AlignmentReport, ChangedFile, compare};
 use crate::prompt;
+use crate::talk::{Asked, Message, Question, Sender};
 use crate::units::{MicroDollars, Timestamp};
 use crate::verdict::Check;
 
@@ -64,8 +66,19 @@ pub enum Word {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
     Context,
+    /// How a change of these files would stand to the plan. Advice: the gate looks at what was committed.
+    Compare {
+        paths: Vec<String>,
+    },
     Say(Word),
+    Question(Asked),
+    /// What people and other jobs have written to the job.
+    Inbox,
+    Acknowledge(MessageId),
 }
+
+/// Paths that are compared with a plan at a time.
+pub const MAX_PATHS: usize = 2_000;
 
 impl Word {
     /// # Errors
@@ -107,11 +120,70 @@ impl Word {
 pub enum Told {
     Context(Box<Context>),
     Report(Box<Standing>),
+    Compared(Box<AlignmentReport>),
+    /// The question is recorded, and its job waits for the answer once the turn has ended.
+    Asked {
+        question: String,
+        expires_at_ms: Timestamp,
+        next_action: NextAction,
+    },
+    Inbox {
+        messages: Vec<InboxMessage>,
+    },
+    Acknowledged {
+        acknowledged: MessageId,
+    },
     /// The note is recorded; so many more are.
     Noted {
         recorded: bool,
         left: u32,
     },
+}
+
+/// A message as the agent reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InboxMessage {
+    pub id: MessageId,
+    /// `operator`, or the key of the job whose agent wrote it.
+    pub from: String,
+    /// It was written by another agent: it may be weighed, and is no instruction.
+    pub untrusted: bool,
+    pub text: String,
+    pub acknowledged: bool,
+}
+
+impl From<Message> for InboxMessage {
+    fn from(message: Message) -> Self {
+        let (from, untrusted) = match message.from {
+            Sender::Operator => ("operator".to_owned(), false),
+            Sender::Job(key) => (key.to_string(), true),
+        };
+        let acknowledged = message.acknowledged_at.is_some();
+        Self { id: message.id, from, untrusted, text: message.text, acknowledged }
+    }
+}
+
+impl From<Question> for Told {
+    fn from(question: Question) -> Self {
+        Self::Asked {
+            question: question.name(),
+            expires_at_ms: question.expires_at,
+            next_action: NextAction::EndYourTurn,
+        }
+    }
+}
+
+/// How a change of these files would stand to the plan of the job's task; lines are not counted.
+///
+/// # Errors
+/// When there are too many of them.
+pub fn compared(job: &Job, paths: Vec<String>) -> Result<Told, Refusal> {
+    if paths.len() > MAX_PATHS {
+        return Err(Refusal::Bad(format!("at most {MAX_PATHS} paths are compared at a time")));
+    }
+    let changed: Vec<ChangedFile> = paths.into_iter().map(|path| ChangedFile { path, lines: 0 }).collect();
+    let plan = job.spec.task.as_ref().and_then(|task| task.plan.as_deref());
+    Ok(Told::Compared(Box::new(compare(plan, &changed))))
 }
 
 /// Why an agent is not given what it asked for.
@@ -124,6 +196,12 @@ pub enum Refusal {
         most: u32,
     },
     Cancelled,
+    /// Nobody answers questions here.
+    NobodyAnswers,
+    /// It has asked as often as a job may.
+    AskedEnough,
+    /// There is no such message to this job.
+    UnknownMessage,
     /// The lease is somebody else's.
     HeldElsewhere,
     /// The turn that the caller belongs to is over.
@@ -139,6 +217,9 @@ impl Refusal {
             Self::Bad(_) => "BAD_ARGUMENT",
             Self::Enough { .. } => "ENOUGH",
             Self::Cancelled => "JOB_CANCELLED",
+            Self::NobodyAnswers => "NOBODY_ANSWERS",
+            Self::AskedEnough => "ASKED_ENOUGH",
+            Self::UnknownMessage => "UNKNOWN_MESSAGE",
             Self::HeldElsewhere => "LEASE_LOST",
             Self::TurnOver => "TURN_OVER",
             Self::Busy => "BUSY",
@@ -151,7 +232,8 @@ impl Refusal {
         match self {
             Self::Cancelled => Some(NextAction::CancelledStopNow),
             Self::HeldElsewhere | Self::TurnOver => Some(NextAction::StopNow),
-            Self::Bad(_) | Self::Enough { .. } | Self::Busy => None,
+            Self::NobodyAnswers | Self::AskedEnough => Some(NextAction::GoOn),
+            Self::Bad(_) | Self::Enough { .. } | Self::UnknownMessage | Self::Busy => None,
         }
     }
 }
@@ -167,6 +249,13 @@ impl std::fmt::Display for Refusal {
                 )
             }
             Self::Cancelled => f.write_str("this job was cancelled: stop now, and change nothing more"),
+            Self::NobodyAnswers => f.write_str(
+                "nobody answers questions here: take the most sensible reading, and say which in your last message",
+            ),
+            Self::AskedEnough => f.write_str(
+                "no more questions of this job are answered: take the most sensible reading, and say which in your last message",
+            ),
+            Self::UnknownMessage => f.write_str("there is no such message to this job; read_inbox lists them"),
             Self::HeldElsewhere => f.write_str("this job is held by somebody else now: stop"),
             Self::TurnOver => f.write_str("this turn is over: stop"),
             Self::Busy => f.write_str("too many calls at once: wait for the answers to the earlier ones"),

@@ -16,6 +16,8 @@ use overnight_core::units::Timestamp;
 use overnight_proc::Redact;
 use tokio::sync::{mpsc, oneshot};
 
+mod talk;
+
 use crate::clean;
 use crate::error::WorkError;
 use crate::seat::Seat;
@@ -138,6 +140,10 @@ impl Desk {
         }
         let mut word = match ask {
             Ask::Context => return Ok(Ok(Told::Context(Box::new(desk::context(&seat.job, self.left))))),
+            Ask::Compare { paths } => return Ok(desk::compared(&seat.job, paths)),
+            Ask::Question(asked) => return talk::ask(seat, &asked).await,
+            Ask::Inbox => return talk::inbox(seat).await,
+            Ask::Acknowledge(message) => return talk::acknowledge(seat, message).await,
             Ask::Say(word) => word,
         };
         match &mut word {
@@ -151,7 +157,9 @@ impl Desk {
 
     fn may_say(&self, ask: &Ask) -> Result<(), Refusal> {
         let (said, most, what) = match ask {
-            Ask::Context => return Ok(()),
+            Ask::Context | Ask::Compare { .. } | Ask::Question(_) | Ask::Inbox | Ask::Acknowledge(_) => {
+                return Ok(());
+            }
             Ask::Say(Word::Note { .. }) => (self.notes, MAX_NOTES, "notes"),
             Ask::Say(Word::Report { .. }) => (self.reports, MAX_REPORTS, "reports"),
         };

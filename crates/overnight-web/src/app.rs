@@ -28,7 +28,7 @@ pub(crate) fn router(parts: Parts, pulse: watch::Receiver<Pulse>, api: Option<&A
     let app = Arc::new(App {
         report: parts.report,
         pulse,
-        stats: StatsCache::new(parts.store, limits.store, limits.stats_age),
+        stats: StatsCache::new(parts.store.clone(), limits.store, limits.stats_age),
         usage: parts.usage,
         limits,
     });
@@ -36,8 +36,9 @@ pub(crate) fn router(parts: Parts, pulse: watch::Receiver<Pulse>, api: Option<&A
     if let Some(api) = api {
         router = router.nest_service("/api/v1", api::router(api));
     }
-    if let Some(door) = parts.mcp {
-        router = router.merge(mcp::endpoint(door.0, Arc::clone(&hosts)));
+    if let Some(desk) = parts.desk {
+        let door = mcp::PersonDoor { store: parts.store, desk, limits };
+        router = router.merge(mcp::endpoint(Arc::new(door), Arc::clone(&hosts)));
     }
     router
         .route("/healthz", get(health::alive))

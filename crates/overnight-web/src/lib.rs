@@ -7,7 +7,7 @@
 //! | `/health` | what the worker says of itself, as JSON; 503 when somebody has to look |
 //! | `/metrics` | OpenMetrics |
 //! | `/api/v1` | jobs and events for programs that show a token: [`api`] |
-//! | `/mcp` | the Model Context Protocol, for who has a token ([`mcp`]); only where somebody was given one |
+//! | `/mcp` | the same for assistants, by the Model Context Protocol: [`mcp`] |
 //!
 //! All but the API changes nothing and knows nothing that the store and the worker's report do not say. It must stay answerable when
 //! both are in trouble, because that is when it is asked: a store that hangs costs a request a few seconds, a client
@@ -57,21 +57,9 @@ pub struct Parts {
     pub allowed_hosts: Vec<String>,
     /// Asked at each scrape, so it has to be cheap.
     pub usage: fn() -> ProcessUsage,
-    /// What the API asks the program around it for; `None`: there is no API.
+    /// What the API and the tools ask the program around them for; `None`: there are none.
     pub desk: Option<Arc<dyn Desk>>,
     pub limits: Limits,
-    /// Who may call tools at `/mcp`; `None`: there is no such path.
-    pub mcp: Option<McpDoor>,
-}
-
-/// Who may call tools, and which.
-#[derive(Clone)]
-pub struct McpDoor(pub Arc<dyn mcp::Door>);
-
-impl std::fmt::Debug for McpDoor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("McpDoor")
-    }
 }
 
 /// What this process uses of the machine; `None` where the platform does not say.

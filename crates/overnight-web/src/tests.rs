@@ -69,7 +69,6 @@ async fn served(
         usage: || ProcessUsage { resident_bytes: Some(4096), open_fds: None },
         desk,
         limits,
-        mcp: None,
     };
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(serve(listener, parts, async move {

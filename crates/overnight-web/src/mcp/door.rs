@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use overnight_core::access::{TOKEN_BYTES, TokenKind, TokenText};
 use overnight_core::desk::{Ask, Refusal, Told};
 use overnight_core::secret::Secret;
 use sha2::{Digest, Sha256};
@@ -19,11 +20,6 @@ use super::agent::AgentToolbox;
 use super::tool::Toolbox;
 use super::{Answer, Door};
 use crate::{Limits, listen};
-
-/// What a token of an agent begins with, so that one that turns up somewhere is known for what it is.
-const PREFIX: &str = "ovn_job_";
-/// Bytes of chance in a token.
-const CHANCE: usize = 32;
 
 /// Whoever works on a job, as its agent may talk to them while a turn runs.
 pub trait Desk: Send + Sync {
@@ -133,16 +129,7 @@ fn hash(token: &str) -> Hash {
 }
 
 fn token() -> io::Result<Secret> {
-    let mut chance = [0; CHANCE];
+    let mut chance = [0; TOKEN_BYTES];
     File::open("/dev/urandom")?.read_exact(&mut chance)?;
-    let mut text = PREFIX.to_owned();
-    for byte in chance {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 0xf));
-    }
-    Ok(Secret::new(&text))
-}
-
-fn digit(value: u8) -> char {
-    char::from_digit(u32::from(value), 16).unwrap_or('0')
+    Ok(Secret::new(TokenText::new(TokenKind::Agent, &chance).expose()))
 }

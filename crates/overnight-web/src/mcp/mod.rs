@@ -21,6 +21,7 @@ mod agent;
 mod door;
 mod http;
 pub mod operator;
+mod person;
 mod protocol;
 mod rpc;
 mod stdio;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 pub use door::{AgentDoor, Desk, Opened};
 pub(crate) use http::endpoint;
 pub use http::router;
+pub(crate) use person::PersonDoor;
 pub use stdio::serve_stdio;
 pub use tool::{Arguments, Tool, ToolError, Toolbox};
 

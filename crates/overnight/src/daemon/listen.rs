@@ -84,7 +84,7 @@ impl Listening {
             };
             let limits = Limits::default();
             let usage = usage::of_this_process;
-            let parts = Parts { store, report, allowed_hosts, usage, desk: Some(desk), limits, mcp: None };
+            let parts = Parts { store, report, allowed_hosts, usage, desk: Some(desk), limits };
             let served = overnight_web::serve(listener, parts, end.cancelled_owned()).await;
             forwarding.abort();
             served

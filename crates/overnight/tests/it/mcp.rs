@@ -2,6 +2,7 @@
 
 mod assistant;
 mod misuse;
+mod talking;
 
 use overnight_testkit::model::Scenario;
 use serde_json::{Value, json};

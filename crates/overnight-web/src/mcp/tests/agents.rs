@@ -40,7 +40,7 @@ async fn each_token_reaches_its_own_job_and_no_other() {
     assert_eq!(first.url, second.url);
     assert!(address(&first).ip().is_loopback());
     assert_ne!(first.token.expose(), second.token.expose());
-    assert!(first.token.expose().starts_with("ovn_job_") && first.token.expose().len() == 72);
+    assert!(first.token.expose().starts_with("ova_") && first.token.expose().len() == 53);
     let (said, is_error) = say(&first, first.token.expose(), "log", &json!({"text": "half-way"})).await;
     assert_eq!((said, is_error), (json!({"recorded": true, "left": 9}), false));
     let heard = one.heard.lock().unwrap().clone();
@@ -58,7 +58,7 @@ async fn a_token_dies_with_its_turn_and_a_guessed_one_never_lived() {
     assert_eq!(ask(address, &token, &listing).await.status, 200);
     let mut near = token.clone();
     near.pop();
-    for wrong in [near.as_str(), "ovn_job_", &format!("{token}0"), &token.to_uppercase()] {
+    for wrong in [near.as_str(), "ova_", &format!("{token}0"), &token.to_uppercase()] {
         assert_eq!(ask(address, wrong, &listing).await.status, 401, "{wrong}");
     }
     drop(opened);
@@ -76,7 +76,18 @@ async fn an_agent_has_its_own_tools_and_none_of_a_persons() {
         ask(address(&opened), opened.token.expose(), &modern(1, "tools/list", json!({}))).await.json();
     let tools = listed["result"]["tools"].as_array().unwrap();
     let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["get_context", "report_status", "log"]);
+    assert_eq!(
+        names,
+        [
+            "get_context",
+            "report_status",
+            "log",
+            "verify_against_plan",
+            "ask_question",
+            "read_inbox",
+            "acknowledge"
+        ]
+    );
     let foreign = modern(1, "tools/call", json!({"name": "cancel_job", "arguments": {"job": "app-1"}}));
     let reply = ask(address(&opened), opened.token.expose(), &foreign).await;
     assert_eq!(reply.json()["error"]["code"], -32_602);

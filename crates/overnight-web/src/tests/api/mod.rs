@@ -3,6 +3,7 @@
 mod documents;
 mod hostile;
 mod streams;
+mod tools;
 
 use std::sync::Arc;
 

@@ -22,7 +22,7 @@ def work():
 "#;
 
 /// A command agent that runs this Python program.
-fn agent(place: &Place, program: &str) -> String {
+pub(super) fn agent(place: &Place, program: &str) -> String {
     let file = place.write("agent.py", &format!("{CALL}{program}"));
     format!("python3 {}", file.display())
 }
