@@ -141,8 +141,10 @@ fn a_workspace_that_is_emptied_or_exchanged_leads_nowhere() {
     let outcome = place.rehearse(&[&format!("{FIX}, {}", sh(script))], &[]);
     let job = place.only_job();
     if job.guarded() {
-        outcome.expect_code(0);
-        arrived(&place);
+        // The tree cannot be exchanged, so the link ends up within it.
+        outcome.expect_code(5).expect_said(&["link-outside"]);
+        assert_eq!(job.reason(), "gate_refused");
+        assert!(place.branches().is_empty());
     } else {
         assert_ne!(outcome.code, Some(1), "{outcome:?}");
     }

@@ -30,8 +30,12 @@ else:
 fn a_question_of_an_agent_parks_its_job_and_the_answer_goes_on_with_it() {
     let place = Place::new();
     let agent = agent(&place, ASKS);
-    place.overnight(&["run", "--command", &agent, "Do it"]).expect_code(8).expect_said(&["Left or right?"]);
+    place
+        .overnight(&["run", "--command", &agent, "Do it"])
+        .expect_code(8)
+        .expect_said(&["overnight answer repo-1"]);
     place.expect_reason("parked", "answer");
+    assert!(place.overnight(&["questions"]).stdout.contains("Left or right?"));
     place.overnight(&["tell", "repo-1", "Mind the gap"]).expect_code(0);
     place.overnight(&["answer", "repo-1", "--option", "2"]).expect_code(0);
     place.overnight(&["resume", "repo-1"]).expect_code(0);
