@@ -71,7 +71,7 @@ fn task(spec: &JobSpec, ground: &Ground) -> String {
     text.push_str(spec.prompt.trim());
     text.push_str(
         "\n\n# How this works\n\n\
-         You work alone and unattended in a private clone of the repository; nobody can answer questions. \
+         You work alone and unattended in a private clone of the repository; nobody watches. \
          Where something is unclear, take the most sensible reading and say so in your last message.\n\n\
          - Change what the task needs and nothing else.\n\
          - Commit your work with clear messages. What is left uncommitted is committed for you.\n\
