@@ -75,6 +75,9 @@ fn killed_after_every_event_a_follow_up_is_on_the_branch_once() {
         let branch = &place.branches()[0];
         assert_eq!(place.show(branch, "window"), "open", "killed after {killed}");
         let subjects = place.git(&["log", "--format=%s", &format!("main..{branch}")]);
-        assert_eq!(subjects, "Add a window\nCorrect the answer", "killed after {killed}");
+        // Killed within its own `git commit`, the agent finds git's lock in its way and the runner commits for it.
+        let left = place.shown("repo-2").noticed("leftovers_committed");
+        let subject = if left { "Add a window." } else { "Add a window" };
+        assert_eq!(subjects, format!("{subject}\nCorrect the answer"), "killed after {killed}");
     });
 }
