@@ -81,6 +81,45 @@ impl Sweep<'_> {
     }
 }
 
+/// How deep references lie at most, where locks are looked for: git's own names have a handful of parts.
+const REFERENCES_DEEP: u32 = 16;
+
+/// Removes git's lock files of a repository: those at its top, and those beside its references. A repository that is gone, or a link
+/// or file in its place, is left to whoever looks at it next.
+pub(crate) fn remove_locks(repository: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(repository).is_ok_and(|meta| meta.is_dir()) {
+        return Ok(());
+    }
+    let top = open_directory(repository)?;
+    locks_in(&top)?;
+    let references = below(&top, OsStr::new("refs"));
+    if fs::symlink_metadata(&references).is_ok_and(|meta| meta.is_dir()) {
+        locks_below(&open_directory(&references)?, REFERENCES_DEEP)?;
+    }
+    Ok(())
+}
+
+fn locks_below(dir: &File, deep: u32) -> io::Result<()> {
+    locks_in(dir)?;
+    for entry in fs::read_dir(below(dir, OsStr::new("")))? {
+        let entry = entry?;
+        if deep > 0 && entry.file_type()?.is_dir() {
+            locks_below(&open_directory(&below(dir, &entry.file_name()))?, deep - 1)?;
+        }
+    }
+    Ok(())
+}
+
+fn locks_in(dir: &File) -> io::Result<()> {
+    for entry in fs::read_dir(below(dir, OsStr::new("")))? {
+        let (name, entry) = entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?)))?;
+        if entry.is_file() && name.as_encoded_bytes().ends_with(b".lock") {
+            fs::remove_file(below(dir, &name))?;
+        }
+    }
+    Ok(())
+}
+
 fn below(dir: &File, name: &OsStr) -> PathBuf {
     Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(name)
 }

@@ -15,7 +15,7 @@ use overnight_core::git::{BranchName, CommitId};
 use crate::error::GitError;
 use crate::git::{quoted, with_prefix, write_private};
 use crate::mirror::{Identity, Mirror};
-use crate::remove::remove_tree;
+use crate::remove::{remove_locks, remove_tree};
 
 /// A clone at a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +64,19 @@ pub async fn ready(
     remove(path).await?;
     make(mirror, &workspace, setup).await?;
     Ok(Workspace { fresh: true, ..workspace })
+}
+
+/// Removes the locks that git commands of the workspace left when they were killed: whoever works in it next would find them in the
+/// way. Only for a workspace in which no process works any more. What is no lock is not touched, and no link is followed.
+///
+/// # Errors
+/// [`GitError::Io`]; none where the repository is gone or is no directory.
+pub async fn unlock(path: &Path) -> Result<(), GitError> {
+    let operation = "remove what killed git commands left";
+    let repository = path.join(".git");
+    let (at, failed) = (repository.clone(), GitError::io(operation, &repository));
+    let done = tokio::task::spawn_blocking(move || remove_locks(&at)).await;
+    done.unwrap_or_else(|lost| Err(io::Error::other(lost))).map_err(failed)
 }
 
 /// Where git's index as of the check-out of the workspace at `path` lies.

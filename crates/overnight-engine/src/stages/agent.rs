@@ -143,8 +143,10 @@ async fn left_by_a_dead_runner(seat: &Seat<'_>, turn: &Turn, trail: &Trail) -> R
 /// The workspace as the last turn left it, or a new one on the last commits that were brought home.
 async fn ensure_workspace(seat: &mut Seat<'_>, ground: &Ground, trail: &Trail) -> Result<(), StageError> {
     let mirror = code::open_mirror(seat).await?;
-    if overnight_git::workspace::made_for(&mirror, &seat.dirs.workspace()).is_some() {
-        return Ok(());
+    let place = seat.dirs.workspace();
+    if overnight_git::workspace::made_for(&mirror, &place).is_some() {
+        // Nothing of the job runs now.
+        return overnight_git::workspace::unlock(&place).await.map_err(trouble::git);
     }
     let commit: &CommitId = trail.preserved.as_ref().unwrap_or(&ground.base);
     code::make_workspace(seat, &mirror, commit).await

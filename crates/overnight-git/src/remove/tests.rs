@@ -74,3 +74,32 @@ fn only_a_regular_file_of_bounded_size_is_opened() {
     }
     assert_eq!(open_regular(&at("none"), 5).unwrap_err().kind(), ErrorKind::NotFound);
 }
+
+#[test]
+fn locks_of_killed_git_commands_go_and_nothing_else_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let repository = dir.path().join(".git");
+    let references = repository.join("refs/heads/overnight");
+    fs::create_dir_all(&references).unwrap();
+    fs::create_dir(repository.join("kept.lock")).unwrap();
+    let outside = dir.path().join("outside.lock");
+    for file in [repository.join("HEAD"), references.join("app-1"), outside.clone()] {
+        fs::write(file, "x").unwrap();
+    }
+    std::os::unix::fs::symlink(&outside, repository.join("link.lock")).unwrap();
+    let locks = [repository.join("index.lock"), repository.join("HEAD.lock"), references.join("app-1.lock")];
+    locks.iter().for_each(|lock| fs::write(lock, "").unwrap());
+    remove_locks(&repository).unwrap();
+    assert!(locks.iter().all(|lock| !lock.exists()));
+    for kept in ["HEAD", "refs/heads/overnight/app-1", "kept.lock", "link.lock"] {
+        assert!(fs::symlink_metadata(repository.join(kept)).is_ok(), "{kept}");
+    }
+    assert!(outside.exists());
+    // A link in its place leads nowhere, and none is no error.
+    let link = dir.path().join("link");
+    fs::write(repository.join("index.lock"), "").unwrap();
+    std::os::unix::fs::symlink(&repository, &link).unwrap();
+    remove_locks(&link).unwrap();
+    remove_locks(&dir.path().join("nothing")).unwrap();
+    assert!(repository.join("index.lock").exists());
+}

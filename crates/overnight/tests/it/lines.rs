@@ -29,7 +29,9 @@ fn task(name: &str) -> String {
 
 /// Each job of one script leaves a file of its own: `task-0`, `task-1`, …
 fn numbered(more: &str) -> String {
-    let work = format!("n=$(ls task-* 2>/dev/null | wc -l)\necho 42 > answer\n{more}\necho $n > task-$n\n");
+    // A turn that is done again after a kill has the number of the first time: a job's own directory keeps it.
+    let number = "kept=$TMPDIR/number\n[ -e $kept ] || { ls task-* 2>/dev/null | wc -l > $kept.new; mv $kept.new $kept; }\nn=$(cat $kept)";
+    let work = format!("{number}\necho 42 > answer\n{more}\necho $n > task-$n\n");
     format!("{}, {{ commit = {{ message = \"One more task\" }} }}", sh(&work))
 }
 
