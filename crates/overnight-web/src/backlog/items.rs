@@ -301,7 +301,7 @@ mod tests {
         let id = "0199d0c4-9d3e-7c11-8000-000000000001";
         let cursor = Cursor::parse(&format!("{id}.{id}")).unwrap();
         assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
-        for bad in ["", ".", "a.b", id, &format!("{id}.{id}.{id}"), &format!("{id}. {id}")] {
+        for bad in ["", ".", "7", id, &format!("{id}."), &format!(".{id}")] {
             assert_eq!(Cursor::parse(bad), None, "{bad:?}");
         }
     }

@@ -27,7 +27,15 @@ pub(super) async fn start(store: &Store, start: NewStart) -> Result<Started, Ref
         let request = start.request.as_ref().map(|request| format!("{request}:{}", item.id));
         new.push(NewJob { request, ..NewJob::new(item.repository.clone(), spec) });
     }
-    let jobs = store.jobs_enqueue(&new).await.map_err(|error| unusable(error.to_string()))?;
+    let names: Vec<String> = new.iter().filter_map(|new| new.request.clone()).collect();
+    let jobs = match store.jobs_enqueue(&new).await {
+        Ok(jobs) => jobs,
+        // The same request came twice at once, and the other one was faster; or somebody else started it.
+        Err(error) => match store.jobs_of_requests(&names).await {
+            Ok(earlier) if !earlier.is_empty() => earlier,
+            Ok(_) | Err(_) => return Err(unusable(error.to_string())),
+        },
+    };
     let jobs = jobs.into_iter().map(|job| (job.id, job.created_at >= asked)).collect();
     Ok(Started { jobs, ..Started::default() })
 }
