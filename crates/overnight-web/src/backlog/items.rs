@@ -3,7 +3,7 @@
 use overnight_core::backlog::{Item, ItemBody, ItemKind, Mark, merged};
 use overnight_core::id::{ItemId, RepositoryId};
 use overnight_core::text::one_line;
-use overnight_store::{ItemChange, ItemView, NewItem, NewLinks, Repository, ShownItem};
+use overnight_store::{BacklogError, ItemChange, ItemView, NewItem, NewLinks, Repository, ShownItem};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
@@ -11,6 +11,8 @@ use super::{Reach, Refused};
 
 /// Keys that one request may name.
 const KEYS_MAX: usize = 500;
+/// How often a change is tried that somebody else was faster than.
+const TRIES: u32 = 5;
 
 /// Which items are to be listed.
 #[derive(Debug, Default)]
@@ -175,11 +177,29 @@ impl Reach<'_> {
         Ok((self.view(&added.item).await?, added.new))
     }
 
-    /// `version`: of the item as it was looked at, where that counts.
+    /// `version`: of the item as it was looked at, where that counts. Where it does not, what is named is put into the item as it is by
+    /// then, whoever changes it at the same time.
     pub(crate) async fn change(
         self,
         key: &str,
         said: ItemSaid,
+        version: Option<i64>,
+    ) -> Result<ItemView, Refused> {
+        let mut tried = 1;
+        loop {
+            match self.change_once(key, &said, version).await {
+                Err(Refused::Backlog(BacklogError::Changed { .. })) if version.is_none() && tried < TRIES => {
+                    tried += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn change_once(
+        self,
+        key: &str,
+        said: &ItemSaid,
         version: Option<i64>,
     ) -> Result<ItemView, Refused> {
         let item = self.item(key).await?;
@@ -204,8 +224,15 @@ impl Reach<'_> {
             place => place.and_then(|place| usize::try_from(place).ok()),
         };
         let body = (body != item.body).then_some(body);
-        let change =
-            ItemChange { title: said.title, body, parent, place, after, members, ..ItemChange::of(&item) };
+        let change = ItemChange {
+            title: said.title.clone(),
+            body,
+            parent,
+            place,
+            after,
+            members,
+            ..ItemChange::of(&item)
+        };
         let item =
             if change == ItemChange::of(&item) { item } else { self.store.item_change(&change).await? };
         self.view(&item).await
