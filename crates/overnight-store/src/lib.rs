@@ -68,7 +68,10 @@ mod worker;
 
 pub use answers::{ANSWERS_MAX, KeptAnswer, Recalled};
 pub use apply::Applied;
-pub use backlog::{Backlog, BacklogError, Imported, ItemChange, NewItem, PullRequest, SettledRepository};
+pub use backlog::{
+    Added, Backlog, BacklogError, ExportedPlan, Imported, ItemChange, ItemView, ItemViews, NewItem, NewLinks,
+    PlanView, PullRequest, RepositoryView, RunView, SettledRepository, ShownItem,
+};
 pub use cancel::CancelRequest;
 pub use claim::{Claim, ClaimOrder, Claimant, Claimed, Claims};
 pub use copy::{

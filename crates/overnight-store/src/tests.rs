@@ -22,6 +22,7 @@ macro_rules! on_both {
     };
 }
 
+mod additions;
 mod apply;
 mod backlog;
 mod cancel;

@@ -17,6 +17,7 @@
 
 pub mod api;
 mod app;
+mod backlog;
 mod guard;
 mod health;
 mod hosts;

@@ -1,16 +1,19 @@
 //! What the API asks this program for: orders by the same way as `overnight add` and `overnight retry`, and documents by the same
 //! code as `--json`. Owns no rule of its own.
 
+mod backlog;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
 use overnight_core::job::{ExitCode, Job, Queueing};
 use overnight_core::text::nearest;
-use overnight_store::{JobFilter, NewJob, Repository, Store};
-use overnight_web::api::{Answer, Desk, Document, NewOrder, Placed, Refusal, RefusalKind};
+use overnight_store::{JobFilter, NewJob, NewRepository, Repository, Store};
+use overnight_web::api::{Answer, Desk, Document, NewOrder, NewStart, Placed, Refusal, RefusalKind, Started};
 use serde_json::{Map, Value};
 
+use crate::agents;
 use crate::app::{App, store_error};
 use crate::batch;
 use crate::cli::Global;
@@ -59,6 +62,35 @@ impl Desk for Front {
         Box::pin(async move {
             let app = App::new(&inner.global, inner.env.clone()).map_err(refusal)?;
             again(&app, &inner.store, &job, request).await.map_err(refusal)
+        })
+    }
+
+    fn start(&self, start: NewStart) -> Answer<Started> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let app = App::new(&inner.global, inner.env.clone()).map_err(refusal)?;
+            let started = Box::pin(backlog::start(&app, &inner.store, start)).await;
+            app.close().await;
+            started
+        })
+    }
+
+    fn agents(&self, names: Vec<String>) -> Answer<()> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let app = App::new(&inner.global, inner.env.clone()).map_err(refusal)?;
+            let known = |name: &String| agents::named(name, &app.config().agent).map(drop).map_err(refusal);
+            names.iter().try_for_each(known)
+        })
+    }
+
+    fn registration(&self, remote: String) -> Answer<NewRepository> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let app = App::new(&inner.global, inner.env.clone()).map_err(refusal)?;
+            let new = backlog::registration(&app, &remote).await;
+            app.close().await;
+            new
         })
     }
 

@@ -8,6 +8,7 @@ mod item;
 mod order;
 pub mod plan;
 mod prompt;
+mod said;
 mod settings;
 mod state;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub use item::{
 };
 pub use order::{Circle, in_order};
 pub use prompt::{Context, prompt};
+pub use said::{BadField, merged};
 pub use settings::{PullStrategy, RepositorySettings, TaskSettings};
 pub use state::{
     Count, EpicState, Facts, ItemState, Mark, MarkFact, PullState, Run, RunEnd, SprintState, StoryState,

@@ -37,6 +37,16 @@ impl Mark {
         }
     }
 
+    /// The words that people say for [`Mark::ALL`], in its order.
+    pub const WORDS: [&str; 4] = ["done", "excluded", "blocked", "reopen"];
+
+    /// The mark that a person's word means.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        let place = Self::WORDS.iter().position(|known| *known == word)?;
+        Self::ALL.get(place).copied()
+    }
+
     /// Whether it can be said about an item of this kind.
     #[must_use]
     pub fn fits(self, kind: ItemKind) -> bool {

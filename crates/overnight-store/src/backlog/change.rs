@@ -141,7 +141,7 @@ async fn tasks(tx: &mut WriteTx, repository: &RepositoryId, ids: &[ItemId]) -> R
     Ok(())
 }
 
-async fn wait_for(tx: &mut WriteTx, item: &Item, needs: &[ItemId]) -> Result<(), BacklogError> {
+pub(super) async fn wait_for(tx: &mut WriteTx, item: &Item, needs: &[ItemId]) -> Result<(), BacklogError> {
     if item.kind() != ItemKind::Task {
         return Err(BacklogError::WrongKind { key: item.key.clone(), wanted: ItemKind::Task });
     }
@@ -172,7 +172,7 @@ async fn keys(tx: &mut WriteTx, ids: &[ItemId]) -> Result<Vec<TaskKey>, BacklogE
     Ok(keys)
 }
 
-async fn fill(tx: &mut WriteTx, sprint: &Item, members: &[ItemId]) -> Result<(), BacklogError> {
+pub(super) async fn fill(tx: &mut WriteTx, sprint: &Item, members: &[ItemId]) -> Result<(), BacklogError> {
     if sprint.kind() != ItemKind::Sprint {
         return Err(BacklogError::WrongKind { key: sprint.key.clone(), wanted: ItemKind::Sprint });
     }

@@ -1,14 +1,20 @@
 //! Finding items by what a person typed.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use overnight_core::backlog::Item;
-use overnight_core::id::TaskKey;
+use overnight_core::id::{ItemId, RepositoryId, TaskKey};
 
 use super::error::BacklogError;
+use super::read::Backlog;
 use super::rows::{SELECT, item};
 use crate::row;
 use crate::sql::sql;
 use crate::store::Store;
 
+/// Bytes of a key: a repository's name and a number are far fewer.
+const WANTED_MAX: usize = 256;
 /// How many of the newest keys are compared with a mistyped one, how different they may be, and how many are shown.
 const NEAR_POOL: i64 = 500;
 const NEAR_EDITS: usize = 2;
@@ -22,8 +28,8 @@ impl Store {
     pub async fn item_find(&self, wanted: &str) -> Result<Item, BacklogError> {
         let typed = wanted.trim().to_ascii_lowercase();
         let missing = |nearest| BacklogError::NotFound { wanted: wanted.to_owned(), nearest };
-        // No server takes such a text, and no item has it.
-        if typed.contains('\0') {
+        // No server takes such a text, and no item has it; nor is one that long compared with all keys.
+        if typed.contains('\0') || typed.len() > WANTED_MAX {
             return Err(missing(Vec::new()));
         }
         let query = sql(format!("{SELECT} WHERE i.key = $1 OR i.id = $1 ORDER BY i.id LIMIT 1"));
@@ -31,6 +37,35 @@ impl Store {
             Some(found) => Ok(item(&found)?),
             None => Err(missing(self.nearest_items(&typed).await?)),
         }
+    }
+
+    /// The items of these keys, in their order.
+    ///
+    /// # Errors
+    /// As [`Store::item_find`], for the first that is not there.
+    pub async fn items_named(&self, keys: &[String]) -> Result<Vec<Item>, BacklogError> {
+        let mut items = Vec::with_capacity(keys.len());
+        for key in keys {
+            items.push(self.item_find(key).await?);
+        }
+        Ok(items)
+    }
+
+    /// The tasks that these keys name, in their order: tasks by themselves, and all of those of a story, an epic or a sprint.
+    ///
+    /// # Errors
+    /// As [`Store::items_named`].
+    pub async fn tasks_named(&self, keys: &[String]) -> Result<Vec<ItemId>, BacklogError> {
+        let mut backlogs: HashMap<RepositoryId, Backlog> = HashMap::new();
+        let mut tasks = Vec::new();
+        for item in self.items_named(keys).await? {
+            let backlog = match backlogs.entry(item.repository.clone()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => place.insert(self.backlog(&item.repository).await?),
+            };
+            tasks.extend(backlog.tasks_of(&item).into_iter().map(|task| task.id.clone()));
+        }
+        Ok(tasks)
     }
 
     async fn nearest_items(&self, typed: &str) -> Result<Vec<TaskKey>, BacklogError> {

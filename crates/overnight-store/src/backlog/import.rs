@@ -128,7 +128,10 @@ impl Rows {
 }
 
 /// What the same request made before.
-async fn known(tx: &mut WriteTx, (request, hash): (&str, &str)) -> Result<Option<Item>, BacklogError> {
+pub(super) async fn known(
+    tx: &mut WriteTx,
+    (request, hash): (&str, &str),
+) -> Result<Option<Item>, BacklogError> {
     let text = SELECT.replacen("SELECT ", "SELECT i.request_hash, ", 1);
     let found = tx.optional(sql(format!("{text} WHERE i.request = $1")).bind(request)).await?;
     let Some(found) = found else { return Ok(None) };
@@ -141,9 +144,13 @@ async fn known(tx: &mut WriteTx, (request, hash): (&str, &str)) -> Result<Option
 
 /// Two plans that say the same have the same hash, however they are written.
 fn hash(repository: &RepositoryId, plan: &Plan) -> String {
+    sha256(&[repository.as_str(), &plan::write(plan, |place| format!("t{place}"))])
+}
+
+/// The hash of some texts, one behind the other.
+pub(super) fn sha256(texts: &[&str]) -> String {
     let mut hash = Sha256::new();
-    hash.update(repository.as_str());
-    hash.update(plan::write(plan, |place| format!("t{place}")));
+    texts.iter().for_each(|text| hash.update(text));
     let mut text = String::new();
     for byte in hash.finalize() {
         // Writing to a String cannot fail.

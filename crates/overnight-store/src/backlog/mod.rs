@@ -4,6 +4,7 @@
 mod add;
 mod change;
 mod error;
+mod export;
 mod find;
 mod import;
 mod link;
@@ -13,13 +14,16 @@ mod read;
 mod remove;
 mod repositories;
 mod rows;
+mod view;
 
-pub use add::NewItem;
+pub use add::{Added, NewItem, NewLinks};
 pub use change::ItemChange;
 pub use error::BacklogError;
+pub use export::ExportedPlan;
 pub use import::Imported;
 pub(crate) use link::{Links, keep_ends};
 pub use pull::PullRequest;
 pub(crate) use pull::{opened, write_opened};
 pub use read::Backlog;
 pub use repositories::SettledRepository;
+pub use view::{ItemView, ItemViews, PlanView, RepositoryView, RunView, ShownItem};

@@ -1,9 +1,9 @@
 //! A repository's backlog as a whole, with what its states are derived from.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use overnight_core::backlog::{
-    Count, Facts, Item, ItemState, Mark, MarkFact, PullState, Run, RunEnd, states,
+    Count, Facts, Item, ItemKind, ItemState, Mark, MarkFact, PullState, Run, RunEnd, states,
 };
 use overnight_core::id::{ItemId, JobId, RepositoryId, TaskKey};
 use overnight_core::job::EndReason;
@@ -40,6 +40,32 @@ impl Backlog {
     /// What belongs to an item, in order.
     pub fn parts<'a>(&'a self, of: &'a ItemId) -> impl Iterator<Item = &'a Item> {
         self.items.iter().filter(move |item| item.parent.as_ref() == Some(of))
+    }
+
+    /// The tasks of an item in order: its own, those that belong to it, or those that stand in it.
+    #[must_use]
+    pub fn tasks_of<'a>(&'a self, item: &'a Item) -> Vec<&'a Item> {
+        match item.kind() {
+            ItemKind::Task => self.item(&item.id).into_iter().collect(),
+            ItemKind::Story => self.parts(&item.id).collect(),
+            ItemKind::Epic => self.parts(&item.id).flat_map(|story| self.parts(&story.id)).collect(),
+            ItemKind::Sprint => {
+                let members = self.facts.members.get(&item.id).into_iter().flatten();
+                members.filter_map(|id| self.item(id)).collect()
+            }
+            ItemKind::Idea => Vec::new(),
+        }
+    }
+
+    /// The items that belong to this one, directly or not, or stand in it.
+    #[must_use]
+    pub fn below<'a>(&'a self, of: &'a ItemId) -> HashSet<&'a ItemId> {
+        let mut below: HashSet<&ItemId> = self.facts.members.get(of).into_iter().flatten().collect();
+        let parts: HashSet<&ItemId> = self.parts(of).map(|item| &item.id).collect();
+        let deeper = |item: &&Item| item.parent.as_ref().is_some_and(|parent| parts.contains(parent));
+        below.extend(self.items.iter().filter(deeper).map(|item| &item.id));
+        below.extend(parts);
+        below
     }
 }
 

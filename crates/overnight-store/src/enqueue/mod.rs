@@ -82,6 +82,25 @@ impl Store {
         }
     }
 
+    /// The jobs that these requests made, in any order; a request that made none has none.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Row`].
+    pub async fn jobs_of_requests(&self, requests: &[String]) -> Result<Vec<Job>, StoreError> {
+        let mut jobs = Vec::new();
+        for some in requests.chunks(64) {
+            let text = format!(
+                "{SELECT_JOB} WHERE j.id IN (SELECT q.job_id FROM job_specs q WHERE q.request IN ({}))",
+                places(1, some.len())
+            );
+            let query = sql(text).bind_all(some.iter().map(String::as_str));
+            for found in self.all("look for the jobs of earlier requests", query).await? {
+                jobs.push(row::job(&found)?);
+            }
+        }
+        Ok(jobs)
+    }
+
     async fn enqueue_once(&self, new: &[NewJob]) -> Result<Vec<Job>, StoreError> {
         let mut tx = self.begin("enqueue").await?;
         let known = known_requests(&mut tx, new).await?;

@@ -7,6 +7,7 @@ use std::pin::Pin;
 
 use overnight_core::id::JobId;
 use overnight_core::job::Job;
+use overnight_store::NewRepository;
 use serde_json::{Map, Value};
 
 /// An answer that takes its time.
@@ -19,6 +20,15 @@ pub trait Desk: Debug + Send + Sync + 'static {
 
     /// The order of a job that has ended, again as a new job.
     fn again(&self, job: Job, request: Option<String>) -> Answer<Placed>;
+
+    /// Makes jobs of tasks, as `overnight task start` does, or finds those that the same request made before.
+    fn start(&self, start: NewStart) -> Answer<Started>;
+
+    /// Refuses names of agents that are not known here.
+    fn agents(&self, names: Vec<String>) -> Answer<()>;
+
+    /// What a remote, or a directory of this machine, would be registered as.
+    fn registration(&self, remote: String) -> Answer<NewRepository>;
 
     /// A document as the command of the same name prints it with `--json`, without what stands around it.
     fn document(&self, wanted: Document) -> Answer<Value>;
@@ -42,6 +52,28 @@ pub struct Placed {
     /// `false`: an earlier request had made it.
     pub new: bool,
     /// What to know about it, for people.
+    pub notes: Vec<String>,
+}
+
+/// Tasks that are to become jobs, as it came.
+#[derive(Debug, Clone)]
+pub struct NewStart {
+    /// Keys of tasks, or of what they belong to.
+    pub items: Vec<String>,
+    /// What else was said: its fields are for the desk to judge.
+    pub fields: Map<String, Value>,
+    /// The sender's own name for this request.
+    pub request: Option<String>,
+}
+
+/// Jobs that were made of tasks.
+#[derive(Debug, Clone, Default)]
+pub struct Started {
+    /// In the order in which they can be done; `false`: an earlier request had made it.
+    pub jobs: Vec<(JobId, bool)>,
+    /// Keys of tasks of a group that were left out, with their states.
+    pub left: Vec<String>,
+    /// What to know about them, for people.
     pub notes: Vec<String>,
 }
 

@@ -47,6 +47,8 @@ codes! {
     NotFound "not-found" NOT_FOUND "There is no such thing",
     UnknownJob "unknown-job" NOT_FOUND "There is no such job",
     UnknownWorker "unknown-worker" NOT_FOUND "There is no such worker",
+    UnknownItem "unknown-item" NOT_FOUND "There is no such item",
+    UnknownRepository "unknown-repository" NOT_FOUND "There is no such repository",
     MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "This cannot be done here",
     BodyTooSlow "body-too-slow" REQUEST_TIMEOUT "The body took too long",
     AmbiguousJob "ambiguous-job" CONFLICT "Several jobs are called so",
@@ -54,10 +56,16 @@ codes! {
     JobNotEnded "job-not-ended" CONFLICT "The job has not ended",
     JobHeld "job-held" CONFLICT "Somebody works on the job",
     JobBlocked "job-blocked" CONFLICT "The job waits for other jobs",
+    ItemBusy "item-busy" CONFLICT "A job of the item has not ended",
+    ItemHasParts "item-has-parts" CONFLICT "Other items belong to it",
+    RepositoryInUse "repository-in-use" CONFLICT "The repository has jobs or items",
     RequestReused "request-reused" CONFLICT "The key belongs to another request",
+    ChangedMeanwhile "changed-meanwhile" PRECONDITION_FAILED "It was changed since it was looked at",
     BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE "The body is too large",
     NotJson "not-json" UNSUPPORTED_MEDIA_TYPE "The body has to be application/json",
     OrderRefused "order-refused" UNPROCESSABLE_ENTITY "The order cannot be accepted",
+    ItemRefused "item-refused" UNPROCESSABLE_ENTITY "The backlog cannot be changed so",
+    PlanRefused "plan-refused" UNPROCESSABLE_ENTITY "The plan cannot be used",
     BadBody "bad-body" UNPROCESSABLE_ENTITY "The body does not say what it has to",
     TooManyStreams "too-many-streams" TOO_MANY_REQUESTS "Too many streams are open",
     TooManyAnswers "too-many-requests-kept" TOO_MANY_REQUESTS "Too many idempotency keys are in use",
@@ -71,16 +79,26 @@ pub(crate) struct Fault {
     code: Code,
     detail: String,
     hint: Option<String>,
+    /// Where in a document that was sent: line and column, from 1.
+    place: Option<(usize, usize)>,
 }
 
 impl Fault {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), hint: None }
+        Self { code, detail: detail.into(), hint: None, place: None }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    pub(crate) fn with(self, code: Code) -> Self {
+        Self { code, ..self }
+    }
+
+    pub(crate) fn at(self, line: usize, column: usize) -> Self {
+        Self { place: Some((line, column)), ..self }
     }
 
     pub(crate) fn code(&self) -> Code {
@@ -90,8 +108,8 @@ impl Fault {
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        let Self { code, detail, hint } = self;
-        let body = json!({
+        let Self { code, detail, hint, place } = self;
+        let mut body = json!({
             "type": format!("urn:overnight:problem:{}", code.as_str()),
             "title": code.title(),
             "status": code.status().as_u16(),
@@ -99,6 +117,9 @@ impl IntoResponse for Fault {
             "code": code.as_str(),
             "hint": hint,
         });
+        if let Some((line, column)) = place {
+            (body["line"], body["column"]) = (line.into(), column.into());
+        }
         let kind = HeaderValue::from_static("application/problem+json");
         let mut response = (code.status(), [(header::CONTENT_TYPE, kind)], body.to_string()).into_response();
         let headers = response.headers_mut();
@@ -162,6 +183,6 @@ impl From<Refusal> for Fault {
             RefusalKind::Store => Code::StoreFailed,
             RefusalKind::Unexpected => Code::Unexpected,
         };
-        Self { code, detail: what, hint: help }
+        Self { code, detail: what, hint: help, place: None }
     }
 }

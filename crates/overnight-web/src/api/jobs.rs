@@ -1,8 +1,6 @@
 //! Jobs: lists, one job, its events, and what can be asked of it.
 
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -10,13 +8,14 @@ use axum::response::{IntoResponse, Response};
 use overnight_core::id::{EventNumber, JobId};
 use overnight_core::job::{CancelledBy, Job, JobState, Label};
 use overnight_core::units::Timestamp;
-use overnight_store::{CancelRequest, JobFilter, KeptAnswer, Phase, Recalled};
+use overnight_store::{CancelRequest, JobFilter, Phase};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::desk::{Document, NewOrder, Placed, Refusal};
+use super::desk::{Document, NewOrder, Placed};
 use super::fault::{Code, Fault};
+use super::once::{Done, once};
 use super::stream::line;
 use super::take::{Fields, Params, Part, Sender};
 use super::{Api, answer, document};
@@ -24,8 +23,6 @@ use super::{Api, answer, document};
 /// Entries of a page when none are asked for, and the most that can be.
 const PAGE: u32 = 100;
 pub(super) const PAGE_MAX: u32 = 500;
-/// How long the answer to a request with an idempotency key is given again.
-const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +35,7 @@ pub(super) struct ListParams {
     limit: Option<u32>,
 }
 
-fn page_size(wanted: Option<u32>) -> Result<u32, Fault> {
+pub(super) fn page_size(wanted: Option<u32>) -> Result<u32, Fault> {
     let size = wanted.unwrap_or(PAGE);
     let fits = (1..=PAGE_MAX).contains(&size);
     fits.then_some(size).ok_or_else(|| Fault::new(Code::BadQuery, format!("limit is from 1 to {PAGE_MAX}")))
@@ -103,8 +100,17 @@ impl Api {
         }
     }
 
+    /// What is answered to an order.
+    async fn placed(&self, placed: Placed) -> Result<Done, Fault> {
+        let Placed { job, new, notes } = placed;
+        let view = self.job_view(&job).await?;
+        let place = view["key"].as_str().map(|key| format!("/api/v1/jobs/{key}"));
+        let body = document("added", &json!({ "new": new, "job": view, "notes": notes }));
+        Ok(Done { new, place, body })
+    }
+
     /// The job as it is in lists.
-    async fn job_view(&self, id: &JobId) -> Result<Value, Fault> {
+    pub(super) async fn job_view(&self, id: &JobId) -> Result<Value, Fault> {
         let job = self.in_time(self.store.job(id)).await?;
         let mut views = self.desk.document(Document::Jobs(vec![job])).await?;
         let view = views.as_array_mut().and_then(Vec::pop);
@@ -134,11 +140,11 @@ pub(super) async fn show(
     Ok(response)
 }
 
-fn hash(bytes: &[u8]) -> String {
+pub(super) fn hash(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }
 
-fn has(headers: &HeaderMap, tag: &str) -> bool {
+pub(super) fn has(headers: &HeaderMap, tag: &str) -> bool {
     let texts = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|field| field.to_str().ok());
     let mut known = texts.flat_map(|text| text.split(',')).map(|one| one.trim());
     known.any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
@@ -171,7 +177,7 @@ pub(super) async fn events(
 }
 
 /// Refuses fields where none are expected.
-fn nothing(fields: Fields) -> Result<(), Fault> {
+pub(super) fn nothing(fields: Fields) -> Result<(), Fault> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Nothing {}
@@ -228,7 +234,8 @@ pub(super) async fn place(
     let asked = hash(Value::Object(fields.clone()).to_string().as_bytes());
     let any_directory = sender.principal.may(overnight_core::access::Scope::Admin);
     let order = NewOrder { fields, request: sender.request(), any_directory };
-    once(&api, &sender, &format!("place {asked}"), || api.desk.order(order)).await
+    once(&api, &sender, &format!("place {asked}"), async || api.placed(api.desk.order(order).await?).await)
+        .await
 }
 
 pub(super) async fn retry(
@@ -246,60 +253,5 @@ pub(super) async fn retry(
     }
     let asked = format!("retry {}", job.id);
     let request = sender.request();
-    once(&api, &sender, &asked, || api.desk.again(job, request)).await
-}
-
-/// Does what was asked, or gives the answer again that the same request got before. That the job itself is made only once does
-/// not hang on this: its request has a name in the queue.
-async fn once<F: Future<Output = Result<Placed, Refusal>>>(
-    api: &Api,
-    sender: &Sender,
-    asked: &str,
-    act: impl FnOnce() -> F,
-) -> Result<Response, Fault> {
-    let kept = sender.token().zip(sender.key.as_deref());
-    if let Some((token, key)) = kept {
-        match api.in_time(api.store.answer_recall(token, key, asked)).await? {
-            Recalled::New => {}
-            Recalled::Again(KeptAnswer { status, body }) => return Ok(again(status, body)),
-            Recalled::Other => {
-                return Err(Fault::new(
-                    Code::RequestReused,
-                    "this idempotency key came with another request",
-                )
-                .hint("give each request a key of its own"));
-            }
-            Recalled::Full => {
-                return Err(Fault::new(
-                    Code::TooManyAnswers,
-                    "this token has used too many keys within a day",
-                ));
-            }
-        }
-    }
-    let Placed { job, new, notes } = act().await?;
-    let view = api.job_view(&job).await?;
-    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    let place = view["key"].as_str().map(|key| format!("/api/v1/jobs/{key}"));
-    let body = document("added", &json!({ "new": new, "job": view, "notes": notes }));
-    if let Some((token, key)) = kept {
-        let kept = KeptAnswer { status: status.as_u16(), body: body.to_string() };
-        if let Err(error) = api.store.answer_keep(token, key, asked, &kept, KEPT).await {
-            // The same request finds the job by its name in the queue.
-            tracing::warn!(%error, "an answer could not be kept");
-        }
-    }
-    let mut response = answer(status, &body);
-    if let Some(place) = place.and_then(|place| HeaderValue::from_str(&place).ok()) {
-        response.headers_mut().insert(header::LOCATION, place);
-    }
-    Ok(response)
-}
-
-fn again(status: u16, body: String) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    let kind = HeaderValue::from_static("application/json");
-    let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();
-    response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
-    response
+    once(&api, &sender, &asked, async || api.placed(api.desk.again(job, request).await?).await).await
 }

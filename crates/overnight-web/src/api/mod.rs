@@ -8,9 +8,11 @@
 //! `operations` is the one table of what there is: the router and the OpenAPI document are both made from it.
 
 mod access;
+mod backlog;
 mod desk;
 mod fault;
 mod jobs;
+mod once;
 mod openapi;
 mod operations;
 mod schemas;
@@ -33,13 +35,13 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-pub use desk::{Answer, Desk, Document, NewOrder, Placed, Refusal, RefusalKind};
+pub use desk::{Answer, Desk, Document, NewOrder, NewStart, Placed, Refusal, RefusalKind, Started};
 pub use openapi::document as openapi;
 pub(crate) use stream::Hub;
 
 use crate::Limits;
 use fault::{Code, Fault};
-use operations::{Method, OPERATIONS, Op, Operation};
+use operations::{Method, Op, Operation};
 
 /// What every handler can see.
 pub(crate) struct Api {
@@ -79,7 +81,7 @@ impl Api {
 /// Everything below `/api/v1`.
 pub(crate) fn router(api: &Arc<Api>) -> Router {
     let mut router = Router::new();
-    for operation in &OPERATIONS {
+    for operation in operations::all() {
         let allowed = from_fn_with_state(operation.scope, access::allow);
         router = router.route(operation.path, handler(operation).layer(allowed));
     }
@@ -95,6 +97,7 @@ fn handler(operation: &Operation) -> MethodRouter<Arc<Api>> {
         Method::Get => MethodFilter::GET,
         Method::Post => MethodFilter::POST,
         Method::Put => MethodFilter::PUT,
+        Method::Patch => MethodFilter::PATCH,
         Method::Delete => MethodFilter::DELETE,
     };
     match operation.op {
@@ -107,7 +110,7 @@ fn handler(operation: &Operation) -> MethodRouter<Arc<Api>> {
         Op::JobResume => on(method, jobs::resume),
         Op::JobRetry => on(method, jobs::retry),
         Op::Stream => on(method, stream::of_all),
-        Op::Repositories => on(method, world::repositories),
+        Op::Backlog(op) => backlog::handler(op, method),
         Op::Workers => on(method, world::workers),
         Op::WorkerDrain => on(method, world::drain),
         Op::Status => on(method, world::status),

@@ -2,6 +2,7 @@
 
 use overnight_core::access::Scope;
 
+use super::backlog;
 use super::fault::Code;
 
 /// Names of the operations.
@@ -16,7 +17,7 @@ pub(crate) enum Op {
     JobResume,
     JobRetry,
     Stream,
-    Repositories,
+    Backlog(backlog::Op),
     Workers,
     WorkerDrain,
     Status,
@@ -34,6 +35,7 @@ pub(crate) enum Method {
     Get,
     Post,
     Put,
+    Patch,
     Delete,
 }
 
@@ -43,6 +45,7 @@ impl Method {
             Self::Get => "get",
             Self::Post => "post",
             Self::Put => "put",
+            Self::Patch => "patch",
             Self::Delete => "delete",
         }
     }
@@ -89,21 +92,21 @@ pub(crate) struct Operation {
     pub(crate) faults: &'static [Code],
 }
 
-const fn path(name: &'static str, schema: &'static str, about: &'static str) -> Param {
+pub(super) const fn path(name: &'static str, schema: &'static str, about: &'static str) -> Param {
     Param { name, place: In::Path, schema, about }
 }
 
-const fn query(name: &'static str, schema: &'static str, about: &'static str) -> Param {
+pub(super) const fn query(name: &'static str, schema: &'static str, about: &'static str) -> Param {
     Param { name, place: In::Query, schema, about }
 }
 
-const fn header(name: &'static str, schema: &'static str, about: &'static str) -> Param {
+pub(super) const fn header(name: &'static str, schema: &'static str, about: &'static str) -> Param {
     Param { name, place: In::Header, schema, about }
 }
 
 const KEY: Param = path("key", "JobName", "Key (app-12), id or beginning of an id");
-const LIMIT: Param = query("limit", "PageSize", "Most entries of one answer");
-const ONCE: Param = header(
+pub(super) const LIMIT: Param = query("limit", "PageSize", "Most entries of one answer");
+pub(super) const ONCE: Param = header(
     "Idempotency-Key",
     "IdempotencyKey",
     "Your own name for this request: sent again within a day, it gets the same answer and changes nothing",
@@ -114,7 +117,7 @@ const JOB: &[Code] = &[Code::UnknownJob, Code::AmbiguousJob];
 const ORDER: &[Code] = &[Code::BadKey, Code::OrderRefused, Code::RequestReused, Code::TooManyAnswers];
 
 /// What most operations are like.
-const READ: Operation = Operation {
+pub(super) const READ: Operation = Operation {
     op: Op::OpenApi,
     id: "",
     method: Method::Get,
@@ -127,7 +130,12 @@ const READ: Operation = Operation {
     faults: &[],
 };
 
-pub(crate) static OPERATIONS: [Operation; 20] = [
+/// All operations, group by group.
+pub(crate) fn all() -> impl Iterator<Item = &'static Operation> {
+    OPERATIONS.iter().chain(backlog::OPERATIONS)
+}
+
+static OPERATIONS: [Operation; 19] = [
     Operation {
         op: Op::JobsList,
         id: "listJobs",
@@ -243,14 +251,6 @@ pub(crate) static OPERATIONS: [Operation; 20] = [
         ],
         gives: &[(200, Gives::Stream)],
         faults: &[Code::BadPosition, Code::TooManyStreams],
-        ..READ
-    },
-    Operation {
-        op: Op::Repositories,
-        id: "listRepositories",
-        path: "/repositories",
-        about: "The registered repositories",
-        gives: &[(200, Gives::Json("Repositories"))],
         ..READ
     },
     Operation {

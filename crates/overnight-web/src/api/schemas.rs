@@ -26,7 +26,7 @@ const LABEL: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$";
 
 pub(super) fn all() -> Value {
     let mut all = Map::new();
-    for part in [words(), requests(), answers(), lists()] {
+    for part in [words(), requests(), answers(), lists(), super::backlog::schemas()] {
         if let Value::Object(part) = part {
             all.extend(part);
         }
@@ -122,7 +122,7 @@ fn requests() -> Value {
 }
 
 /// A document: the envelope of everything that is answered.
-fn enveloped(kind: &str, data: &Value) -> Value {
+pub(super) fn enveloped(kind: &str, data: &Value) -> Value {
     json!({
         "type": "object",
         "required": ["schema", "kind", "data"],
@@ -135,7 +135,7 @@ fn enveloped(kind: &str, data: &Value) -> Value {
 }
 
 /// One page of a list.
-fn page(kind: &str, item: &str, next: &str) -> Value {
+pub(super) fn page(kind: &str, item: &str, next: &str) -> Value {
     let items = json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{item}") } });
     let mut page = enveloped(kind, &items);
     page["required"] = json!(["schema", "kind", "data", "next"]);
@@ -155,6 +155,8 @@ fn answers() -> Value {
                 "detail": { "type": "string" },
                 "code": { "type": "string", "description": "Does not change from version to version" },
                 "hint": { "type": ["string", "null"], "description": "What to do about it" },
+                "line": { "type": "integer", "description": "Of a document that was sent" },
+                "column": { "type": "integer" },
             },
         },
         "JobView": {
@@ -238,11 +240,6 @@ fn lists() -> Value {
     json!({
         "JobPage": jobs,
         "EventPage": page("events", "Event", "integer"),
-        "Repositories": enveloped("repositories", &list(json!({
-            "type": "object",
-            "required": ["id", "name", "remote"],
-            "properties": { "id": { "type": "string" }, "name": { "type": "string" }, "remote": { "type": "string" } },
-        }))),
         "Workers": enveloped("workers", &list(json!({
             "type": "object",
             "required": ["id", "host", "presence", "drain", "held", "status"],

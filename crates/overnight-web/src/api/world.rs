@@ -96,15 +96,6 @@ pub(super) async fn drain(
     Ok(answer(StatusCode::OK, &document("worker", &json!({ "id": worker, "drain": drain }))))
 }
 
-pub(super) async fn repositories(
-    State(api): State<Arc<Api>>,
-    _: Params<NoParams>,
-) -> Result<Response, Fault> {
-    let all = api.in_time(api.store.repositories()).await?;
-    let views = all.iter().map(|one| json!({ "id": one.id, "name": one.name, "remote": one.remote }));
-    Ok(answer(StatusCode::OK, &document("repositories", &Value::Array(views.collect()))))
-}
-
 pub(super) async fn limits(State(api): State<Arc<Api>>, _: Params<NoParams>) -> Result<Response, Fault> {
     let all = api.in_time(api.store.limits()).await?;
     let views =

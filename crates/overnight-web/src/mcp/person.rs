@@ -30,7 +30,9 @@ impl Door for PersonDoor {
                 desk: Arc::clone(&self.desk),
                 any: scope == Scope::Admin,
             };
-            let operator = Operator { store: self.store.clone(), scope, orders: Some(Arc::new(orders)) };
+            let desk = Some(Arc::clone(&self.desk));
+            let operator =
+                Operator { store: self.store.clone(), scope, orders: Some(Arc::new(orders)), desk };
             Some(Arc::new(operator) as Arc<dyn Toolbox>)
         })
     }

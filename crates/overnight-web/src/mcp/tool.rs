@@ -87,6 +87,13 @@ impl Arguments {
         Self(map)
     }
 
+    /// The others, and this one, if it is there.
+    pub(crate) fn without(self, name: &str) -> (Map<String, Value>, Option<Value>) {
+        let mut rest = self.0;
+        let one = rest.remove(name);
+        (rest, one)
+    }
+
     /// Refuses what the tool does not know: a misspelt argument must not be passed over.
     pub(crate) fn only(&self, tool: &Tool) -> Result<(), ToolError> {
         let known = |name: &String| tool.arguments["properties"].get(name).is_some();

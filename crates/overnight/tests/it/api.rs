@@ -1,5 +1,6 @@
 //! The API of the real program: the same answers as the command line, events over a killed server, and whatever a fuzzer finds.
 
+mod backlog;
 mod client;
 mod fuzz;
 

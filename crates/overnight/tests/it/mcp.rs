@@ -1,6 +1,7 @@
 //! Agents and assistants that use our tools over the Model Context Protocol: real CLIs, real pipes, and programs that misuse them.
 
 mod assistant;
+mod backlog;
 mod misuse;
 mod talking;
 

@@ -1,7 +1,7 @@
 //! Tools that show the queue as a whole: counts, workers, repositories, money. None of them changes anything.
 
 use overnight_core::policy::budget::day_of;
-use overnight_store::CostBy;
+use overnight_store::{CostBy, SettledRepository};
 use serde_json::{Value, json};
 
 use super::super::tool::{Arguments, Tool, ToolError};
@@ -31,7 +31,7 @@ pub(super) fn tools() -> Vec<Tool> {
         ),
         Tool::reading(
             "list_repositories",
-            "The repositories that jobs were ordered for, in pages.",
+            "The registered repositories and what holds for all of their tasks, in pages.",
             &Page::properties(),
             &[],
         ),
@@ -72,9 +72,11 @@ pub(super) async fn workers(operator: &Operator, arguments: &Arguments) -> Resul
 
 pub(super) async fn repositories(operator: &Operator, arguments: &Arguments) -> Result<Value, ToolError> {
     let page = Page::of(arguments)?;
-    let all = operator.store.repositories().await.map_err(|error| failed(&error))?;
-    let show = |repository: overnight_store::Repository| json!({"name": repository.name, "remote": repository.remote});
-    Ok(page.cut(all, "repositories", show))
+    let all = operator.store.repositories_settled().await.map_err(|error| failed(&error))?;
+    Ok(page.cut(&all, "repositories", |settled| {
+        let SettledRepository { repository, settings } = settled;
+        json!({"name": repository.name, "remote": repository.remote, "settings": settings})
+    }))
 }
 
 pub(super) async fn cost(operator: &Operator, arguments: &Arguments) -> Result<Value, ToolError> {

@@ -1,5 +1,7 @@
 //! The API on a real socket before a real store, with a desk that knows only the store.
 
+mod backlog;
+mod backlog_tools;
 mod documents;
 mod hostile;
 mod streams;
@@ -18,7 +20,7 @@ use tokio::net::TcpListener;
 
 use super::{Answer as Said, Server, send, served};
 use crate::Limits;
-use crate::api::{Answer, Desk, Document, NewOrder, Placed, Refusal, RefusalKind};
+use crate::api::{Answer, Desk, Document, NewOrder, NewStart, Placed, Refusal, RefusalKind, Started};
 
 pub(super) fn spec(prompt: &str) -> JobSpec {
     JobSpec {
@@ -82,6 +84,33 @@ impl Desk for Counter {
         })
     }
 
+    /// One job for each task that is named, as the real desk makes them.
+    fn start(&self, start: NewStart) -> Answer<Started> {
+        let store = self.0.clone();
+        Box::pin(async move { backlog::start(&store, start).await })
+    }
+
+    fn agents(&self, names: Vec<String>) -> Answer<()> {
+        let unknown = names.into_iter().find(|name| name != "claude");
+        Box::pin(async move {
+            match unknown {
+                None => Ok(()),
+                Some(name) => Err(unusable(format!("there is no agent {name:?}"))),
+            }
+        })
+    }
+
+    fn registration(&self, remote: String) -> Answer<NewRepository> {
+        Box::pin(async move {
+            let name = remote.rsplit('/').next().unwrap_or_default().to_owned();
+            if remote.contains('\0') {
+                Err(unusable("that is no remote".to_owned()))
+            } else {
+                Ok(NewRepository { name, remote })
+            }
+        })
+    }
+
     fn document(&self, wanted: Document) -> Answer<Value> {
         let data = match wanted {
             Document::Jobs(jobs) => Value::Array(jobs.iter().map(view).collect()),
@@ -97,6 +126,10 @@ impl Desk for Counter {
         };
         Box::pin(async move { Ok(data) })
     }
+}
+
+fn unusable(what: String) -> Refusal {
+    Refusal { kind: RefusalKind::Unusable, what, help: None }
 }
 
 /// A server with its API, and a token of each scope.

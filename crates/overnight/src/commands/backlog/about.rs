@@ -7,10 +7,10 @@ use overnight_core::backlog::{
     EpicBody, IdeaBody, Item, ItemBody, ItemKind, SprintBody, StoryBody, TaskBody,
 };
 use overnight_core::id::ItemId;
-use overnight_store::{ItemChange, Store};
+use overnight_store::{ItemChange, NewLinks, Store};
 
-use super::{find, ground};
-use crate::app::{App, store_error};
+use super::{ground, refused};
+use crate::app::App;
 use crate::cli::backlog_args::{EpicAbout, IdeaAbout, SprintAbout, StoryAbout, TaskAbout};
 use crate::error::AppError;
 use crate::order::whole_millis;
@@ -27,8 +27,8 @@ pub struct Links {
 }
 
 impl Links {
-    pub fn is_empty(&self) -> bool {
-        self.after.is_none() && self.members.is_none()
+    pub fn into_new(self) -> NewLinks {
+        NewLinks { after: self.after.unwrap_or_default(), members: self.members.unwrap_or_default() }
     }
 
     pub fn into_change(self, item: &Item) -> ItemChange {
@@ -153,10 +153,9 @@ impl About for TaskAbout {
         if self.after.is_empty() {
             return Ok(Links::default());
         }
-        let mut after = Vec::new();
-        for key in self.after.iter().filter(|key| *key != NONE) {
-            after.push(find(store, key).await?.id);
-        }
+        let keys = list(&self.after, Vec::new());
+        let after = store.items_named(&keys).await.map_err(|error| refused(&error))?;
+        let after = after.into_iter().map(|item| item.id).collect();
         Ok(Links { after: Some(after), members: None })
     }
 }
@@ -177,12 +176,8 @@ impl About for SprintAbout {
         if self.task.is_empty() {
             return Ok(Links::default());
         }
-        let mut members = Vec::new();
-        for key in self.task.iter().filter(|key| *key != NONE) {
-            let item = find(store, key).await?;
-            let backlog = store.backlog(&item.repository).await.map_err(|error| store_error(&error))?;
-            members.extend(super::start::tasks_of(&backlog, &item).into_iter().map(|task| task.id.clone()));
-        }
+        let keys = list(&self.task, Vec::new());
+        let members = store.tasks_named(&keys).await.map_err(|error| refused(&error))?;
         Ok(Links { after: None, members: Some(members) })
     }
 }

@@ -2,10 +2,10 @@
 
 mod about;
 mod branch;
-mod ground;
+pub mod ground;
 pub mod plan;
 pub mod repo;
-mod start;
+pub mod start;
 pub mod view;
 
 use std::fmt::Write as _;
@@ -63,19 +63,9 @@ async fn add<A: About>(app: &App, title: &str, repo: Option<&str>, about: &A, ou
     };
     let body = about.body(None)?;
     let new = NewItem { repository, title: title.to_owned(), body, parent: parent.map(|parent| parent.id) };
-    // Looked up first, so that nothing is added when one of them is not there.
-    let links = about.links(app, &store).await?;
-    let mut item = store.item_add(&new).await.map_err(|error| refused(&error))?;
-    if !links.is_empty() {
-        let change = links.into_change(&item);
-        item = match store.item_change(&change).await {
-            Ok(item) => item,
-            Err(error) => {
-                store.item_remove(&item.id, false).await.map_err(|error| refused(&error))?;
-                return Err(refused(&error));
-            }
-        };
-    }
+    let links = about.links(app, &store).await?.into_new();
+    let added = store.item_add_linked(&new, &links, None).await.map_err(|error| refused(&error))?;
+    let item = added.item;
     told(app, &store, &item, output, "added").await
 }
 
@@ -144,8 +134,9 @@ async fn ls(
             }
             let backlog = store.backlog(&repository.id).await.map_err(|error| store_error(&error))?;
             let views = ItemView::all(&backlog);
+            let below = within.as_ref().map(|of| backlog.below(&of.id));
             let wanted = backlog.items.iter().filter(|item| item.kind() == kind);
-            let wanted = wanted.filter(|item| within.as_ref().is_none_or(|of| belongs(&backlog, item, of)));
+            let wanted = wanted.filter(|item| below.as_ref().is_none_or(|below| below.contains(&item.id)));
             rows.extend(wanted.map(|item| views.of(item)));
         }
         rows.retain(|row| states.is_empty() || states.iter().any(|state| state == row.state));
@@ -158,14 +149,6 @@ async fn ls(
         app.out.data(&table(&rows))?;
     }
     Ok(ExitCode::Done)
-}
-
-fn belongs(backlog: &Backlog, item: &Item, of: &Item) -> bool {
-    let member = backlog.facts.members.get(&of.id).is_some_and(|members| members.contains(&item.id));
-    let up = |item: &Item| item.parent.as_ref().and_then(|parent| backlog.item(parent));
-    let parent = up(item);
-    let above = parent.and_then(up);
-    member || [parent, above].into_iter().flatten().any(|found| found.id == of.id)
 }
 
 async fn repositories(store: &Store, name: Option<&str>) -> Result<Vec<Repository>, AppError> {
@@ -182,7 +165,7 @@ async fn repositories(store: &Store, name: Option<&str>) -> Result<Vec<Repositor
 pub async fn show(app: &App, store: &Store, item: &Item, output: JsonArgs) -> Outcome {
     let backlog = backlog(store, item).await?;
     let runs = store.item_runs(&item.id).await.map_err(|error| store_error(&error))?;
-    let shown = view::Shown::of(&backlog, item, &runs);
+    let shown = view::ShownItem::of(&backlog, item, &runs);
     if output.json {
         app.out.json(item.kind().as_str(), &shown)?;
     } else {

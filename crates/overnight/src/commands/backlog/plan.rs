@@ -1,35 +1,18 @@
 //! `overnight import` and `overnight export`: plan documents in and out.
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use overnight_core::backlog::plan::{self, DOCUMENT_MAX, Plan, PlanError, PlannedStory, PlannedTask};
-use overnight_core::backlog::{Item, ItemBody, ItemKind};
-use overnight_core::id::ItemId;
+use overnight_core::backlog::plan::{self, DOCUMENT_MAX, Plan, PlanError};
 use overnight_core::job::ExitCode;
 use overnight_core::text::{for_terminal, one_line};
-use overnight_store::{Backlog, Repository, Store};
-use serde::Serialize;
+use overnight_store::{ExportedPlan, PlanView, Store};
 
-use super::view::ItemView;
 use super::{find, ground, refused, table};
 use crate::app::{App, store_error};
 use crate::cli::backlog_args::{ExportArgs, ImportArgs};
 use crate::error::{AppError, Outcome, Place};
 use crate::render::words::plural;
 use crate::{agents, wish};
-
-#[derive(Debug, Serialize)]
-struct Imported {
-    /// `false`: the same key had made it before, or nothing was to be made.
-    new: bool,
-    dry_run: bool,
-    repository: String,
-    stories: usize,
-    tasks: usize,
-    epic: Option<ItemView>,
-    items: Vec<ItemView>,
-}
 
 /// # Errors
 /// When the document is no plan, with the line; nothing was imported then.
@@ -43,42 +26,17 @@ pub async fn import(app: &App, args: &ImportArgs) -> Outcome {
         None => ground::here(app, &store).await?,
     };
     check_repositories(&store, &plan).await?;
-    let (stories, tasks) = (plan.stories.len(), plan.tasks().count());
-    let mut imported = Imported {
-        new: false,
-        dry_run: args.dry_run,
-        repository: repository.name.clone(),
-        stories,
-        tasks,
-        epic: None,
-        items: Vec::new(),
-    };
+    let mut imported = PlanView::of(&plan, &repository.name, args.dry_run);
     if !args.dry_run {
         let made = store.plan_import(&repository.id, &plan, args.key.as_deref()).await;
         let made = made.map_err(|error| refused(&error))?;
-        imported.new = made.new;
-        views(&store, &repository, &made.epic, &mut imported).await?;
+        let backlog = store.backlog(&repository.id).await.map_err(|error| store_error(&error))?;
+        imported = imported.made(&backlog, &made);
     }
     tell(app, &plan, &imported, args.output.json)
 }
 
-async fn views(
-    store: &Store,
-    repository: &Repository,
-    epic: &Item,
-    imported: &mut Imported,
-) -> Result<(), AppError> {
-    let backlog = store.backlog(&repository.id).await.map_err(|error| store_error(&error))?;
-    let views = ItemView::all(&backlog);
-    imported.epic = Some(views.of(epic));
-    for story in backlog.parts(&epic.id) {
-        imported.items.push(views.of(story));
-        imported.items.extend(backlog.parts(&story.id).map(|task| views.of(task)));
-    }
-    Ok(())
-}
-
-fn tell(app: &App, plan: &Plan, imported: &Imported, json: bool) -> Outcome {
+fn tell(app: &App, plan: &Plan, imported: &PlanView, json: bool) -> Outcome {
     let counted = |count: usize, one: &str, many: &str| match count {
         1 => format!("1 {one}"),
         count => format!("{count} {many}"),
@@ -171,60 +129,15 @@ async fn check_repositories(store: &Store, plan: &Plan) -> Result<(), AppError> 
 pub async fn export(app: &App, args: &ExportArgs) -> Outcome {
     let store = super::store_for(app, &args.epic).await?;
     let epic = find(&store, &args.epic).await?;
-    let ItemBody::Epic(body) = &epic.body else {
+    let backlog = store.backlog(&epic.repository).await.map_err(|error| store_error(&error))?;
+    let Some(ExportedPlan { text, left }) = backlog.export(&epic) else {
         let what = format!("{} is no epic: it is one of kind {}", epic.key, epic.kind());
         return Err(AppError::usage(what).help("overnight epic ls lists epics"));
     };
-    let backlog = store.backlog(&epic.repository).await.map_err(|error| store_error(&error))?;
-    let (plan, keys, left) = planned(&backlog, &epic, body.clone());
-    app.out.data(&plan::write(&plan, |place| keys.get(place).cloned().unwrap_or_default()))?;
+    app.out.data(&text)?;
     if left > 0 {
         let count = plural(u64::try_from(left).unwrap_or(u64::MAX), "dependency");
         app.out.say(&format!("{count} on tasks of other epics is not part of the plan"));
     }
     Ok(ExitCode::Done)
-}
-
-/// The plan, the keys of its tasks, and how many dependencies lead out of it.
-fn planned(
-    backlog: &Backlog,
-    epic: &Item,
-    body: overnight_core::backlog::EpicBody,
-) -> (Plan, Vec<String>, usize) {
-    let mut parts: HashMap<&ItemId, Vec<&Item>> = HashMap::new();
-    for item in &backlog.items {
-        if let Some(parent) = &item.parent {
-            parts.entry(parent).or_default().push(item);
-        }
-    }
-    let below = |id: &ItemId, kind: ItemKind| {
-        parts.get(id).into_iter().flatten().copied().filter(move |item| item.kind() == kind)
-    };
-    let stories: Vec<&Item> = below(&epic.id, ItemKind::Story).collect();
-    let tasks: Vec<&Item> = stories.iter().flat_map(|story| below(&story.id, ItemKind::Task)).collect();
-    let places: BTreeMap<&ItemId, usize> =
-        tasks.iter().enumerate().map(|(place, task)| (&task.id, place)).collect();
-    let mut left = 0;
-    let mut plan = Plan { title: epic.title.clone(), epic: body, stories: Vec::new() };
-    for story in stories {
-        let ItemBody::Story(body) = &story.body else { continue };
-        let mut planned = PlannedStory { title: story.title.clone(), story: body.clone(), tasks: Vec::new() };
-        for task in below(&story.id, ItemKind::Task) {
-            let ItemBody::Task(body) = &task.body else { continue };
-            let needs = backlog.waits.get(&task.id).into_iter().flatten();
-            let (mut after, mut outside) = (Vec::new(), 0);
-            for need in needs {
-                match places.get(need) {
-                    Some(place) => after.push(*place),
-                    None => outside += 1,
-                }
-            }
-            after.sort_unstable();
-            left += outside;
-            let title = task.title.clone();
-            planned.tasks.push(PlannedTask { title, task: body.as_ref().clone(), after });
-        }
-        plan.stories.push(planned);
-    }
-    (plan, tasks.iter().map(|task| task.key.to_string()).collect(), left)
 }

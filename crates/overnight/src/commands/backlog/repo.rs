@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use overnight_core::backlog::RepositorySettings;
 use overnight_core::job::ExitCode;
 use overnight_core::text::one_line;
-use overnight_store::{NewRepository, Repository, SettledRepository};
-use serde::Serialize;
+use overnight_store::{NewRepository, Repository, RepositoryView, SettledRepository};
 
 use super::{ground, refused};
 use crate::app::{App, store_error};
@@ -14,20 +13,6 @@ use crate::cli::backlog_args::{JsonArgs, RepoAction, RepoArgs, RepoSettingsArgs}
 use crate::error::{AppError, Outcome};
 use crate::output::{BOLD, DIM, styled};
 use crate::repository;
-
-#[derive(Debug, Serialize)]
-struct RepositoryView<'a> {
-    name: &'a str,
-    remote: &'a str,
-    settings: &'a RepositorySettings,
-}
-
-impl<'a> RepositoryView<'a> {
-    fn of(settled: &'a SettledRepository) -> Self {
-        let SettledRepository { repository, settings } = settled;
-        Self { name: &repository.name, remote: &repository.remote, settings }
-    }
-}
 
 /// # Errors
 /// When there is no such repository, or the settings cannot be used.
@@ -64,7 +49,10 @@ pub async fn run(app: &App, args: &RepoArgs) -> Outcome {
 }
 
 /// A directory is registered by its place, anything else as a remote.
-async fn registration(app: &App, remote: &str) -> Result<NewRepository, AppError> {
+///
+/// # Errors
+/// When it is neither a repository nor an address.
+pub async fn registration(app: &App, remote: &str) -> Result<NewRepository, AppError> {
     let path = app.env.absolute(std::path::Path::new(remote));
     if remote.contains("://") || !path.exists() {
         return repository::registration_of(remote, app.env.cwd());
@@ -91,11 +79,6 @@ async fn settle(app: &App, repository: &Repository, args: &RepoSettingsArgs, out
 }
 
 fn changed(before: &RepositorySettings, args: &RepoSettingsArgs) -> Result<RepositorySettings, AppError> {
-    let wrong = |text: &String| text.trim().is_empty() || text.contains(char::is_control);
-    if args.base.iter().chain(&args.verify).any(wrong) {
-        return Err(AppError::usage("a branch or a command is empty, or holds a control character")
-            .help("none takes the setting away"));
-    }
     let mut after = before.clone();
     if let Some(base) = &args.base {
         after.base = Some(base.clone()).filter(|base| base != "none");
@@ -106,7 +89,7 @@ fn changed(before: &RepositorySettings, args: &RepoSettingsArgs) -> Result<Repos
     if !args.verify.is_empty() {
         after.verify = args.verify.iter().filter(|command| *command != "none").cloned().collect();
     }
-    Ok(after)
+    after.checked().map_err(|why| AppError::usage(why.to_string()).help("none takes the setting away"))
 }
 
 async fn ls(app: &App, output: JsonArgs) -> Outcome {

@@ -8,8 +8,9 @@ use overnight_core::backlog::{
     TaskBody, TaskState, in_order, prompt,
 };
 use overnight_core::id::{ItemId, JobId, RepositoryId};
-use overnight_core::job::{AfterRule, ExitCode, Label, Publication, Queueing, TaskOrder};
+use overnight_core::job::{AfterRule, ExitCode, Job, Label, Publication, Queueing, TaskOrder};
 use overnight_core::text::for_terminal;
+use overnight_core::units::Timestamp;
 use overnight_store::{After, Backlog, NewJob, Parent, Repository, Store};
 
 use super::branch::{Known, Lines};
@@ -37,9 +38,57 @@ struct Chosen {
     sprints: HashMap<ItemId, ItemId>,
 }
 
+/// Jobs that were made of tasks.
+#[derive(Debug)]
+pub struct Begun {
+    /// In the order in which they can be done.
+    pub jobs: Vec<Job>,
+    /// Jobs that were made before were made by an earlier request.
+    pub asked: Timestamp,
+    /// Keys of tasks of a group that were left out, with their states.
+    pub left: Vec<String>,
+    /// What to know about them.
+    pub notes: Vec<String>,
+}
+
 /// # Errors
 /// When one of the tasks cannot be started; no job was made then.
 pub(super) async fn run(app: &App, args: &StartArgs) -> Outcome {
+    let store = store_for(app, args.keys.first().map_or("", String::as_str)).await?;
+    let Begun { jobs, asked, left, notes } = begin(app, &store, args, None).await?;
+    for note in &notes {
+        app.out.say(&line(Mark::Note, "note", None, &for_terminal(note)));
+    }
+    if !left.is_empty() {
+        app.out.say(&format!("left out: {}", left.join(", ")));
+    }
+    add::show(app, &store, &jobs, asked, args.output.json).await?;
+    Ok(ExitCode::Done)
+}
+
+/// Makes jobs of tasks. `request`: the sender's own name for this, under which it is done once.
+///
+/// # Errors
+/// As [`run`].
+pub async fn begin(
+    app: &App,
+    store: &Store,
+    args: &StartArgs,
+    request: Option<&str>,
+) -> Result<Begun, AppError> {
+    sound(args)?;
+    let asked = store.now().await.map_err(|error| store_error(&error))?;
+    if let Some(begun) = earlier(store, args, request, asked).await? {
+        return Ok(begun);
+    }
+    match make(app, store, args, request, asked).await {
+        // The same request may have come twice at once, and the other one was faster.
+        Err(error) => earlier(store, args, request, asked).await?.ok_or(error),
+        made => made,
+    }
+}
+
+fn sound(args: &StartArgs) -> Result<(), AppError> {
     if args.queue.key.is_some() {
         return Err(AppError::usage(
             "--key means nothing here: a task that is started twice has one job anyway",
@@ -50,56 +99,73 @@ pub(super) async fn run(app: &App, args: &StartArgs) -> Outcome {
         return Err(AppError::usage("--line means nothing here: which tasks share a branch is known")
             .help("leave --line out; overnight repo edit NAME --strategy task|story|sprint, or overnight sprint start"));
     }
-    let store = store_for(app, args.keys.first().map_or("", String::as_str)).await?;
-    let chosen = chosen(&store, &args.keys).await?;
-    let now = store.now().await.map_err(|error| store_error(&error))?;
-    let queueing = add::queueing(&args.queue, now)?;
-    let outside = outside(&store, args).await?;
+    Ok(())
+}
+
+/// What this request made of these items before.
+async fn earlier(
+    store: &Store,
+    args: &StartArgs,
+    request: Option<&str>,
+    asked: Timestamp,
+) -> Result<Option<Begun>, AppError> {
+    let Some(request) = request else { return Ok(None) };
+    let mut names = Vec::new();
+    let mut backlogs: HashMap<RepositoryId, Backlog> = HashMap::new();
+    for key in &args.keys {
+        let item = find(store, key).await?;
+        if !backlogs.contains_key(&item.repository) {
+            let backlog = store.backlog(&item.repository).await.map_err(|error| store_error(&error))?;
+            backlogs.insert(item.repository.clone(), backlog);
+        }
+        let tasks = backlogs.get(&item.repository).map(|backlog| backlog.tasks_of(&item));
+        names.extend(tasks.into_iter().flatten().map(|task| named(request, &task.id)));
+    }
+    let mut jobs = store.jobs_of_requests(&names).await.map_err(|error| store_error(&error))?;
+    jobs.sort_by(|one, other| one.id.cmp(&other.id));
+    Ok((!jobs.is_empty()).then(|| Begun { jobs, asked, left: Vec::new(), notes: Vec::new() }))
+}
+
+/// The name of a request for the job of one of its tasks.
+fn named(request: &str, task: &ItemId) -> String {
+    format!("{request}:{task}")
+}
+
+async fn make(
+    app: &App,
+    store: &Store,
+    args: &StartArgs,
+    request: Option<&str>,
+    asked: Timestamp,
+) -> Result<Begun, AppError> {
+    let chosen = chosen(store, &args.keys).await?;
+    let queueing = add::queueing(&args.queue, asked)?;
+    let outside = outside(store, args).await?;
     let mut grounds: HashMap<RepositoryId, Grounded> = HashMap::new();
     let mut new = Vec::with_capacity(chosen.tasks.len());
     let mut lines = Lines::default();
     let mut notes = BTreeSet::new();
     for task in &chosen.tasks {
         let ItemBody::Task(body) = &task.body else { continue };
-        let repository = repository_of(&store, task, body).await?;
+        let repository = repository_of(store, task, body).await?;
         if !grounds.contains_key(&repository.id) {
-            grounds.insert(repository.id.clone(), Grounded::look(app, &store, args, &repository).await?);
+            grounds.insert(repository.id.clone(), Grounded::look(app, store, args, &repository).await?);
         }
         let Some(grounded) = grounds.get(&repository.id) else { continue };
         let mut ordered = grounded.spec(app, &chosen, task, body)?;
-        ordered.spec.budget.first = first_job(&store, &chosen, task).await?;
+        ordered.spec.budget.first = first_job(store, &chosen, task).await?;
         notes.extend(ordered.notes);
         let place = wish::place_of(app, &ordered.spec)?;
         let after = chosen.after(task, &new)?.into_iter().chain(outside.iter().cloned()).collect();
         let queueing = Queueing { place, ..queueing.clone() };
         chosen.onto(&mut lines, task, grounded, &repository, new.len())?;
-        new.push(NewJob { queueing, after, ..NewJob::new(repository.id.clone(), ordered.spec) });
+        let request = request.map(|request| named(request, &task.id));
+        new.push(NewJob { queueing, request, after, ..NewJob::new(repository.id.clone(), ordered.spec) });
     }
-    lines.place(&store, &mut new).await?;
+    lines.place(store, &mut new).await?;
     let jobs = store.jobs_enqueue(&new).await.map_err(|error| add::refused(&error))?;
     let ground_notes = grounds.values().flat_map(|grounded| grounded.ground.target.notes.clone());
-    for note in notes.into_iter().chain(ground_notes) {
-        app.out.say(&line(Mark::Note, "note", None, &for_terminal(&note)));
-    }
-    if !chosen.left.is_empty() {
-        app.out.say(&format!("left out: {}", chosen.left.join(", ")));
-    }
-    add::show(app, &store, &jobs, now, args.output.json).await?;
-    Ok(ExitCode::Done)
-}
-
-/// The tasks of an item in order: its own, those that belong to it, or those that stand in it.
-pub(super) fn tasks_of<'a>(backlog: &'a Backlog, item: &'a Item) -> Vec<&'a Item> {
-    match item.kind() {
-        ItemKind::Task => backlog.item(&item.id).into_iter().collect(),
-        ItemKind::Story => backlog.parts(&item.id).collect(),
-        ItemKind::Epic => backlog.parts(&item.id).flat_map(|story| backlog.parts(&story.id)).collect(),
-        ItemKind::Sprint => {
-            let members = backlog.facts.members.get(&item.id).into_iter().flatten();
-            members.filter_map(|id| backlog.item(id)).collect()
-        }
-        ItemKind::Idea => Vec::new(),
-    }
+    Ok(Begun { jobs, asked, left: chosen.left, notes: notes.into_iter().chain(ground_notes).collect() })
 }
 
 async fn chosen(store: &Store, keys: &[String]) -> Result<Chosen, AppError> {
@@ -140,7 +206,7 @@ impl Chosen {
         }
         let Some(backlog) = self.backlogs.get(&item.repository) else { return Ok(Vec::new()) };
         let mut open = Vec::new();
-        for task in tasks_of(backlog, item) {
+        for task in backlog.tasks_of(item) {
             self.not_blocked(backlog, task)?;
             let state = self.states.get(&task.id).copied();
             let alone = item.kind() == ItemKind::Task;

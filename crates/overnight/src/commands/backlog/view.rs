@@ -1,135 +1,18 @@
-//! Items as JSON and on a page: the public shape of `--json`, kinds `epic`, `story`, `task`, `sprint`, `idea` and `items`.
+//! Items on a page.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use overnight_core::backlog::{Count, Item, ItemBody, ItemState, PullState, Run};
-use overnight_core::id::{ItemId, TaskKey};
+use overnight_core::backlog::ItemBody;
+use overnight_core::id::TaskKey;
 use overnight_core::text::{for_terminal, one_line};
-use overnight_core::units::Timestamp;
-use overnight_store::Backlog;
-use serde::Serialize;
+pub use overnight_store::{ItemView, ShownItem};
 
 use crate::output::{BOLD, DIM, styled};
 
-/// An item as it is now.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ItemView {
-    pub id: ItemId,
-    pub key: TaskKey,
-    pub kind: &'static str,
-    pub title: String,
-    pub state: &'static str,
-    /// How many of its tasks are done; excluded ones do not count.
-    pub tasks: Count,
-    /// What it belongs to.
-    pub parent: Option<TaskKey>,
-    pub position: i64,
-    /// The tasks that this task waits for.
-    pub after: Vec<TaskKey>,
-    /// The tasks of this sprint, in order.
-    pub members: Vec<TaskKey>,
-    /// The newest job of this task.
-    pub job: Option<TaskKey>,
-    /// What it says, by its kind.
-    pub body: ItemBody,
-    /// Grows with every change.
-    pub version: i64,
-    pub created_at_ms: Timestamp,
-    pub updated_at_ms: Timestamp,
-}
-
-/// An item with what is known of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Shown {
-    pub item: ItemView,
-    /// Its jobs, oldest first.
-    pub runs: Vec<RunView>,
-    /// What belongs to it, or stands in it.
-    pub parts: Vec<ItemView>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RunView {
-    pub number: u32,
-    pub job: TaskKey,
-    /// `null`: it has not ended.
-    pub ended_at_ms: Option<Timestamp>,
-    pub reason: Option<&'static str>,
-    pub pull_request: Option<PullState>,
-    pub pull_request_url: Option<String>,
-}
-
-/// The views of a backlog, with its states derived once.
-#[derive(Debug)]
-pub struct Views<'a> {
-    backlog: &'a Backlog,
-    states: HashMap<ItemId, (ItemState, Count)>,
-    keys: HashMap<&'a ItemId, &'a TaskKey>,
-}
-
-impl ItemView {
-    #[must_use]
-    pub fn all(backlog: &Backlog) -> Views<'_> {
-        let keys = backlog.items.iter().map(|item| (&item.id, &item.key)).collect();
-        Views { backlog, states: backlog.states(), keys }
-    }
-}
-
-impl Views<'_> {
-    #[must_use]
-    pub fn of(&self, item: &Item) -> ItemView {
-        let facts = &self.backlog.facts;
-        let key = |id: &ItemId| self.keys.get(id).map(|key| (*key).clone());
-        let (state, tasks) = self
-            .states
-            .get(&item.id)
-            .map_or(("unknown", Count::default()), |(state, count)| (state.code(), *count));
-        let after = self.backlog.waits.get(&item.id).into_iter().flatten().filter_map(key);
-        let members = facts.members.get(&item.id).into_iter().flatten().filter_map(key);
-        ItemView {
-            id: item.id.clone(),
-            key: item.key.clone(),
-            kind: item.kind().as_str(),
-            title: item.title.clone(),
-            state,
-            tasks,
-            parent: item.parent.as_ref().and_then(key),
-            position: item.position,
-            after: after.collect(),
-            members: members.collect(),
-            job: facts.runs.get(&item.id).map(|run| run.key.clone()),
-            body: item.body.clone(),
-            version: item.version,
-            created_at_ms: item.created_at,
-            updated_at_ms: item.updated_at,
-        }
-    }
-}
-
-impl Shown {
-    #[must_use]
-    pub fn of(backlog: &Backlog, item: &Item, runs: &[Run]) -> Self {
-        let views = ItemView::all(backlog);
-        let members = backlog.facts.members.get(&item.id).into_iter().flatten();
-        let members = members.filter_map(|id| backlog.item(id));
-        let parts = backlog.parts(&item.id).chain(members).map(|part| views.of(part)).collect();
-        let run = |run: &Run| RunView {
-            number: run.number,
-            job: run.key.clone(),
-            ended_at_ms: run.end.map(|end| end.at),
-            reason: run.end.and_then(|end| end.reason).map(|reason| reason.code()),
-            pull_request: run.pull,
-            pull_request_url: run.pull_url.clone(),
-        };
-        Self { item: views.of(item), runs: runs.iter().map(run).collect(), parts }
-    }
-}
-
 /// An item on one page, without what belongs to it.
 #[must_use]
-pub fn page(shown: &Shown, body: &ItemBody) -> String {
-    let Shown { item, runs, .. } = shown;
+pub fn page(shown: &ShownItem, body: &ItemBody) -> String {
+    let ShownItem { item, runs, .. } = shown;
     let mut text = format!("{} {}\n", styled(BOLD, item.key.as_str()), for_terminal(&item.title));
     text += &field("kind", item.kind);
     text += &field("state", item.state);

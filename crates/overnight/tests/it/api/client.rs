@@ -19,11 +19,18 @@ pub(super) struct Client {
 
 #[derive(Debug)]
 pub(super) struct Said {
-    status: u16,
+    pub(super) status: u16,
+    head: String,
     text: String,
 }
 
 impl Said {
+    /// A header, by its name in lower case.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let fields = self.head.lines().filter_map(|line| line.split_once(": "));
+        fields.into_iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
     #[track_caller]
     pub(super) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
@@ -57,6 +64,11 @@ impl Client {
         self.ask("PUT", path, &body.to_string())
     }
 
+    /// A request with header fields, each with its line end.
+    pub(super) fn with(&self, method: &str, path: &str, fields: &str, body: &Value) -> Said {
+        self.said(method, path, &format!("{fields}Connection: close\r\n"), &body.to_string())
+    }
+
     fn send(&self, method: &str, path: &str, fields: &str, body: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -72,12 +84,19 @@ impl Client {
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Said {
-        let mut stream = self.send(method, path, "Connection: close\r\n", body);
+        self.said(method, path, "Connection: close\r\n", body)
+    }
+
+    fn said(&self, method: &str, path: &str, fields: &str, body: &str) -> Said {
+        let mut stream = self.send(method, path, fields, body);
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-        let text = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or(text);
-        Said { status, text }
+        let (head, text) = match text.split_once("\r\n\r\n") {
+            Some((head, body)) => (head.to_owned(), body.to_owned()),
+            None => (String::new(), text),
+        };
+        Said { status, head, text }
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::Place;
 
-struct Assistant {
+pub(super) struct Assistant {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
@@ -15,7 +15,7 @@ struct Assistant {
 }
 
 impl Assistant {
-    fn start(place: &Place, more: &[&str]) -> Self {
+    pub(super) fn start(place: &Place, more: &[&str]) -> Self {
         let mut command = place.command(&place.repo(), &[&["mcp"], more].concat());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
@@ -38,12 +38,12 @@ impl Assistant {
         answer["result"].clone()
     }
 
-    fn call(&mut self, name: &str, arguments: &Value) -> Value {
+    pub(super) fn call(&mut self, name: &str, arguments: &Value) -> Value {
         self.ask("tools/call", &json!({"name": name, "arguments": arguments}))["structuredContent"].clone()
     }
 
     /// Closes the pipe, which is how an assistant leaves.
-    fn leave(mut self) {
+    pub(super) fn leave(mut self) {
         drop(self.input.take());
         assert!(self.child.wait().unwrap().success());
     }
