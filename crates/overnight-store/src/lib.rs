@@ -68,7 +68,9 @@ mod worker;
 
 pub use answers::{ANSWERS_MAX, KeptAnswer, Recalled};
 pub use apply::Applied;
-pub use backlog::{Backlog, BacklogError, Imported, ItemChange, NewItem, PullRequest, SettledRepository};
+pub use backlog::{
+    Backlog, BacklogError, Document, GoingOn, Imported, ItemChange, NewItem, PullRequest, SettledRepository,
+};
 pub use cancel::CancelRequest;
 pub use claim::{Claim, ClaimOrder, Claimant, Claimed, Claims};
 pub use copy::{

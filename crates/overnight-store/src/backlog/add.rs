@@ -3,6 +3,7 @@
 use overnight_core::backlog::{self, Item, ItemBody};
 use overnight_core::id::{ItemId, RepositoryId};
 
+use super::documents::plan_given;
 use super::error::{BacklogError, retried};
 use super::rows::{Counter, ITEMS, check_parent, last_position, new_id};
 use crate::error::StoreError;
@@ -74,6 +75,7 @@ impl Store {
             updated_at: counter.now,
         };
         ITEMS.rows(&mut tx, &[values(&item, number, None)?]).await?;
+        plan_given(&mut tx, &item, None).await?;
         tx.commit().await?;
         Ok(item)
     }

@@ -3,8 +3,10 @@
 
 mod add;
 mod change;
+mod documents;
 mod error;
 mod find;
+mod idea;
 mod import;
 mod link;
 mod mark;
@@ -16,7 +18,10 @@ mod rows;
 
 pub use add::NewItem;
 pub use change::ItemChange;
+pub use documents::Document;
+pub(crate) use documents::write_documents;
 pub use error::BacklogError;
+pub use idea::GoingOn;
 pub use import::Imported;
 pub(crate) use link::{Links, keep_ends};
 pub use pull::PullRequest;

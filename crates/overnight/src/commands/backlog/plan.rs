@@ -20,9 +20,9 @@ use crate::render::words::plural;
 use crate::{agents, wish};
 
 #[derive(Debug, Serialize)]
-struct Imported {
+pub(super) struct Imported {
     /// `false`: the same key had made it before, or nothing was to be made.
-    new: bool,
+    pub(super) new: bool,
     dry_run: bool,
     repository: String,
     stories: usize,
@@ -43,16 +43,7 @@ pub async fn import(app: &App, args: &ImportArgs) -> Outcome {
         None => ground::here(app, &store).await?,
     };
     check_repositories(&store, &plan).await?;
-    let (stories, tasks) = (plan.stories.len(), plan.tasks().count());
-    let mut imported = Imported {
-        new: false,
-        dry_run: args.dry_run,
-        repository: repository.name.clone(),
-        stories,
-        tasks,
-        epic: None,
-        items: Vec::new(),
-    };
+    let mut imported = Imported::nothing_yet(&plan, &repository, args.dry_run);
     if !args.dry_run {
         let made = store.plan_import(&repository.id, &plan, args.key.as_deref()).await;
         let made = made.map_err(|error| refused(&error))?;
@@ -62,7 +53,15 @@ pub async fn import(app: &App, args: &ImportArgs) -> Outcome {
     tell(app, &plan, &imported, args.output.json)
 }
 
-async fn views(
+impl Imported {
+    pub(super) fn nothing_yet(plan: &Plan, repository: &Repository, dry_run: bool) -> Self {
+        let (stories, tasks) = (plan.stories.len(), plan.tasks().count());
+        let repository = repository.name.clone();
+        Self { new: false, dry_run, repository, stories, tasks, epic: None, items: Vec::new() }
+    }
+}
+
+pub(super) async fn views(
     store: &Store,
     repository: &Repository,
     epic: &Item,
@@ -78,7 +77,7 @@ async fn views(
     Ok(())
 }
 
-fn tell(app: &App, plan: &Plan, imported: &Imported, json: bool) -> Outcome {
+pub(super) fn tell(app: &App, plan: &Plan, imported: &Imported, json: bool) -> Outcome {
     let counted = |count: usize, one: &str, many: &str| match count {
         1 => format!("1 {one}"),
         count => format!("{count} {many}"),
@@ -129,7 +128,7 @@ fn load(app: &App, file: &Path) -> Result<(String, String), AppError> {
     Ok((name, text))
 }
 
-fn shown(name: &str, text: &str, error: PlanError) -> AppError {
+pub(super) fn shown(name: &str, text: &str, error: PlanError) -> AppError {
     let PlanError { line, column, what, help } = error;
     let whole = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
     let column = column.min(whole.chars().count() + 1);
@@ -150,7 +149,7 @@ fn shown(name: &str, text: &str, error: PlanError) -> AppError {
 }
 
 /// Agents are known by the configuration, not by the document.
-fn check_agents(app: &App, plan: &Plan) -> Result<(), AppError> {
+pub(super) fn check_agents(app: &App, plan: &Plan) -> Result<(), AppError> {
     let names = plan.tasks().filter_map(|task| task.task.settings.agent.as_deref());
     for name in names {
         agents::named(name, &app.config().agent)?;
@@ -159,7 +158,7 @@ fn check_agents(app: &App, plan: &Plan) -> Result<(), AppError> {
 }
 
 /// A task never falls back on another repository than the one that it names.
-async fn check_repositories(store: &Store, plan: &Plan) -> Result<(), AppError> {
+pub(super) async fn check_repositories(store: &Store, plan: &Plan) -> Result<(), AppError> {
     for name in plan.tasks().filter_map(|task| task.task.repository.as_deref()) {
         ground::named(store, name).await?;
     }

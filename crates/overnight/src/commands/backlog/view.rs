@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use overnight_core::backlog::idea::{DocumentFact, DocumentPart};
 use overnight_core::backlog::{Count, Item, ItemBody, ItemState, PullState, Run};
 use overnight_core::id::{ItemId, TaskKey};
 use overnight_core::text::{for_terminal, one_line};
 use overnight_core::units::Timestamp;
-use overnight_store::Backlog;
+use overnight_store::{Backlog, Document};
 use serde::Serialize;
 
 use crate::output::{BOLD, DIM, styled};
+use crate::render::words::document;
 
 /// An item as it is now.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,6 +49,9 @@ pub struct Shown {
     pub runs: Vec<RunView>,
     /// What belongs to it, or stands in it.
     pub parts: Vec<ItemView>,
+    /// Of an idea: the newest document of each part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<Document>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -122,7 +127,7 @@ impl Shown {
             pull_request: run.pull,
             pull_request_url: run.pull_url.clone(),
         };
-        Self { item: views.of(item), runs: runs.iter().map(run).collect(), parts }
+        Self { item: views.of(item), runs: runs.iter().map(run).collect(), parts, documents: Vec::new() }
     }
 }
 
@@ -155,16 +160,38 @@ pub fn page(shown: &Shown, body: &ItemBody) -> String {
         });
         text += &field("job", &format!("{}: {end}{}", run.job, pull.unwrap_or_default()));
     }
+    for one in &shown.documents {
+        text += &field("document", &of_document(&one.fact));
+    }
     for (head, long) in paragraphs(body) {
-        if !long.is_empty() {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "\n  {}\n", styled(DIM, head));
-            for line in for_terminal(long).lines() {
-                let _ = writeln!(text, "    {line}");
-            }
+        // The newest plan stands among the documents.
+        if !(head == "plan" && shown.documents.iter().any(|one| one.fact.facts.part() == DocumentPart::Plan))
+        {
+            text += &paragraph(head, long);
         }
     }
+    for one in &shown.documents {
+        let head = format!("{}, revision {}", one.fact.facts.part(), one.fact.revision);
+        text += &paragraph(&head, &one.text);
+    }
     text
+}
+
+fn paragraph(head: &str, long: &str) -> String {
+    if long.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n  {}\n", styled(DIM, head));
+    for line in for_terminal(long).lines() {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "    {line}");
+    }
+    text
+}
+
+/// A document in one line.
+pub fn of_document(fact: &DocumentFact) -> String {
+    format!("{} {}", fact.revision, document(&fact.facts))
 }
 
 fn keys(keys: &[TaskKey]) -> String {
