@@ -100,6 +100,7 @@ fn add(attempt: &mut Attempt, event: &JobEvent) {
         }
         JobEvent::Queued { .. }
         | JobEvent::Inspected { .. }
+        | JobEvent::DocumentTaken { .. }
         | JobEvent::Approved { .. }
         | JobEvent::Rejected { .. }
         | JobEvent::Claimed { .. }

@@ -1,7 +1,9 @@
 //! The text an agent is given. Assembled here and nowhere else, so that one test can read all of it.
 
 use std::fmt::Write;
+use std::path::Path;
 
+use crate::backlog::idea;
 use crate::job::line::{BranchLine, OnLine, Unmerged, UnmergedWork};
 use crate::job::{FailedCheck, Feedback, Ground, JobSpec, Trail};
 
@@ -9,7 +11,7 @@ use crate::job::{FailedCheck, Feedback, Ground, JobSpec, Trail};
 ///
 /// A resumed conversation is told only what is new: sending the task again costs tokens and invites starting over.
 /// A fresh one gets the task, and what earlier attempts taught: `handover` is the note of [`crate::handover`], where there is one.
-/// Both are told `said`: what [`crate::talk::Told`] has of questions and messages.
+/// Both are told `said`: what [`crate::talk::Told`] has of questions and messages. `result`: where a document is to be written.
 #[must_use]
 pub fn assemble(
     spec: &JobSpec,
@@ -18,12 +20,13 @@ pub fn assemble(
     resumed: bool,
     handover: Option<&str>,
     said: &str,
+    result: Option<&Path>,
 ) -> String {
     if resumed {
         let feedback = trail.feedback.as_ref().unwrap_or(&Feedback::Interrupted);
         let text = match feedback {
             // The conversation knows another task.
-            Feedback::NextTask => format!("{}\n{}", told(feedback), task(spec, ground)),
+            Feedback::NextTask => format!("{}\n{}", told(feedback), task(spec, ground, result)),
             Feedback::BranchMoved | Feedback::FollowUp { .. } => told(feedback) + &unmerged(ground),
             Feedback::ChecksFailed { .. }
             | Feedback::NoChanges
@@ -32,6 +35,7 @@ pub fn assemble(
             | Feedback::Interrupted
             | Feedback::OutOfTurns
             | Feedback::Refused { .. }
+            | Feedback::DocumentRefused { .. }
             | Feedback::Rejected { .. }
             | Feedback::Asked
             | Feedback::AskedTooOften
@@ -40,7 +44,7 @@ pub fn assemble(
         };
         return with(text, said);
     }
-    let mut text = task(spec, ground);
+    let mut text = task(spec, ground, result);
     if trail.feedback.is_none() && handover.is_none() {
         return with(text, said);
     }
@@ -66,7 +70,10 @@ fn with(mut text: String, said: &str) -> String {
     text
 }
 
-fn task(spec: &JobSpec, ground: &Ground) -> String {
+fn task(spec: &JobSpec, ground: &Ground, result: Option<&Path>) -> String {
+    if let Some(order) = spec.document() {
+        return idea::task(&spec.prompt, order, result);
+    }
     let mut text = String::from("# Task\n\n");
     text.push_str(spec.prompt.trim());
     text.push_str(
@@ -107,6 +114,7 @@ pub fn told(feedback: &Feedback) -> String {
              If the task is already done, show it with a commit that adds the missing test; otherwise do the task now.\n"
             .to_owned(),
         Feedback::Refused { reasons } => refused(reasons),
+        Feedback::DocumentRefused { problems } => document_refused(problems),
         Feedback::Rejected { why } => format!(
             "A person looked at your change and does not want it as it is:\n\n{}\n\nChange it accordingly, and commit.\n",
             crate::text::cut_chars(why.trim(), 4_000)
@@ -237,6 +245,21 @@ fn refused(reasons: &[String]) -> String {
     text
 }
 
+/// Problems of a document that are named.
+const MOST_PROBLEMS: usize = 20;
+
+fn document_refused(problems: &[String]) -> String {
+    let mut text = String::from("The document that you wrote cannot be used:\n\n");
+    for problem in problems.iter().take(MOST_PROBLEMS) {
+        indented(&mut text, &crate::text::one_line(problem, 400));
+    }
+    if problems.len() > MOST_PROBLEMS {
+        let _ = writeln!(text, "\n… and {} more problems", problems.len() - MOST_PROBLEMS);
+    }
+    text.push_str("\nWrite the whole document once more, to the same file. Lines are counted from 1.\n");
+    text
+}
+
 fn checks_failed(failures: &[FailedCheck]) -> String {
     let mut text = String::from("Your commit was checked from a clean checkout, and this failed:\n");
     for failure in failures {
@@ -273,14 +296,14 @@ mod tests {
     #[test]
     fn a_resumed_conversation_is_told_only_what_is_new() {
         let trail = Trail { feedback: Some(Feedback::NoChanges), ..Trail::default() };
-        let text = assemble(&spec(), &ground(), &trail, true, None, "");
+        let text = assemble(&spec(), &ground(), &trail, true, None, "", None);
         assert!(!text.contains(&spec().prompt), "{text}");
-        assert!(assemble(&spec(), &ground(), &trail, false, None, "").contains(&spec().prompt));
+        assert!(assemble(&spec(), &ground(), &trail, false, None, "", None).contains(&spec().prompt));
     }
 
     #[test]
     fn the_first_prompt_names_the_checks_and_the_rules() {
-        insta::assert_snapshot!(assemble(&spec(), &ground(), &Trail::default(), false, None, ""));
+        insta::assert_snapshot!(assemble(&spec(), &ground(), &Trail::default(), false, None, "", None));
     }
 
     #[test]

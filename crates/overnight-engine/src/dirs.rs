@@ -120,6 +120,12 @@ impl JobDirs {
         self.log().join(format!("turn-{turn}.err.log"))
     }
 
+    /// What a turn left as its document, as it was found.
+    #[must_use]
+    pub fn result(&self, turn: u32) -> PathBuf {
+        self.log().join(format!("turn-{turn}.result.md"))
+    }
+
     /// The turn's exit status, written by its keeper even when the runner is dead.
     #[must_use]
     pub fn turn_exit(&self, turn: u32) -> PathBuf {

@@ -23,6 +23,7 @@ mod error;
 mod guard;
 mod heart;
 mod host;
+mod ideas;
 mod keys;
 mod masks;
 mod patience;

@@ -10,6 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::engine::Engine;
 use crate::error::WorkError;
+use crate::ideas;
 use crate::progress::{Progress, Watcher};
 use crate::seat::Seat;
 use crate::signals::{Cause, Signals, Stop};
@@ -81,7 +82,15 @@ impl Engine {
         let job = seat.job;
         drop((holding, listening));
         match result {
-            Ok(()) => Ok(job),
+            Ok(()) => {
+                if job.state.is_ended() && job.spec.document().is_some() {
+                    // Before anybody looks whether the queue is empty. Where it fails, a worker's chore makes up for it.
+                    if let Err(error) = ideas::go_on(self.store()).await {
+                        tracing::warn!(job.id = %job.id, %error, "what follows an idea's job was not looked at");
+                    }
+                }
+                Ok(job)
+            }
             Err(error) => {
                 self.let_go(&lease, &error).await;
                 Err(error)

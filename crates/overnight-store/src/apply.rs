@@ -87,6 +87,9 @@ pub(crate) async fn write_steps(tx: &mut WriteTx, writes: &[Write]) -> Result<Ve
         if !write.step.talk.is_empty() {
             Box::pin(talk::write(tx, write.held.job.as_str(), job.at, &write.step.talk)).await?;
         }
+        if !write.step.documents.is_empty() {
+            Box::pin(backlog::write_documents(tx, &write.held.job, job.at, &write.step.documents)).await?;
+        }
         for change in &write.step.effects {
             let Held { job: id, fence, .. } = &write.held;
             write_effect(tx, (id, *fence), job.at, change).await?;

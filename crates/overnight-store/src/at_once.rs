@@ -123,7 +123,8 @@ impl Store {
     ) -> Result<Vec<Option<Applied>>, StoreError> {
         let plain = |write: &&Write| {
             let step = &write.step;
-            let alone = step.effects.is_empty() && step.spend.is_empty() && step.talk.is_empty();
+            let rows = step.effects.is_empty() && step.spend.is_empty() && step.talk.is_empty();
+            let alone = rows && step.documents.is_empty();
             alone && backlog::opened(step).is_none()
         };
         let mut written = HashMap::new();

@@ -69,8 +69,8 @@ mod worker;
 pub use answers::{ANSWERS_MAX, KeptAnswer, Recalled};
 pub use apply::Applied;
 pub use backlog::{
-    Added, Backlog, BacklogError, ExportedPlan, Imported, ItemChange, ItemView, ItemViews, NewItem, NewLinks,
-    PlanView, PullRequest, RepositoryView, RunView, SettledRepository, ShownItem,
+    Added, Backlog, BacklogError, Document, ExportedPlan, GoingOn, Imported, ItemChange, ItemView, ItemViews,
+    NewItem, NewLinks, PlanView, PullRequest, RepositoryView, RunView, SettledRepository, ShownItem,
 };
 pub use cancel::CancelRequest;
 pub use claim::{Claim, ClaimOrder, Claimant, Claimed, Claims};

@@ -15,7 +15,7 @@ struct Migration {
 }
 
 /// The nth entry leads from schema n to n + 1. Entries are never changed once released.
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 11] = [
     Migration {
         name: "jobs",
         sqlite: include_str!("../migrations/sqlite/0001_jobs.sql"),
@@ -60,6 +60,16 @@ const MIGRATIONS: [Migration; 9] = [
         name: "lean",
         sqlite: include_str!("../migrations/sqlite/0009_lean.sql"),
         postgres: include_str!("../migrations/postgres/0009_lean.sql"),
+    },
+    Migration {
+        name: "reserved",
+        sqlite: include_str!("../migrations/sqlite/0010_reserved.sql"),
+        postgres: include_str!("../migrations/postgres/0010_reserved.sql"),
+    },
+    Migration {
+        name: "documents",
+        sqlite: include_str!("../migrations/sqlite/0011_documents.sql"),
+        postgres: include_str!("../migrations/postgres/0011_documents.sql"),
     },
 ];
 

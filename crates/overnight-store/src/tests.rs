@@ -35,6 +35,7 @@ mod enqueue;
 mod feed;
 mod files;
 mod gate;
+mod ideas;
 mod leases;
 mod limits;
 mod lines;

@@ -217,7 +217,7 @@ async fn on_app(app: &App, global: &Global, command: &Command) -> Outcome {
         Command::Story(args) => Box::pin(commands::backlog::run(app, &args.action)).await,
         Command::Task(args) => Box::pin(commands::backlog::run(app, &args.action)).await,
         Command::Sprint(args) => Box::pin(commands::backlog::run(app, &args.action)).await,
-        Command::Idea(args) => Box::pin(commands::backlog::run(app, &args.action)).await,
+        Command::Idea(args) => Box::pin(commands::backlog::idea::run(app, &args.action)).await,
         Command::Import(args) => Box::pin(commands::backlog::plan::import(app, args)).await,
         Command::Export(args) => commands::backlog::plan::export(app, args).await,
         Command::Limit(args) => commands::limit::run(app, args).await,

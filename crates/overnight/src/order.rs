@@ -249,7 +249,7 @@ pub fn changed(spec: &JobSpec, args: &VerifyArgs, config: &Config) -> Result<Job
 pub fn is_local(spec: &JobSpec) -> bool {
     let local_result = match spec.publication {
         Publication::LocalBranch { .. } => true,
-        Publication::PullRequest { .. } => false,
+        Publication::PullRequest { .. } | Publication::Document { .. } => false,
     };
     local_result || Path::new(&spec.source).is_absolute()
 }

@@ -294,7 +294,7 @@ pub fn place_of(publication: &Publication) -> Option<PathBuf> {
                 .then(|| path.parent().map(Path::to_owned));
             tree.flatten().or(Some(path))
         }
-        Publication::PullRequest { .. } => None,
+        Publication::PullRequest { .. } | Publication::Document { .. } => None,
     }
 }
 

@@ -118,7 +118,7 @@ impl Story {
             JobEvent::Configured { .. } | JobEvent::CancelAsked { .. } => {}
             // What an agent says of its work is no part of what came of it.
             JobEvent::AgentReported { .. } | JobEvent::AgentNoted { .. } => {}
-            JobEvent::WorkerLost { .. } | JobEvent::Moved => {}
+            JobEvent::WorkerLost { .. } | JobEvent::Moved | JobEvent::DocumentTaken { .. } => {}
             JobEvent::QuestionAsked { .. }
             | JobEvent::QuestionAnswered { .. }
             | JobEvent::QuestionCancelled { .. }

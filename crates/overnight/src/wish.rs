@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use overnight_agents::how_to_install;
 use overnight_core::agent::{Agent, BackendId};
+use overnight_core::backlog::idea::DocumentOrder;
 use overnight_core::choose::Layer;
 use overnight_core::job::{Base, Configured, JobKind, JobSpec, Label, Origin, Publication, TaskOrder};
 use overnight_core::text::one_line;
@@ -47,12 +48,29 @@ pub struct Ground {
     agent: (Agent, Origin),
 }
 
-/// A task of the backlog that an order carries out.
+/// What an order does for the backlog.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Errand {
     pub title: String,
     pub layer: Layer,
-    pub order: TaskOrder,
+    pub order: ErrandOrder,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ErrandOrder {
+    /// Carries out a task.
+    Task(TaskOrder),
+    /// Writes about an idea.
+    Document(DocumentOrder),
+}
+
+impl Errand {
+    fn kind(&self) -> JobKind {
+        match &self.order {
+            ErrandOrder::Task(_) => JobKind::default(),
+            ErrandOrder::Document(order) => order.part.kind(),
+        }
+    }
 }
 
 /// What was made of one wish.
@@ -119,7 +137,7 @@ impl Ground {
         self.spec_for(app, args, prompt, None)
     }
 
-    /// The order for a task of the backlog, whose settings go before what is asked for.
+    /// The order for something in the backlog. The settings of a task go before what is asked for.
     ///
     /// # Errors
     /// As [`Ground::spec`].
@@ -134,26 +152,33 @@ impl Ground {
         let asked = order::asked(&args.order, &config.agent)?;
         let task = errand.as_ref().map(|errand| errand.layer.clone()).unwrap_or_default();
         let title = errand.as_ref().map(|errand| errand.title.as_str()).or(args.title.as_deref());
-        let about = About { repository: &self.repository, kind: JobKind::default() };
+        let kind = errand.as_ref().map(Errand::kind).unwrap_or_default();
+        let about = About { repository: &self.repository, kind };
         let sources = self.advice.sources(&task, &asked, about);
         let agent = sources.agent().unwrap_or_else(|| self.agent.clone());
         let resolved = self.advice.resolve(&sources, &agent);
         let settings = order::completed(resolved.settings, &args.order.agent, None, app.env.cwd())?;
         let Configured { agent, limits, choice } = settings;
+        let title = order::title(title, &prompt);
+        let (task, publication) = match errand.map(|errand| errand.order) {
+            Some(ErrandOrder::Task(order)) => (Some(Box::new(order)), self.target.publication.clone()),
+            Some(ErrandOrder::Document(order)) => (None, Publication::Document { document: Box::new(order) }),
+            None => (None, self.target.publication.clone()),
+        };
         let spec = JobSpec {
-            title: order::title(title, &prompt),
+            title,
             prompt,
             source: self.target.source.clone(),
             // A path that is no text cannot be stored; a local result is refused there anyway.
             ordered_in: self.source.as_ref().and_then(|source| source.common_dir.to_str()).map(PathBuf::from),
             base: self.target.base.clone(),
-            publication: self.target.publication.clone(),
+            publication,
             verify: order::verify(&args.order.verify, config),
             accept_base_failures: args.order.verify.accept_base_failures,
             agent,
             choice,
             follows: None,
-            task: errand.map(|errand| Box::new(errand.order)),
+            task,
             line: None,
             limits,
             budget: budget_order::of(&args.order.budget, &config.budget.job),

@@ -143,40 +143,6 @@ pub struct IdeaBody {
     pub epic: Option<TaskKey>,
 }
 
-/// How far an idea has come, by what is there of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IdeaStage {
-    Draft,
-    Grilled,
-    PlanReady,
-    Planned,
-}
-
-impl IdeaStage {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Draft => "draft",
-            Self::Grilled => "grilled",
-            Self::PlanReady => "plan_ready",
-            Self::Planned => "planned",
-        }
-    }
-}
-
-impl IdeaBody {
-    #[must_use]
-    pub fn stage(&self) -> IdeaStage {
-        match (&self.epic, &self.plan, self.notes.is_empty()) {
-            (Some(_), _, _) => IdeaStage::Planned,
-            (None, Some(_), _) => IdeaStage::PlanReady,
-            (None, None, false) => IdeaStage::Grilled,
-            (None, None, true) => IdeaStage::Draft,
-        }
-    }
-}
-
 /// Why an item cannot be kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidItem {
@@ -276,17 +242,5 @@ mod tests {
         assert_eq!(task.kind(), ItemKind::Task);
         let text = serde_json::to_string(&task).unwrap();
         assert_eq!(serde_json::from_str::<ItemBody>(&text).unwrap(), task);
-    }
-
-    #[test]
-    fn an_idea_is_as_far_as_what_is_there_of_it() {
-        let mut idea = IdeaBody { wish: "x".into(), ..IdeaBody::default() };
-        assert_eq!(idea.stage(), IdeaStage::Draft);
-        idea.notes = "asked".into();
-        assert_eq!(idea.stage(), IdeaStage::Grilled);
-        idea.plan = Some("epic:".into());
-        assert_eq!(idea.stage(), IdeaStage::PlanReady);
-        idea.epic = TaskKey::parse("app-3").ok();
-        assert_eq!(idea.stage(), IdeaStage::Planned);
     }
 }

@@ -4,6 +4,7 @@
 //! [`Item`]s with a key from their repository's one counter, which jobs are numbered by too. How far an item has come is never
 //! stored: [`states`](fn@states) derives it from jobs, pull requests and what people said.
 
+pub mod idea;
 mod item;
 mod order;
 pub mod plan;
@@ -15,9 +16,7 @@ mod state;
 mod state_tests;
 mod words;
 
-pub use item::{
-    EpicBody, IdeaBody, IdeaStage, InvalidItem, Item, ItemBody, ItemKind, SprintBody, StoryBody, TaskBody,
-};
+pub use item::{EpicBody, IdeaBody, InvalidItem, Item, ItemBody, ItemKind, SprintBody, StoryBody, TaskBody};
 pub use order::{Circle, in_order};
 pub use prompt::{Context, prompt};
 pub use said::{BadField, merged};

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::item::{IdeaStage, Item, ItemBody, ItemKind};
+use super::idea::{self, DocumentFact, DocumentPart, IdeaState};
+use super::item::{Item, ItemBody, ItemKind};
 use crate::id::{ItemId, JobId, TaskKey};
 use crate::job::EndReason;
 use crate::units::Timestamp;
@@ -103,6 +104,10 @@ pub struct Run {
     pub pull: Option<PullState>,
     /// Where people see it.
     pub pull_url: Option<String>,
+    /// Of an idea: what the job is to write.
+    pub part: Option<DocumentPart>,
+    /// Of an idea: somebody has to see whether another job follows.
+    pub goes_on: bool,
 }
 
 /// How a job of a task ended.
@@ -160,7 +165,7 @@ pub enum ItemState {
     Story(StoryState),
     Task(TaskState),
     Sprint(SprintState),
-    Idea(IdeaStage),
+    Idea(IdeaState),
 }
 
 impl ItemState {
@@ -185,7 +190,7 @@ impl ItemState {
             Self::Task(TaskState::InProgress) => "in_progress",
             Self::Task(TaskState::Review) => "review",
             Self::Task(TaskState::Excluded) => "excluded",
-            Self::Idea(stage) => stage.as_str(),
+            Self::Idea(state) => state.as_str(),
         }
     }
 }
@@ -199,6 +204,8 @@ pub struct Facts {
     pub marks: HashMap<ItemId, MarkFact>,
     /// The tasks of each sprint, in order.
     pub members: HashMap<ItemId, Vec<ItemId>>,
+    /// What was written about each idea, without its texts.
+    pub documents: HashMap<ItemId, Vec<DocumentFact>>,
 }
 
 impl Facts {
@@ -288,7 +295,7 @@ fn ended(verify_only: bool, reason: Option<EndReason>, pull: Option<PullState>) 
             Some(PullState::Open) | None => TaskState::Review,
         },
         // The work was there before.
-        Some(EndReason::AlreadyDone) => TaskState::Done,
+        Some(EndReason::AlreadyDone | EndReason::Delivered) => TaskState::Done,
         // Somebody did not want it, as with a pull request that was closed.
         Some(EndReason::Rejected) => TaskState::Todo,
         Some(EndReason::NoChanges) if verify_only => TaskState::Done,
@@ -303,6 +310,7 @@ fn ended(verify_only: bool, reason: Option<EndReason>, pull: Option<PullState>) 
             | EndReason::VerificationFailed
             | EndReason::ChecksCouldNotRun
             | EndReason::GateRefused
+            | EndReason::DocumentRefused
             | EndReason::AgentFailed
             | EndReason::AgentRefused
             | EndReason::NeedsInput
@@ -350,7 +358,11 @@ pub fn states(items: &[Item], facts: &Facts) -> HashMap<ItemId, (ItemState, Coun
                 Some((ItemState::Epic(epic(group, facts.mark(&item.id))), count))
             }
             ItemBody::Sprint(_) => Some(sprint(facts.members.get(&item.id), &tasks)),
-            ItemBody::Idea(idea) => Some((ItemState::Idea(idea.stage()), Count::default())),
+            ItemBody::Idea(body) => {
+                let documents = facts.documents.get(&item.id).map_or(&[][..], Vec::as_slice);
+                let state = idea::state(body, documents, facts.runs.get(&item.id));
+                Some((ItemState::Idea(state), Count::default()))
+            }
         };
         all.extend(state.map(|state| (item.id.clone(), state)));
     }

@@ -32,6 +32,8 @@ fn task(number: usize, story: Option<usize>) -> Item {
 
 fn run(number: u32, end: Option<EndReason>, pull: Option<PullState>) -> Run {
     Run {
+        part: None,
+        goes_on: false,
         number,
         job: JobId::parse("j").unwrap(),
         key: TaskKey::parse("app-9").unwrap(),

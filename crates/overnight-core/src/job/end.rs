@@ -68,6 +68,8 @@ impl ExitCode {
 pub enum EndReason {
     /// The branch is there, and the pull request if one was asked for.
     Published,
+    /// The document that was asked for is there.
+    Delivered,
     Cancelled,
     Interrupted,
     ConfigInvalid,
@@ -83,6 +85,8 @@ pub enum EndReason {
     AlreadyDone,
     /// The change may not go out as it is: a secret, a forbidden file, or not what the plan says.
     GateRefused,
+    /// What the agent wrote is not the document that was asked for.
+    DocumentRefused,
     /// A person did not want it.
     Rejected,
     AgentRefused,
@@ -103,8 +107,9 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Published,
+        Self::Delivered,
         Self::Cancelled,
         Self::Interrupted,
         Self::ConfigInvalid,
@@ -117,6 +122,7 @@ impl EndReason {
         Self::NoChanges,
         Self::AlreadyDone,
         Self::GateRefused,
+        Self::DocumentRefused,
         Self::Rejected,
         Self::AgentRefused,
         Self::NeedsInput,
@@ -137,6 +143,7 @@ impl EndReason {
     pub fn code(self) -> &'static str {
         match self {
             Self::Published => "published",
+            Self::Delivered => "delivered",
             Self::Cancelled => "cancelled",
             Self::Interrupted => "interrupted",
             Self::ConfigInvalid => "config_invalid",
@@ -149,6 +156,7 @@ impl EndReason {
             Self::NoChanges => "no_changes",
             Self::AlreadyDone => "already_done",
             Self::GateRefused => "gate_refused",
+            Self::DocumentRefused => "document_refused",
             Self::Rejected => "rejected",
             Self::AgentRefused => "agent_refused",
             Self::NeedsInput => "needs_input",
@@ -168,19 +176,22 @@ impl EndReason {
     /// Whether what was asked for is there, so that what waits for it can go on.
     #[must_use]
     pub fn is_done(self) -> bool {
-        matches!(self, Self::Published | Self::AlreadyDone)
+        matches!(self, Self::Published | Self::Delivered | Self::AlreadyDone)
     }
 
     #[must_use]
     pub fn exit_code(self) -> ExitCode {
         match self {
-            Self::Published | Self::AlreadyDone => ExitCode::Done,
+            Self::Published | Self::Delivered | Self::AlreadyDone => ExitCode::Done,
             Self::Cancelled | Self::Rejected | Self::DependencyFailed => ExitCode::Cancelled,
             Self::Interrupted => ExitCode::Interrupted,
             Self::ConfigInvalid | Self::RepositoryUnusable | Self::NoChecks | Self::AgentMissing => {
                 ExitCode::Usage
             }
-            Self::VerificationFailed | Self::ChecksCouldNotRun | Self::GateRefused => ExitCode::Verification,
+            Self::VerificationFailed
+            | Self::ChecksCouldNotRun
+            | Self::GateRefused
+            | Self::DocumentRefused => ExitCode::Verification,
             Self::AgentFailed
             | Self::NoChanges
             | Self::AgentRefused

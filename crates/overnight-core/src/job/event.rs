@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::adapter::AdapterName;
 use crate::agent::{BackendId, SessionStart, TurnOutcome, Usage};
+use crate::backlog::idea::DocumentFacts;
 use crate::command::ProcessIdentity;
 use crate::desk::ReportedStatus;
 use crate::git::{BranchName, CommitId};
@@ -114,6 +115,10 @@ pub enum JobEvent {
         attempt: u32,
         class: Option<String>,
         reason: String,
+    },
+    /// What the agent wrote is the document that was asked for, and is kept.
+    DocumentTaken {
+        document: DocumentFacts,
     },
     /// The first agent gave up: the backup takes over on its commits, in a session of its own.
     TakenOver {

@@ -51,8 +51,10 @@ fn helps(reason: EndReason) -> bool {
         | EndReason::AgentTimedOut
         | EndReason::NeedsInput
         | EndReason::GateRefused
+        | EndReason::DocumentRefused
         | EndReason::NoChanges => true,
         EndReason::Published
+        | EndReason::Delivered
         | EndReason::AlreadyDone
         | EndReason::Rejected
         | EndReason::Cancelled

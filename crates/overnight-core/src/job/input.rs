@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::agent::{SessionStart, TurnReport, Usage};
+use crate::backlog::idea::Submission;
 use crate::command::ProcessIdentity;
 use crate::desk::Word;
 use crate::git::CommitId;
@@ -164,6 +165,12 @@ pub enum StageOutput {
         asking: Asking,
         talk: Talk,
     },
+    /// The same of a job whose result is a document.
+    Written {
+        document: Submission,
+        asking: Asking,
+        talk: Talk,
+    },
     Verified {
         pairs: Vec<CheckedPair>,
     },
@@ -233,6 +240,7 @@ impl StageOutput {
             Self::Rejoined { .. } => "rejoined",
             Self::Turn { .. } => "turn ended",
             Self::Collected { .. } => "collected",
+            Self::Written { .. } => "written",
             Self::Verified { .. } => "verified",
             Self::PullRequest { .. } => "pull request opened",
             Self::Cleaned => "cleaned",

@@ -113,7 +113,8 @@ pub(super) fn reserving(next: JobState, order: Order<'_>) -> Step {
     };
     let step = Step::to(next).effect(EffectChange::Reserve { name: EffectName::PushBranch, detail: branch });
     match &order.spec.publication {
-        Publication::LocalBranch { .. } => step,
+        // A document is taken where it is collected, and never comes here.
+        Publication::LocalBranch { .. } | Publication::Document { .. } => step,
         Publication::PullRequest { remote, .. } => {
             let reserve =
                 |step: Step, name| step.effect(EffectChange::Reserve { name, detail: remote.clone() });
@@ -161,7 +162,7 @@ pub(super) fn branch_pushed(state: &JobState, elapsed: Duration, order: Order<'_
     let event = JobEvent::BranchPushed { branch: branch.clone(), commit: tip.clone() };
     let effect = EffectChange::Done { name: EffectName::PushBranch, result: format!("{branch} {tip}") };
     Some(match &order.spec.publication {
-        Publication::LocalBranch { .. } => {
+        Publication::LocalBranch { .. } | Publication::Document { .. } => {
             published(trail, branch, tip, None).effect(effect).event(event).after(Stage::Publish, elapsed)
         }
         Publication::PullRequest { .. } => {

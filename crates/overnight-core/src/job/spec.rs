@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::AgentSettings;
+use crate::backlog::idea::DocumentOrder;
 use crate::choose::Layer;
 use crate::git::{BranchName, CommitId};
-use crate::id::{JobId, SessionId, TaskKey};
+use crate::id::{ItemId, JobId, SessionId, TaskKey};
 use crate::policy::budget::JobBudget;
 use crate::units::MicroDollars;
 use crate::verdict::Check;
@@ -103,6 +104,32 @@ impl JobSpec {
         Self { agent, limits, choice, ..self }
     }
 
+    /// The document that the job is to write, where its result is one.
+    #[must_use]
+    pub fn document(&self) -> Option<&DocumentOrder> {
+        match &self.publication {
+            Publication::Document { document } => Some(document),
+            Publication::LocalBranch { .. } | Publication::PullRequest { .. } => None,
+        }
+    }
+
+    /// Where the code is fetched from: the result's other side, or the source where no code goes back.
+    #[must_use]
+    pub fn remote(&self) -> &str {
+        match &self.publication {
+            Publication::PullRequest { remote, .. } => remote,
+            Publication::LocalBranch { repository } => repository,
+            Publication::Document { .. } => &self.source,
+        }
+    }
+
+    /// The item of the backlog that it is done for.
+    #[must_use]
+    pub fn item(&self) -> Option<&ItemId> {
+        let task = self.task.as_ref().map(|task| &task.item);
+        task.or_else(|| self.document().map(|document| &document.item))
+    }
+
     /// Whether both ask for the same. What a configuration decided is left out: it may have changed in between, and the worker
     /// that claimed one of them may have decided it anew.
     #[must_use]
@@ -153,6 +180,8 @@ pub enum Publication {
     LocalBranch { repository: String },
     /// A branch on the remote, and a pull request for it.
     PullRequest { remote: String, draft: bool },
+    /// No code goes anywhere: what the agent writes about an idea is kept beside it.
+    Document { document: Box<DocumentOrder> },
 }
 
 /// Which checks judge the result.

@@ -200,6 +200,11 @@ pub enum Feedback {
         /// Each with its place.
         reasons: Vec<String>,
     },
+    /// What it wrote is not the document that was asked for.
+    DocumentRefused {
+        /// Each with its line, where it has one.
+        problems: Vec<String>,
+    },
     /// A person does not want the change as it is.
     Rejected {
         why: String,

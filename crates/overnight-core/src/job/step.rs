@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::backlog::idea::NewDocument;
 use crate::talk::TalkChange;
 use crate::units::Timestamp;
 
@@ -60,11 +61,14 @@ pub struct Step {
     pub spend: Vec<SpendChange>,
     /// What it means for the questions and messages of the job.
     pub talk: Vec<TalkChange>,
+    /// What was written about an idea.
+    pub documents: Vec<NewDocument>,
 }
 
 impl Step {
     pub(super) fn to(next: JobState) -> Self {
-        Self { next, events: Vec::new(), effects: Vec::new(), spend: Vec::new(), talk: Vec::new() }
+        let (events, effects, spend) = (Vec::new(), Vec::new(), Vec::new());
+        Self { next, events, effects, spend, talk: Vec::new(), documents: Vec::new() }
     }
 
     pub(super) fn still(state: &JobState) -> Self {

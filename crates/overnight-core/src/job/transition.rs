@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::desk::Word;
 use crate::units::Timestamp;
+use crate::verdict::DiffStat;
 
 use super::CancelledBy;
 use super::approval::{Rejection, StatusReport, approved, inspected, rejected};
@@ -220,7 +221,15 @@ fn done(
         (
             JobState::Collecting { trail, ground, report },
             StageOutput::Collected { tip, diff, asking, talk },
-        ) => collected(trail, ground, report, Harvest { tip, diff, asking, talk, now }, order),
+        ) => {
+            let harvest = Harvest { tip, diff, document: None, asking, talk, now };
+            collected(trail, ground, report, harvest, order)
+        }
+        (JobState::Collecting { trail, ground, report }, StageOutput::Written { document, asking, talk }) => {
+            let (tip, diff) = (None, DiffStat::default());
+            let harvest = Harvest { tip, diff, document: Some(document), asking, talk, now };
+            collected(trail, ground, report, harvest, order)
+        }
         (JobState::Verifying { .. }, StageOutput::Verified { pairs }) => {
             verified(state, pairs, elapsed, order)?
         }
@@ -253,6 +262,7 @@ fn done(
             | StageOutput::Rejoined { .. }
             | StageOutput::Turn { .. }
             | StageOutput::Collected { .. }
+            | StageOutput::Written { .. }
             | StageOutput::Verified { .. }
             | StageOutput::PullRequest { .. }
             | StageOutput::Cleaned,

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use crate::agent::{LimitKind, SessionStart, TurnOutcome, TurnReport, Usage};
+use crate::backlog::idea::{self, Judgement, Submission};
 use crate::command::ProcessIdentity;
 use crate::git::CommitId;
 use crate::id::SessionId;
 use crate::policy::budget::{self, Breach};
 use crate::talk::Talk;
+use crate::text::one_line;
 use crate::units::Timestamp;
 use crate::verdict::DiffStat;
 
@@ -26,6 +28,8 @@ use super::talking;
 /// Turns that may follow each other because the CLI's own number of answers is used up, before that counts as a failed attempt:
 /// far more than any task was seen to need, and an end for an agent that never comes to one.
 const MAX_CONTINUED: u32 = 20;
+/// Characters of what is said of a document that cannot be used, for people.
+const DETAIL_CHARS: usize = 600;
 
 pub(super) fn announced(
     state: &JobState,
@@ -189,6 +193,7 @@ pub(super) fn turn_ended(trail: &Trail, ground: &Ground, report: TurnReport, ela
 pub(super) struct Harvest {
     pub(super) tip: Option<CommitId>,
     pub(super) diff: DiffStat,
+    pub(super) document: Option<Submission>,
     pub(super) asking: Asking,
     pub(super) talk: Talk,
     pub(super) now: Timestamp,
@@ -201,7 +206,7 @@ pub(super) fn collected(
     harvest: Harvest,
     order: Order<'_>,
 ) -> Step {
-    let Harvest { tip, diff, asking, talk, now } = harvest;
+    let Harvest { tip, diff, document, asking, talk, now } = harvest;
     let mut trail = trail.clone();
     if tip.is_some() {
         trail.preserved.clone_from(&tip);
@@ -212,13 +217,25 @@ pub(super) fn collected(
     if report.outcome != TurnOutcome::MaxTurns {
         trail.continued = 0;
     }
-    let event = JobEvent::Collected { tip: tip.clone(), diff };
+    // Of a document's job no code is brought home.
+    let event = document.is_none().then(|| JobEvent::Collected { tip: tip.clone(), diff });
     let tip = tip.filter(|_| diff.files > 0);
     if let Some(mut step) = talking::before_anything(&trail, ground, report, (&talk, now), order) {
-        step.events.insert(0, event);
+        step.events.splice(0..0, event);
         return step;
     }
     let mut step = match (&report.outcome, tip) {
+        (TurnOutcome::Completed, _) if let Some(wanted) = order.spec.document() => {
+            let submission = document.unwrap_or(Submission::Missing);
+            match (&submission, &report.asked) {
+                (Submission::Missing, Some(question)) => {
+                    talking::asked(trail, ground, (question, &report.options), (&talk, now), order)
+                }
+                (Submission::Missing | Submission::Unusable(_) | Submission::Text(_), _) => {
+                    written(trail, ground, idea::judge(wanted, &submission), order)
+                }
+            }
+        }
         (TurnOutcome::Completed, Some(tip)) => {
             Step::to(JobState::Verifying { trail, ground: ground.clone(), tip, diff, inspected: None })
         }
@@ -288,8 +305,28 @@ pub(super) fn collected(
             retry(trail, ground, Retry::new(feedback, EndReason::AgentFailed, detail.clone()), order)
         }
     };
-    step.events.insert(0, event);
+    step.events.splice(0..0, event);
     step
+}
+
+/// The agent says that its document is there. Nothing else goes out, so the job is over where it is taken.
+fn written(trail: Trail, ground: &Ground, judgement: Judgement, order: Order<'_>) -> Step {
+    match judgement {
+        Judgement::Taken(documents) => {
+            let events = documents.iter().map(|new| JobEvent::DocumentTaken { document: new.facts });
+            let events: Vec<JobEvent> = events.collect();
+            let what = order.spec.document().map_or("document", |wanted| wanted.part.as_str());
+            let mut step = Step::ending(trail, EndReason::Delivered, format!("the {what} is there"));
+            step.events.extend(events);
+            Step { documents, ..step }
+        }
+        Judgement::Refused(problems) => {
+            let detail = format!("what the agent wrote cannot be used: {}", problems.join("; "));
+            let detail = one_line(&detail, DETAIL_CHARS);
+            let feedback = Feedback::DocumentRefused { problems };
+            retry(trail, ground, Retry::new(feedback, EndReason::DocumentRefused, detail), order)
+        }
+    }
 }
 
 /// Whether the vendor did not do what it was asked for.

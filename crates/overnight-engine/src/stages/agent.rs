@@ -27,7 +27,7 @@ use crate::masks::Masks;
 use crate::purse::Purse;
 use crate::seat::Seat;
 use crate::stages::agent_turn::TurnWatch;
-use crate::stages::{code, talk};
+use crate::stages::{code, document, talk};
 use crate::trouble::{self, StageError};
 
 pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<Option<StageOutput>, StageError> {
@@ -68,7 +68,9 @@ async fn announced_turn(
     let session = session(seat, trail, go);
     let resumed = matches!(session, SessionStart::Resume(_));
     let handover = if resumed { None } else { handover(seat, trail).await? };
-    let text = prompt::assemble(&seat.job.spec, ground, trail, resumed, handover.as_deref(), &told.text());
+    let (result, said) = (document::place(seat), told.text());
+    let (handover, result) = (handover.as_deref(), result.as_deref());
+    let text = prompt::assemble(&seat.job.spec, ground, trail, resumed, handover, &said, result);
     seat.input(Input::TurnAnnounced { session: session.clone(), account: go.name() }).await?;
     let number = trail.turns + 1;
     let mut request = request(seat, session, text, number, trail);
@@ -253,6 +255,9 @@ async fn take_turn(
     write_files(request).await?;
     let mut spec = overnight_agents::plan(request, &host)
         .map_err(|error| trouble::config(format!("{error}; {}", error.hint())))?;
+    if let Some(result) = document::place(seat) {
+        spec.env.insert(document::VARIABLE.into(), result.into());
+    }
     spec.limits.log_bytes = seat.engine.settings().log_bytes;
     let capture = Capture {
         stdout: seat.dirs.turn_stdout(request.turn),
@@ -283,7 +288,7 @@ async fn take_turn(
 }
 
 /// The keys of an agent that was described go by names that say nothing to us.
-fn redactor(seat: &Seat<'_>) -> Arc<dyn Redact> {
+pub(super) fn redactor(seat: &Seat<'_>) -> Arc<dyn Redact> {
     match seat.job.agent().adapter.as_deref() {
         Some(adapter) if !adapter.env.is_empty() => Arc::new(Masks::new(seat.engine.host(), &adapter.env)),
         Some(_) | None => seat.engine.redactor(),

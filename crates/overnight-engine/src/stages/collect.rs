@@ -1,5 +1,6 @@
 //! Collect: the agent's work comes home. Everything that reads the agent's tree or its `.git` runs inside the job's
-//! containment and leaves a bundle; the host only imports that bundle into the mirror, checked.
+//! containment and leaves a bundle; the host only imports that bundle into the mirror, checked. Of a job that writes a document nothing
+//! but that document comes home.
 
 use overnight_core::command::Isolation;
 use overnight_core::git::CommitId;
@@ -13,7 +14,7 @@ use overnight_git::workspace::Workspace;
 use crate::accounts;
 use crate::guard;
 use crate::seat::Seat;
-use crate::stages::{code, talk};
+use crate::stages::{code, document, talk};
 use crate::trouble::{self, StageError};
 
 /// Output of the collecting script that is kept: it has nothing to say.
@@ -23,6 +24,9 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     let JobState::Collecting { trail, ground, report } = seat.state().clone() else {
         return Err(trouble::bug("collect outside its state"));
     };
+    if let Some(path) = document::place(seat) {
+        return document::collect(seat, path).await;
+    }
     let mirror = code::open_mirror(seat).await?;
     collect::prepare_out(&seat.dirs.out()).await.map_err(trouble::git)?;
     run_contained(seat, &mirror, &ground).await?;

@@ -6,6 +6,7 @@ mod agent_turn;
 mod cleanup;
 mod code;
 mod collect;
+mod document;
 mod ground;
 mod inspect;
 mod line;

@@ -1,7 +1,7 @@
 //! Prepare: the mirror has the base commit, the checks are known, and the agent's private clone stands at the base.
 
 use overnight_core::git::CommitId;
-use overnight_core::job::{Base, Ground, JobState, Notice, OnLine, Publication, StageOutput};
+use overnight_core::job::{Base, Ground, JobState, Notice, OnLine, StageOutput};
 use overnight_git::{Mirror, Wanted};
 
 use crate::seat::Seat;
@@ -21,7 +21,7 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     for notice in left_out(&mirror, &target).await? {
         seat.notice(notice).await?;
     }
-    let endpoint = code::remote_endpoint(seat, remote(&seat.job.spec.publication)).await?;
+    let endpoint = code::remote_endpoint(seat, seat.job.spec.remote()).await?;
     let start = line::look(seat, &mirror, &endpoint, (&target, base_branch.as_deref())).await?;
     let (base, on_line) = match start {
         Some(start) => (start.base, Some(Box::new(start.line))),
@@ -67,9 +67,11 @@ async fn base(seat: &Seat<'_>, mirror: &Mirror) -> Result<(CommitId, Option<Stri
     let spec = &seat.job.spec;
     seat.waiting("fetching");
     let (source, wanted, branch) = match &spec.base {
-        Base::Commit { commit, branch } => (&spec.source, Wanted::Commit(commit.clone()), branch.clone()),
-        Base::RemoteDefault => (remote(&spec.publication), Wanted::DefaultBranch, None),
-        Base::RemoteBranch { branch } => (remote(&spec.publication), Wanted::Branch(branch.clone()), None),
+        Base::Commit { commit, branch } => {
+            (spec.source.as_str(), Wanted::Commit(commit.clone()), branch.clone())
+        }
+        Base::RemoteDefault => (spec.remote(), Wanted::DefaultBranch, None),
+        Base::RemoteBranch { branch } => (spec.remote(), Wanted::Branch(branch.clone()), None),
     };
     let endpoint = code::remote_endpoint(seat, source).await?;
     let fetching = mirror.fetch_commit(&endpoint, &wanted);
@@ -77,13 +79,6 @@ async fn base(seat: &Seat<'_>, mirror: &Mirror) -> Result<(CommitId, Option<Stri
     // A follow-up begins on the branch of the job before it, whose target stays what it was.
     let target = spec.follows.as_ref().and_then(|follows| follows.base_branch.clone());
     Ok((fetched.commit, target.or(fetched.branch).or(branch)))
-}
-
-fn remote(publication: &Publication) -> &String {
-    match publication {
-        Publication::PullRequest { remote, .. } => remote,
-        Publication::LocalBranch { repository } => repository,
-    }
 }
 
 /// What a plain clone does not bring: said, because a check may stumble over it.

@@ -78,6 +78,7 @@ async fn endpoint(seat: &Seat<'_>) -> Result<Endpoint, StageError> {
     match &seat.job.spec.publication {
         Publication::LocalBranch { repository } => Ok(Endpoint::open(Remote::path(repository.as_ref()))),
         Publication::PullRequest { remote, .. } => code::remote_endpoint(seat, remote).await,
+        Publication::Document { .. } => Err(trouble::bug("a document is published")),
     }
 }
 

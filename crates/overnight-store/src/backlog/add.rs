@@ -4,6 +4,7 @@ use overnight_core::backlog::{self, Item, ItemBody};
 use overnight_core::id::{ItemId, RepositoryId};
 
 use super::change::{fill, wait_for};
+use super::documents::plan_given;
 use super::error::{BacklogError, retried};
 use super::import::{known, sha256};
 use super::rows::{Counter, ITEMS, check_parent, last_position, new_id};
@@ -124,6 +125,7 @@ impl Store {
         if !links.members.is_empty() {
             fill(&mut tx, &item, &links.members).await?;
         }
+        plan_given(&mut tx, &item, None).await?;
         tx.commit().await?;
         Ok(Added { item, new: true })
     }

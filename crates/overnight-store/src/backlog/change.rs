@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use overnight_core::backlog::{self, Circle, Item, ItemBody, ItemKind, in_order};
 use overnight_core::id::{ItemId, RepositoryId, TaskKey};
 
+use super::documents::plan_given;
 use super::error::{BacklogError, retried};
 use super::rows::{Counter, DEPENDENCIES, MEMBERS, SELECT, by_id, check_parent, item_id, last_position};
 use crate::error::StoreError;
@@ -73,6 +74,7 @@ impl Store {
             after.parent = parent;
         }
         write(&mut tx, &after).await?;
+        plan_given(&mut tx, &after, Some(&before)).await?;
         if let Some(place) = change.place {
             put_at(&mut tx, &after, place).await?;
         }

@@ -1,5 +1,6 @@
 //! Why something cannot be done with the backlog.
 
+use overnight_core::backlog::plan::PlanError;
 use overnight_core::backlog::{InvalidItem, InvalidText, ItemKind};
 use overnight_core::id::TaskKey;
 
@@ -27,6 +28,12 @@ pub enum BacklogError {
     Running { key: TaskKey, job: TaskKey },
     #[error("the request {request:?} was used before, for something else: {key}")]
     RequestReused { request: String, key: TaskKey },
+    #[error("{key} became {epic} already")]
+    Planned { key: TaskKey, epic: TaskKey },
+    #[error("{key} has no plan{}", revision.map(|number| format!(" of revision {number}")).unwrap_or_default())]
+    NoPlan { key: TaskKey, revision: Option<u32> },
+    #[error("the plan of {key} cannot be used: {why}")]
+    Plan { key: TaskKey, why: PlanError },
     #[error("the repository {name} still has {what}")]
     RepositoryInUse { name: String, what: &'static str },
     #[error("the repository's settings were changed by somebody else in the meantime")]
@@ -69,6 +76,9 @@ impl BacklogError {
             | Self::Running { .. }
             | Self::RequestReused { .. }
             | Self::RepositoryInUse { .. }
+            | Self::Planned { .. }
+            | Self::NoPlan { .. }
+            | Self::Plan { .. }
             | Self::SettingsChanged
             | Self::Invalid(_) => false,
         }

@@ -55,19 +55,29 @@ impl Store {
         {
             return Ok(Imported { epic, new: false });
         }
-        let count = 1 + plan.stories.len() + plan.tasks().count();
-        let mut counter =
-            Counter::take(&mut tx, repository, i64::try_from(count).unwrap_or(i64::MAX)).await?;
-        let body = ItemBody::Epic(plan.epic.clone());
-        let position = last_position(&mut tx, repository, body.kind(), None).await?;
-        let mut rows = Rows::default();
-        let epic = rows.add(&mut counter, repository, (&plan.title, body), (None, position), request)?;
-        rows.stories(&mut counter, repository, plan, &epic.id)?;
-        ITEMS.rows(&mut tx, &rows.items).await?;
-        DEPENDENCIES.rows(&mut tx, &waits(plan, &rows.tasks)).await?;
+        let epic = write_plan(&mut tx, repository, plan, request).await?;
         tx.commit().await?;
         Ok(Imported { epic, new: true })
     }
+}
+
+/// Writes the epic, the stories and the tasks of a plan.
+pub(super) async fn write_plan(
+    tx: &mut WriteTx,
+    repository: &RepositoryId,
+    plan: &Plan,
+    request: Option<(&str, &str)>,
+) -> Result<Item, BacklogError> {
+    let count = 1 + plan.stories.len() + plan.tasks().count();
+    let mut counter = Counter::take(tx, repository, i64::try_from(count).unwrap_or(i64::MAX)).await?;
+    let body = ItemBody::Epic(plan.epic.clone());
+    let position = last_position(tx, repository, body.kind(), None).await?;
+    let mut rows = Rows::default();
+    let epic = rows.add(&mut counter, repository, (&plan.title, body), (None, position), request)?;
+    rows.stories(&mut counter, repository, plan, &epic.id)?;
+    ITEMS.rows(tx, &rows.items).await?;
+    DEPENDENCIES.rows(tx, &waits(plan, &rows.tasks)).await?;
+    Ok(epic)
 }
 
 fn waits(plan: &Plan, ids: &[ItemId]) -> Vec<Vec<Value>> {

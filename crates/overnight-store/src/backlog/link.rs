@@ -1,5 +1,5 @@
-//! Tasks and their jobs. A job that carries out a task is written in one transaction with its link, and a task has at most one
-//! job that has not ended: the task's row is the referee.
+//! Tasks, ideas and their jobs. A job that carries out a task, or writes about an idea, is written in one transaction with its
+//! link, and an item has at most one job that has not ended: the item's row is the referee.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -21,34 +21,37 @@ const LINKS: Into = Into {
         ("job_id", "TEXT"),
         ("job_key", "TEXT"),
         ("at", "BIGINT"),
+        ("part", "TEXT"),
+        ("goes_on", "BOOLEAN"),
     ],
     extra: None,
     tail: "",
 };
 
-/// The tasks that jobs of a batch carry out, each held until the transaction is over.
+/// The items that jobs of a batch are for, each held until the transaction is over.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    tasks: HashMap<ItemId, Task>,
+    items: HashMap<ItemId, Linked>,
     rows: Vec<Vec<Value>>,
 }
 
 #[derive(Debug)]
-struct Task {
+struct Linked {
     repository: String,
     number: i64,
     runs: i64,
+    is_task: bool,
 }
 
 impl Links {
-    /// Counts a run for each task that one of the new jobs carries out. A job whose task is no longer there has no link.
+    /// Counts a run for each item that one of the new jobs is for. A job whose item is no longer there has no link.
     pub(crate) async fn take(
         tx: &mut WriteTx,
         new: &[NewJob],
         known: &[Option<Job>],
     ) -> Result<Self, StoreError> {
         let made = new.iter().zip(known).filter(|(_, known)| known.is_none());
-        let mut ids: Vec<&ItemId> = made.filter_map(|(new, _)| Some(&new.spec.task.as_ref()?.item)).collect();
+        let mut ids: Vec<&ItemId> = made.filter_map(|(new, _)| new.spec.item()).collect();
         // In one order for everybody.
         ids.sort();
         if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -59,37 +62,42 @@ impl Links {
         let mut links = Self::default();
         lock_repositories(tx, new).await?;
         for id in ids {
-            let text = "UPDATE items SET runs = runs + 1 WHERE id = $1 AND kind = 'task' \
-                        RETURNING repository_id, number, key, runs";
+            let text = "UPDATE items SET runs = runs + 1 WHERE id = $1 AND kind IN ('task', 'idea') \
+                        RETURNING repository_id, number, key, kind, runs";
             let Some(found) = tx.optional(sql(text).bind(id.as_str())).await? else { continue };
             if let Some(job) = unfinished(tx, id).await? {
                 return Err(StoreError::TaskBusy { task: row::key(&found, "?")?, job });
             }
-            let task = Task {
+            let item = Linked {
                 repository: row::text(&found, "?", "repository_id")?,
                 number: row::number(&found, "?", "number")?,
                 runs: row::number(&found, "?", "runs")?,
+                is_task: row::text(&found, "?", "kind")? == "task",
             };
-            links.tasks.insert(id.clone(), task);
+            links.items.insert(id.clone(), item);
         }
         Ok(links)
     }
 
     /// The number of a job that is the first of its task, in the task's own repository: they share it.
     pub(crate) fn number(&self, new: &NewJob) -> Option<i64> {
-        let task = self.tasks.get(&new.spec.task.as_ref()?.item)?;
+        // An idea has several jobs of different kinds, and none of them is the idea itself.
+        let task = self.items.get(new.spec.item()?).filter(|item| item.is_task)?;
         (task.runs == 1 && task.repository == new.repository.as_str()).then_some(task.number)
     }
 
     pub(crate) fn add(&mut self, job: &Job) {
-        let Some(order) = &job.spec.task else { return };
-        if let Some(task) = self.tasks.get(&order.item) {
+        let Some(id) = job.spec.item() else { return };
+        let document = job.spec.document();
+        if let Some(item) = self.items.get(id) {
             self.rows.push(vec![
-                order.item.as_str().into(),
-                task.runs.into(),
+                id.as_str().into(),
+                item.runs.into(),
                 job.id.as_str().into(),
                 job.key.as_str().into(),
                 job.created_at.0.into(),
+                document.map(|document| document.part.as_str()).into(),
+                document.is_some().into(),
             ]);
         }
     }
@@ -101,7 +109,7 @@ impl Links {
 
 /// Whoever changes a backlog takes its repository first, then items: so does whoever makes jobs of them.
 async fn lock_repositories(tx: &mut WriteTx, new: &[NewJob]) -> Result<(), StoreError> {
-    let of_tasks = new.iter().filter(|new| new.spec.task.is_some());
+    let of_tasks = new.iter().filter(|new| new.spec.item().is_some());
     let repositories: BTreeSet<&RepositoryId> = of_tasks.map(|new| &new.repository).collect();
     for repository in repositories {
         let text = "UPDATE repositories SET last_number = last_number WHERE id = $1";

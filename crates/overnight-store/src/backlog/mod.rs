@@ -3,9 +3,11 @@
 
 mod add;
 mod change;
+mod documents;
 mod error;
 mod export;
 mod find;
+mod idea;
 mod import;
 mod link;
 mod mark;
@@ -18,8 +20,11 @@ mod view;
 
 pub use add::{Added, NewItem, NewLinks};
 pub use change::ItemChange;
+pub use documents::Document;
+pub(crate) use documents::write_documents;
 pub use error::BacklogError;
 pub use export::ExportedPlan;
+pub use idea::GoingOn;
 pub use import::Imported;
 pub(crate) use link::{Links, keep_ends};
 pub use pull::PullRequest;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use overnight_core::backlog::idea::DocumentPart;
 use overnight_core::backlog::{
     Count, Facts, Item, ItemKind, ItemState, Mark, MarkFact, PullState, Run, RunEnd, states,
 };
@@ -70,7 +71,7 @@ impl Backlog {
 }
 
 /// A run of an item; the conditions follow.
-const RUNS: &str = "SELECT l.item_id, l.run, l.job_id, l.job_key AS key, l.end_reason AS kept_reason, l.ended_at, p.state AS pull, p.url AS pull_url, \
+const RUNS: &str = "SELECT l.item_id, l.run, l.job_id, l.job_key AS key, l.end_reason AS kept_reason, l.ended_at, l.part, l.goes_on, p.state AS pull, p.url AS pull_url, \
      j.end_reason, j.updated_at AS job_at, \
      CAST(CASE WHEN j.id IS NULL THEN 2 WHEN j.ended THEN 1 ELSE 0 END AS BIGINT) AS ended \
      FROM items i JOIN item_jobs l ON l.item_id = i.id LEFT JOIN jobs j ON j.id = l.job_id \
@@ -113,6 +114,7 @@ impl Store {
             let needs = backlog.waits.entry(item_id(&found, "item_id")?).or_default();
             needs.insert(item_id(&found, "needs_id")?);
         }
+        backlog.facts.documents = self.documents_of_all(repository).await?;
         Ok(backlog)
     }
 
@@ -153,6 +155,8 @@ fn run(found: &Row) -> Result<Run, CorruptRow> {
         end,
         pull: pull.and_then(|pull| PullState::ALL.into_iter().find(|state| state.as_str() == pull)),
         pull_url: row::optional_text(found, &raw, "pull_url")?,
+        part: row::optional_text(found, &raw, "part")?.as_deref().and_then(DocumentPart::find),
+        goes_on: row::flag(found, &raw, "goes_on")?,
     })
 }
 

@@ -61,6 +61,7 @@ async fn delete(tx: &mut WriteTx, gone: &Item) -> Result<(), BacklogError> {
         ("item_dependencies", "needs_id"),
         ("sprint_members", "sprint_id"),
         ("sprint_members", "task_id"),
+        ("documents", "item_id"),
         ("item_jobs", "item_id"),
         ("item_marks", "item_id"),
         ("items", "id"),

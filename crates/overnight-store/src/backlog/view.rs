@@ -9,6 +9,7 @@ use overnight_core::id::{ItemId, RepositoryId, TaskKey};
 use overnight_core::units::Timestamp;
 use serde::Serialize;
 
+use super::documents::Document;
 use super::import::Imported;
 use super::read::Backlog;
 use super::repositories::SettledRepository;
@@ -65,6 +66,9 @@ pub struct ShownItem {
     pub runs: Vec<RunView>,
     /// What belongs to it, or stands in it.
     pub parts: Vec<ItemView>,
+    /// Of an idea: the newest document of each part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<Document>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -147,7 +151,7 @@ impl ShownItem {
             pull_request: run.pull,
             pull_request_url: run.pull_url.clone(),
         };
-        Self { item: views.of(item), runs: runs.iter().map(run).collect(), parts }
+        Self { item: views.of(item), runs: runs.iter().map(run).collect(), parts, documents: Vec::new() }
     }
 }
 

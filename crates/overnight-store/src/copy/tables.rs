@@ -36,7 +36,7 @@ const PAGE: usize = 1000;
 const PAGE_OF_SPECS: usize = 32;
 
 /// In the order in which rows refer to each other.
-pub(crate) const TABLES: [Table; 25] = [
+pub(crate) const TABLES: [Table; 26] = [
     Table {
         into: into(
             "repositories",
@@ -192,6 +192,7 @@ pub(crate) const TABLES: [Table; 25] = [
         resumes: false,
     },
     ITEM_JOBS,
+    DOCUMENTS,
     Table {
         into: into(
             "item_marks",
@@ -281,10 +282,31 @@ const ITEM_JOBS: Table = Table {
             ("ended_at", BIGINT),
             ("pull_repository_id", TEXT),
             ("pull_number", BIGINT),
+            ("part", TEXT),
+            ("goes_on", BOOLEAN),
         ],
     ),
     key: &["item_id", "run"],
     page: PAGE,
+    resumes: false,
+};
+
+const DOCUMENTS: Table = Table {
+    into: into(
+        "documents",
+        &[
+            ("item_id", TEXT),
+            ("part", TEXT),
+            ("revision", BIGINT),
+            ("text", TEXT),
+            ("facts", TEXT),
+            ("job_id", TEXT),
+            ("at", BIGINT),
+        ],
+    ),
+    key: &["item_id", "part", "revision"],
+    // A plan that a person gave may be some megabytes.
+    page: PAGE_OF_SPECS,
     resumes: false,
 };
 

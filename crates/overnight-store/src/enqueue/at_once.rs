@@ -48,7 +48,7 @@ const SQLITE: &str = "BEGIN IMMEDIATE; \
 impl Store {
     /// Accepts this job if that can be done at once; `None`: it has to be done step by step.
     pub(super) async fn enqueue_at_once(&self, new: &NewJob) -> Result<Option<Job>, StoreError> {
-        let plain = new.request.is_none() && new.after.is_empty() && new.spec.task.is_none();
+        let plain = new.request.is_none() && new.after.is_empty() && new.spec.item().is_none();
         let name = self.lanes.name_of(&new.repository);
         let (true, Some(name)) = (plain, name) else { return Ok(None) };
         let queueing = new.queueing.clone().tidy();

@@ -22,7 +22,14 @@ async fn held(store: &Store, count: usize) -> Vec<Claimed> {
 
 fn notices(job: &Job, count: u32) -> Step {
     let events = (0..count).map(|n| JobEvent::Noticed { notice: Notice::UncommittedChanges(n) }).collect();
-    Step { next: job.state.clone(), events, effects: Vec::new(), spend: Vec::new(), talk: Vec::new() }
+    Step {
+        next: job.state.clone(),
+        events,
+        effects: Vec::new(),
+        spend: Vec::new(),
+        talk: Vec::new(),
+        documents: Vec::new(),
+    }
 }
 
 /// What each of these steps came to, all of them sent at once.

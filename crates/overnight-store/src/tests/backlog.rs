@@ -209,7 +209,14 @@ fn opened(claimed: &Claimed, number: u64, effects: Vec<EffectChange>) -> Step {
     };
     let trail = claimed.job.state.trail().cloned().unwrap();
     let events = vec![JobEvent::PullRequestOpened { pull_request, adopted: false }];
-    Step { next: JobState::Cleaning { trail, end }, events, effects, spend: Vec::new(), talk: Vec::new() }
+    Step {
+        next: JobState::Cleaning { trail, end },
+        events,
+        effects,
+        spend: Vec::new(),
+        talk: Vec::new(),
+        documents: Vec::new(),
+    }
 }
 
 async fn apply_opened(f: &Fixture, task: &Item, number: u64, effects: bool) -> Job {
@@ -225,6 +232,7 @@ async fn apply_opened(f: &Fixture, task: &Item, number: u64, effects: bool) -> J
             effects: vec![reserve],
             spend: Vec::new(),
             talk: Vec::new(),
+            documents: Vec::new(),
         };
         f.store.apply(&claimed.lease, &claimed.job.state, step).await.unwrap();
         last.push(EffectChange::Done { name, result: "url".to_owned() });

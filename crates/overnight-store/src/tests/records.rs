@@ -107,6 +107,7 @@ async fn an_effect_is_reserved_until_it_is_done_and_done_once(f: &Fixture) {
         effects: vec![effect],
         spend: Vec::new(),
         talk: Vec::new(),
+        documents: Vec::new(),
     };
     let reserve = |detail: &str| with(EffectChange::Reserve { name, detail: detail.to_owned() });
     let done = |result: &str| with(EffectChange::Done { name, result: result.to_owned() });
@@ -172,6 +173,7 @@ async fn ten_thousand_events_are_read_page_by_page(f: &Fixture) {
             effects: Vec::new(),
             spend: Vec::new(),
             talk: Vec::new(),
+            documents: Vec::new(),
         };
         f.store.apply(&lease, &job.state, step).await.unwrap();
     }

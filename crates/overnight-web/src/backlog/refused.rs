@@ -97,6 +97,11 @@ fn help(error: &BacklogError) -> Option<String> {
         BacklogError::RequestReused { key, .. } => {
             format!("see what it made: {key}; or give this request a name of its own")
         }
+        BacklogError::Planned { epic, .. } => {
+            format!("look at {epic}; remove it first where it is to be made anew")
+        }
+        BacklogError::NoPlan { .. } => "look at the idea: it lists what was written about it".to_owned(),
+        BacklogError::Plan { why, .. } => format!("{}; or give the idea a better plan", why.help),
         BacklogError::RepositoryInUse { .. } => "remove what it has first, or leave it be".to_owned(),
         BacklogError::Invalid(_) => "shorten it, or write it in plain characters".to_owned(),
         BacklogError::Store(_) => return None,

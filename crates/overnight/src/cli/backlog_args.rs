@@ -9,8 +9,9 @@ use overnight_core::backlog::PullStrategy;
 use overnight_core::policy::alignment::VerifyRequired;
 use overnight_core::units::MicroDollars;
 
+use super::budget_args::JobBudgetArgs;
 use super::queue_args::QueueArgs;
-use super::run_args::OrderArgs;
+use super::run_args::{AgentArgs, LimitArgs, OrderArgs};
 use super::values;
 
 /// `overnight repo`.
@@ -234,7 +235,76 @@ pub struct SprintArgs {
 #[derive(Debug, Args)]
 pub struct IdeaArgs {
     #[command(subcommand)]
-    pub action: ItemAction<IdeaAbout>,
+    pub action: IdeaAction,
+}
+
+/// What can be done with ideas beside what can be done with every item.
+#[derive(Debug, Subcommand)]
+pub enum IdeaAction {
+    #[command(flatten)]
+    Item(ItemAction<IdeaAbout>),
+    /// Have an agent question it: scope, acceptance, risks, open ends
+    Grill(Box<IdeaStartArgs>),
+    /// Have an agent make a plan of it
+    Plan(Box<IdeaStartArgs>),
+    /// Have agents review its plan, round by round
+    Review(Box<IdeaStartArgs>),
+    /// All of these one after the other, as far as it is not done yet
+    Run(Box<IdeaStartArgs>),
+    /// Make an epic of its plan, with stories and tasks
+    Accept {
+        #[arg(value_name = "KEY")]
+        key: String,
+        /// Which plan [default: the newest]
+        #[arg(long, value_name = "NUMBER", value_parser = values::count)]
+        revision: Option<u32>,
+        #[command(flatten)]
+        output: JsonArgs,
+    },
+    /// What was written about it: a list, or the text of one
+    Documents {
+        #[arg(value_name = "KEY")]
+        key: String,
+        /// Print the text of this one
+        #[arg(value_name = "PART", value_enum)]
+        part: Option<PartName>,
+        /// Which one [default: the newest]
+        #[arg(long, value_name = "NUMBER", value_parser = values::count, requires = "part")]
+        revision: Option<u32>,
+        #[command(flatten)]
+        output: JsonArgs,
+    },
+}
+
+/// What is written about an idea.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PartName {
+    Grill,
+    Plan,
+    Review,
+}
+
+/// `overnight idea grill`, `plan`, `review` and `run`.
+#[derive(Debug, Clone, Args)]
+pub struct IdeaStartArgs {
+    #[arg(value_name = "KEY")]
+    pub key: String,
+    /// Most rounds of a review [default: as configured]
+    #[arg(long, value_name = "NUMBER", value_parser = values::count)]
+    pub rounds: Option<u32>,
+    /// The clone of the repository to start from, where it is registered by a remote [default: the remote itself]
+    #[arg(long, short = 'C', value_name = "DIR")]
+    pub repo: Option<PathBuf>,
+    #[command(flatten)]
+    pub agent: AgentArgs,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    #[command(flatten)]
+    pub budget: JobBudgetArgs,
+    #[command(flatten)]
+    pub queue: QueueArgs,
+    #[command(flatten)]
+    pub output: JsonArgs,
 }
 
 #[derive(Debug, Clone, Default, Args)]

@@ -27,6 +27,14 @@ pub async fn run(app: &App, args: &ContinueArgs) -> Outcome {
             format!("go on with it: overnight resume {0}; or end it first: overnight cancel {0}", old.key),
         ));
     };
+    if let Some(document) = old.spec.document() {
+        let what =
+            format!("{} wrote about the idea {}, and left nothing to go on with", old.key, document.key);
+        return Err(AppError::usage(what).help(format!(
+            "have it written anew: overnight idea {} {}; or run the same again: overnight retry {}",
+            document.part, document.key, old.key
+        )));
+    }
     let spec = spec(app, args, &store, &old, (trail, end), message).await?;
     let place = place(app, &old, &spec)?;
     wish::ready(&spec, &app.host()?)?;

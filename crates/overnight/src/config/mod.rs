@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use overnight_core::agent::adapter::AdapterName;
 use overnight_core::agent::{Account, Adapter, Agent, BackendId, Billing};
+use overnight_core::backlog::idea::REVIEW_ROUNDS;
 use overnight_core::choose::{Layer, Layers};
 use overnight_core::job::Label;
 use overnight_core::policy::circuit::CircuitPolicy;
@@ -49,6 +50,8 @@ pub struct Config {
     pub quota: QuotaConfig,
     /// What follows when an agent asks something.
     pub questions: QuestionPolicy,
+    /// Most rounds of the review of an idea's plan.
+    pub review_rounds: u32,
     /// What is said about the agents and limits of jobs, for everything and for some of them.
     pub layers: Layers,
     /// Longest run of one check.
@@ -207,6 +210,7 @@ impl Default for Config {
                 login_rest: Duration::from_secs(10 * 60),
             },
             questions: QuestionPolicy::default(),
+            review_rounds: REVIEW_ROUNDS,
             check_timeout: Duration::from_secs(30 * 60),
             budget: BudgetConfig::default(),
             hosts: BTreeMap::new(),

@@ -3,6 +3,7 @@
 
 mod agent;
 mod budget;
+mod idea;
 mod layer;
 mod preflight;
 mod questions;
@@ -21,6 +22,7 @@ use crate::cli::args::ColorChoice;
 use crate::cli::values;
 use agent::PROGRAMS;
 use budget::BUDGET;
+use idea::IDEA;
 use layer::{GENERAL_AGENT, GENERAL_LIMITS};
 use preflight::PREFLIGHT;
 use questions::QUESTIONS;
@@ -146,10 +148,11 @@ impl Input<'_> {
 }
 
 /// The tables, in the order of the documentation.
-const PARTS: [&[Setting]; 11] = [
+const PARTS: [&[Setting]; 12] = [
     GENERAL_AGENT,
     PROGRAMS,
     QUOTA,
+    IDEA,
     QUESTIONS,
     VERIFY,
     PREFLIGHT,

@@ -175,6 +175,7 @@ impl View {
             JobEvent::Grounded { .. }
             | JobEvent::TurnEnded { .. }
             | JobEvent::Collected { .. }
+            | JobEvent::DocumentTaken { .. }
             | JobEvent::Judged { .. }
             | JobEvent::BranchPushed { .. }
             | JobEvent::PullRequestOpened { .. } => {
@@ -231,6 +232,7 @@ impl View {
                 (format!("{} at {}", words::diff(diff), tip.short()), false)
             }
             JobEvent::Collected { tip: None, .. } => ("nothing was changed".to_owned(), self.completed),
+            JobEvent::DocumentTaken { document } => (words::document(document), false),
             JobEvent::Judged { standing, .. } => {
                 self.standings.push(*standing);
                 (String::new(), !matches!(standing, Standing::Passed | Standing::FailedBefore))

@@ -1,6 +1,7 @@
 //! Words for what states, reasons and outcomes mean to a person.
 
 use overnight_core::agent::{AgentEvent, TurnOutcome, Usage};
+use overnight_core::backlog::idea::{DocumentFacts, ReviewFacts};
 use overnight_core::job::{EndReason, Job, JobState, Notice, ParkReason};
 use overnight_core::policy::budget;
 use overnight_core::policy::preflight::{Finding, Level};
@@ -12,11 +13,39 @@ use crate::render::stage::Mark;
 /// Characters of a detail that fit beside other things.
 const DETAIL: usize = 160;
 
+/// What was found in a document that was taken.
+#[must_use]
+pub fn document(facts: &DocumentFacts) -> String {
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let part = facts.part();
+    match facts {
+        DocumentFacts::Grill { acceptance, risks, open } => format!(
+            "{part}: {}, {}, {}",
+            plural(number(*acceptance), "acceptance point"),
+            plural(number(*risks), "risk"),
+            plural(number(*open), "open end")
+        ),
+        DocumentFacts::Plan { stories: 0, .. } => format!("{part}: cannot be read as one"),
+        DocumentFacts::Plan { stories, tasks } => {
+            let stories = if *stories == 1 { "1 story".to_owned() } else { format!("{stories} stories") };
+            format!("{part}: {stories}, {}", plural(number(*tasks), "task"))
+        }
+        DocumentFacts::Review(ReviewFacts { round, verdict, errors, warnings, changed, .. }) => format!(
+            "{part}: round {round}, {}, {}, {}, {} % of the lines changed",
+            verdict.as_str(),
+            plural(number(*errors), "error"),
+            plural(number(*warnings), "warning"),
+            changed.percent()
+        ),
+    }
+}
+
 /// A heading for a job's end.
 #[must_use]
 pub fn end(reason: EndReason) -> &'static str {
     match reason {
         EndReason::Published => "done",
+        EndReason::Delivered => "the document is there",
         EndReason::Cancelled => "cancelled",
         EndReason::Interrupted => "interrupted",
         EndReason::ConfigInvalid => "the settings cannot be used",
@@ -28,6 +57,7 @@ pub fn end(reason: EndReason) -> &'static str {
         EndReason::AgentFailed => "the agent failed",
         EndReason::NoChanges => "the agent changed nothing",
         EndReason::AlreadyDone => "nothing had to be done",
+        EndReason::DocumentRefused => "what the agent wrote cannot be used",
         EndReason::GateRefused => "the change may not go out as it is",
         EndReason::Rejected => "rejected",
         EndReason::AgentRefused => "the agent refused",
@@ -49,7 +79,7 @@ pub fn end(reason: EndReason) -> &'static str {
 #[must_use]
 pub fn after_end(reason: EndReason, key: &str) -> String {
     match reason {
-        EndReason::Published | EndReason::AlreadyDone => String::new(),
+        EndReason::Published | EndReason::Delivered | EndReason::AlreadyDone => String::new(),
         EndReason::Cancelled | EndReason::Interrupted => format!("start it again: overnight retry {key}"),
         EndReason::ConfigInvalid => {
             format!(
@@ -70,6 +100,9 @@ pub fn after_end(reason: EndReason, key: &str) -> String {
         }
         EndReason::AgentFailed | EndReason::AgentTimedOut | EndReason::AgentRefused => {
             format!("see why: overnight logs {key}; try again: overnight retry {key}")
+        }
+        EndReason::DocumentRefused => {
+            format!("see why, and what it wrote: overnight logs {key}; try again: overnight retry {key}")
         }
         EndReason::GateRefused => {
             format!("see what was found: overnight show {key}; what it is about: overnight help gate")

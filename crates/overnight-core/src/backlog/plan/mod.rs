@@ -1,13 +1,13 @@
 //! A plan document: an epic with its stories and tasks as YAML, alone or before Markdown. Read and written by rule, so that
 //! the same text always makes the same backlog.
 
-mod read;
+pub(super) mod read;
 #[cfg(test)]
 mod tests;
-mod tree;
+pub(super) mod tree;
 mod write;
 
-pub use read::read;
+pub use read::{read, read_from_agent};
 pub use write::write;
 
 use super::item::{EpicBody, StoryBody, TaskBody};

@@ -36,17 +36,47 @@ const TASK: &[&str] = &[
     "max_time",
 ];
 
+/// What an agent does not decide: who works, what that may cost, where, and what a failure takes with it.
+const EPIC_FROM_AGENT: &[&str] = &["title", "description"];
+const TASK_FROM_AGENT: &[&str] =
+    &["id", "title", "description", "acceptance", "plan", "after", "verify_required", "verify_only"];
+
+/// Which fields a document may have.
+#[derive(Debug, Clone, Copy)]
+struct May {
+    epic: &'static [&'static str],
+    task: &'static [&'static str],
+}
+
 /// Reads a plan document.
 ///
 /// # Errors
 /// The first mistake, with its line and what to do.
 pub fn read(text: &str) -> Result<Plan, PlanError> {
+    read_with(text, May { epic: EPIC, task: TASK })
+}
+
+/// Reads a plan document that an agent wrote: one that has something to do, and says nothing about agents, limits, other repositories
+/// and the fail-cascade.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_from_agent(text: &str) -> Result<Plan, PlanError> {
+    let plan = read_with(text, May { epic: EPIC_FROM_AGENT, task: TASK_FROM_AGENT })?;
+    if plan.tasks().next().is_none() {
+        let what = "the plan has no task";
+        return Err(At { line: 1, column: 1 }.error(what, "give it `stories:`, each with `tasks:`"));
+    }
+    Ok(plan)
+}
+
+fn read_with(text: &str, may: May) -> Result<Plan, PlanError> {
     let parts = parts(text)?;
     let root = parse(&parts.yaml, parts.before)?;
     let mut top = Fields::of(root, "a plan", TOP)?;
     let at = top.at;
     let (title, mut epic) = match top.take("epic") {
-        Some(node) => epic(node)?,
+        Some(node) => epic(node, may)?,
         None => return Err(at.error("the plan has no epic", "begin with `epic:` and below it `title: …`")),
     };
     markdown(&mut epic, parts.markdown, parts.markdown_line)?;
@@ -57,7 +87,7 @@ pub fn read(text: &str) -> Result<Plan, PlanError> {
             let what = format!("the plan has more than {STORIES_MAX} stories");
             return Err(node.at.error(what, "divide it into several epics"));
         }
-        stories.push(story(node, &mut names)?);
+        stories.push(story(node, &mut names, may)?);
     }
     let mut plan = Plan { title, epic, stories };
     names.resolve(&mut plan)?;
@@ -81,8 +111,8 @@ fn markdown(epic: &mut EpicBody, markdown: &str, line: usize) -> Result<(), Plan
     Ok(())
 }
 
-fn epic(node: Node) -> Result<(String, EpicBody), PlanError> {
-    let mut fields = Fields::of(node, "an epic", EPIC)?;
+fn epic(node: Node, may: May) -> Result<(String, EpicBody), PlanError> {
+    let mut fields = Fields::of(node, "an epic", may.epic)?;
     let title = fields.title("epic")?;
     let body = EpicBody { description: fields.text("description")?, cascade: fields.flag("cascade")? };
     match fields.checked(ItemBody::Epic(body))? {
@@ -91,14 +121,14 @@ fn epic(node: Node) -> Result<(String, EpicBody), PlanError> {
     }
 }
 
-fn story(node: Node, names: &mut Names) -> Result<PlannedStory, PlanError> {
+fn story(node: Node, names: &mut Names, may: May) -> Result<PlannedStory, PlanError> {
     let mut fields = Fields::of(node, "a story", STORY)?;
     let title = fields.title("story")?;
     let body =
         StoryBody { description: fields.text("description")?, acceptance: fields.lines("acceptance")? };
     let mut tasks = Vec::new();
     for node in fields.list("tasks")? {
-        tasks.push(task(node, names)?);
+        tasks.push(task(node, names, may)?);
     }
     match fields.checked(ItemBody::Story(body))? {
         ItemBody::Story(story) => Ok(PlannedStory { title, story, tasks }),
@@ -106,8 +136,8 @@ fn story(node: Node, names: &mut Names) -> Result<PlannedStory, PlanError> {
     }
 }
 
-fn task(node: Node, names: &mut Names) -> Result<PlannedTask, PlanError> {
-    let mut fields = Fields::of(node, "a task", TASK)?;
+fn task(node: Node, names: &mut Names, may: May) -> Result<PlannedTask, PlanError> {
+    let mut fields = Fields::of(node, "a task", may.task)?;
     let title = fields.title("task")?;
     names.add(&mut fields)?;
     let plan = fields.text("plan")?;
@@ -216,15 +246,15 @@ impl Names {
 }
 
 /// The fields of a mapping, each taken once.
-struct Fields {
-    at: At,
+pub(in crate::backlog) struct Fields {
+    pub(in crate::backlog) at: At,
     fields: Vec<(Field, Node)>,
     /// Where fields stood.
     places: BTreeMap<&'static str, At>,
 }
 
 impl Fields {
-    fn of(node: Node, what: &str, known: &[&'static str]) -> Result<Self, PlanError> {
+    pub(in crate::backlog) fn of(node: Node, what: &str, known: &[&'static str]) -> Result<Self, PlanError> {
         let Node { at, value } = node;
         let Value::Map(fields) = value else {
             let found = value.word();
@@ -248,7 +278,7 @@ impl Fields {
         Ok(Self { at, fields, places })
     }
 
-    fn take(&mut self, name: &str) -> Option<Node> {
+    pub(in crate::backlog) fn take(&mut self, name: &str) -> Option<Node> {
         let at = self.fields.iter().position(|(field, _)| field.name == name)?;
         let (_, node) = self.fields.swap_remove(at);
         Some(node).filter(|node| !matches!(node.value, Value::Nothing))
@@ -266,11 +296,11 @@ impl Fields {
         })
     }
 
-    fn text(&mut self, name: &str) -> Result<String, PlanError> {
+    pub(in crate::backlog) fn text(&mut self, name: &str) -> Result<String, PlanError> {
         self.take(name).map_or_else(|| Ok(String::new()), |node| one_text(name, node))
     }
 
-    fn word(&mut self, name: &'static str) -> Result<Option<String>, PlanError> {
+    pub(in crate::backlog) fn word(&mut self, name: &'static str) -> Result<Option<String>, PlanError> {
         let Some(node) = self.take(name) else { return Ok(None) };
         let at = node.at;
         let text = one_text(name, node)?;
@@ -314,7 +344,7 @@ impl Fields {
             .unwrap_or_default())
     }
 
-    fn list(&mut self, name: &str) -> Result<Vec<Node>, PlanError> {
+    pub(in crate::backlog) fn list(&mut self, name: &str) -> Result<Vec<Node>, PlanError> {
         let Some(node) = self.take(name) else { return Ok(Vec::new()) };
         match node.value {
             Value::List(nodes) => Ok(nodes),

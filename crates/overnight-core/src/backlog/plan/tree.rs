@@ -12,25 +12,25 @@ const DEPTH_MAX: usize = 16;
 
 /// Where something stands, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct At {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub(in crate::backlog) struct At {
+    pub(in crate::backlog) line: usize,
+    pub(in crate::backlog) column: usize,
 }
 
 impl At {
-    pub(super) fn error(self, what: impl Into<String>, help: impl Into<String>) -> PlanError {
+    pub(in crate::backlog) fn error(self, what: impl Into<String>, help: impl Into<String>) -> PlanError {
         PlanError { line: self.line, column: self.column, what: what.into(), help: help.into() }
     }
 }
 
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) at: At,
-    pub(super) value: Value,
+pub(in crate::backlog) struct Node {
+    pub(in crate::backlog) at: At,
+    pub(in crate::backlog) value: Value,
 }
 
 #[derive(Debug)]
-pub(super) enum Value {
+pub(in crate::backlog) enum Value {
     /// `null`, `~` or nothing at all.
     Nothing,
     Text {
@@ -43,13 +43,13 @@ pub(super) enum Value {
 }
 
 #[derive(Debug)]
-pub(super) struct Field {
-    pub(super) at: At,
-    pub(super) name: String,
+pub(in crate::backlog) struct Field {
+    pub(in crate::backlog) at: At,
+    pub(in crate::backlog) name: String,
 }
 
 impl Value {
-    pub(super) fn word(&self) -> &'static str {
+    pub(in crate::backlog) fn word(&self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
             Self::Text { .. } => "a text",
@@ -60,16 +60,16 @@ impl Value {
 }
 
 /// The YAML part of a document, and the Markdown behind it with the line that it begins on.
-pub(super) struct Parts<'a> {
-    pub(super) yaml: Cow<'a, str>,
+pub(in crate::backlog) struct Parts<'a> {
+    pub(in crate::backlog) yaml: Cow<'a, str>,
     /// Lines before the YAML.
-    pub(super) before: usize,
-    pub(super) markdown: &'a str,
-    pub(super) markdown_line: usize,
+    pub(in crate::backlog) before: usize,
+    pub(in crate::backlog) markdown: &'a str,
+    pub(in crate::backlog) markdown_line: usize,
 }
 
 /// Takes a document apart. One that does not begin with `---` is YAML as a whole.
-pub(super) fn parts(text: &str) -> Result<Parts<'_>, PlanError> {
+pub(in crate::backlog) fn parts(text: &str) -> Result<Parts<'_>, PlanError> {
     let start = At { line: 1, column: 1 };
     if text.len() > DOCUMENT_MAX {
         let what = format!("the document has {} bytes; at most {DOCUMENT_MAX} are taken", text.len());
@@ -94,7 +94,7 @@ pub(super) fn parts(text: &str) -> Result<Parts<'_>, PlanError> {
 }
 
 /// Reads YAML; `before` is how many lines of the document stand before it.
-pub(super) fn parse(yaml: &str, before: usize) -> Result<Node, PlanError> {
+pub(in crate::backlog) fn parse(yaml: &str, before: usize) -> Result<Node, PlanError> {
     let mut reader = Reader { parser: Parser::new_from_str(yaml), before };
     let mut document: Option<Node> = None;
     loop {

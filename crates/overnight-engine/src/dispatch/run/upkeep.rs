@@ -20,6 +20,9 @@ impl Worker {
             self.dry = false;
             self.due.poll = now + jittered(self.settings.borrow().poll);
         }
+        if polling && let Err(event) = chores::limited(crate::ideas::go_on(self.engine.store())).await {
+            self.happened(event);
+        }
         if polling || self.due.wake.is_some_and(|at| now >= at) {
             match chores::limited(self.engine.store().jobs_due()).await {
                 Ok(next) => self.due.wake = next.map(|at| self.clock.instant(at)),

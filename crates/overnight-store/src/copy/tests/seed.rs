@@ -271,9 +271,8 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
         "budget_marks" => vec![vec![text("r0"), START.into()]],
         "budget_warnings" => vec![vec![text(WORDS[1]), START.into()]],
         "questions" | "messages" | "exceptions" | "tokens" | "kept_answers" => said(table, jobs),
-        "items" | "item_dependencies" | "sprint_members" | "item_jobs" | "item_marks" | "pull_requests" => {
-            backlog(table)
-        }
+        "items" | "item_dependencies" | "sprint_members" | "item_jobs" | "item_marks" | "pull_requests"
+        | "documents" => backlog(table),
         other => panic!("no rows for {other}"),
     }
 }
@@ -373,11 +372,23 @@ fn backlog(table: &Table) -> Vec<Vec<Value>> {
                 item(2, "story", None),
                 item(3, "sprint", None),
                 item(4, "task", None),
+                item(5, "idea", None),
             ]
         }
         "item_dependencies" => vec![vec![text("i-1"), text("i-4")]],
         "sprint_members" => vec![vec![text("i-3"), text("i-1"), 1.into()]],
         "item_marks" => vec![vec![text("i-1"), 1.into(), text("done"), 0.into(), START.into()]],
+        "documents" => vec![row(
+            table,
+            &[
+                ("item_id", text("i-5")),
+                ("part", text("plan")),
+                ("revision", 1.into()),
+                ("text", text(WORDS[1])),
+                ("facts", text("{\"part\":\"plan\",\"stories\":0,\"tasks\":0}")),
+                ("at", START.into()),
+            ],
+        )],
         "item_jobs" => vec![row(
             table,
             &[
@@ -389,6 +400,7 @@ fn backlog(table: &Table) -> Vec<Vec<Value>> {
                 ("end_reason", text("published")),
                 ("pull_repository_id", text("r0")),
                 ("pull_number", 7.into()),
+                ("goes_on", true.into()),
             ],
         )],
         _ => vec![row(

@@ -119,6 +119,9 @@ fn of_store(error: BacklogError, what: String, help: Option<String>) -> Fault {
         | BacklogError::Elsewhere { .. }
         | BacklogError::WrongKind { .. }
         | BacklogError::Circle(_)
+        | BacklogError::Planned { .. }
+        | BacklogError::NoPlan { .. }
+        | BacklogError::Plan { .. }
         | BacklogError::Invalid(_) => Code::ItemRefused,
     };
     let fault = Fault::new(code, what);

@@ -305,7 +305,10 @@ fn code(error: &BacklogError) -> Result<&'static str, &StoreError> {
         | BacklogError::HasParts { .. }
         | BacklogError::RequestReused { .. }
         | BacklogError::RepositoryInUse { .. }
+        | BacklogError::Planned { .. }
+        | BacklogError::NoPlan { .. }
         | BacklogError::Invalid(_) => "REFUSED",
+        BacklogError::Plan { .. } => "PLAN_REFUSED",
         BacklogError::Store(error) => return Err(error),
     })
 }

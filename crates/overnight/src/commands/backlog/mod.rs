@@ -3,6 +3,7 @@
 mod about;
 mod branch;
 pub mod ground;
+pub mod idea;
 pub mod plan;
 pub mod repo;
 pub mod start;
@@ -165,7 +166,10 @@ async fn repositories(store: &Store, name: Option<&str>) -> Result<Vec<Repositor
 pub async fn show(app: &App, store: &Store, item: &Item, output: JsonArgs) -> Outcome {
     let backlog = backlog(store, item).await?;
     let runs = store.item_runs(&item.id).await.map_err(|error| store_error(&error))?;
-    let shown = view::ShownItem::of(&backlog, item, &runs);
+    let mut shown = view::ShownItem::of(&backlog, item, &runs);
+    if item.kind() == ItemKind::Idea {
+        shown.documents = idea::newest_texts(store, &item.id).await?;
+    }
     if output.json {
         app.out.json(item.kind().as_str(), &shown)?;
     } else {
@@ -265,6 +269,15 @@ pub fn refused(error: &BacklogError) -> AppError {
         BacklogError::RequestReused { key, .. } => {
             plain.help(format!("see what it made: overnight show {key}; or give this plan a key of its own"))
         }
+        BacklogError::Planned { epic, .. } => {
+            plain.help(format!("see it: overnight show {epic}; remove it first where it is to be made anew"))
+        }
+        BacklogError::NoPlan { key, .. } => plain.help(format!(
+            "overnight idea show {key} lists what there is; overnight idea plan {key} makes one"
+        )),
+        BacklogError::Plan { key, why } => {
+            plain.help(format!("{}; give a better one: overnight idea edit {key} --plan FILE", why.help))
+        }
         BacklogError::RepositoryInUse { .. } => plain.help("remove what it has first, or leave it be"),
         BacklogError::Invalid(_) => plain.help("shorten it, or write it in plain characters"),
         BacklogError::Store(error) => store_error(error),
@@ -299,8 +312,8 @@ fn table(rows: &[ItemView]) -> String {
 
 fn coloured(state: &str, text: &str) -> String {
     match state {
-        "done" | "planned" => styled(GOOD, text),
-        "failed" => styled(BAD, text),
+        "done" | "planned" | "plan_reviewed" => styled(GOOD, text),
+        "failed" | "grill_failed" | "plan_failed" | "plan_review_failed" => styled(BAD, text),
         "review" | "blocked" => styled(WARN, text),
         "excluded" => styled(DIM, text),
         _ => text.to_owned(),

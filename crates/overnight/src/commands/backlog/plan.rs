@@ -36,7 +36,7 @@ pub async fn import(app: &App, args: &ImportArgs) -> Outcome {
     tell(app, &plan, &imported, args.output.json)
 }
 
-fn tell(app: &App, plan: &Plan, imported: &PlanView, json: bool) -> Outcome {
+pub(super) fn tell(app: &App, plan: &Plan, imported: &PlanView, json: bool) -> Outcome {
     let counted = |count: usize, one: &str, many: &str| match count {
         1 => format!("1 {one}"),
         count => format!("{count} {many}"),
@@ -87,7 +87,7 @@ fn load(app: &App, file: &Path) -> Result<(String, String), AppError> {
     Ok((name, text))
 }
 
-fn shown(name: &str, text: &str, error: PlanError) -> AppError {
+pub(super) fn shown(name: &str, text: &str, error: PlanError) -> AppError {
     let PlanError { line, column, what, help } = error;
     let whole = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
     let column = column.min(whole.chars().count() + 1);
@@ -108,7 +108,7 @@ fn shown(name: &str, text: &str, error: PlanError) -> AppError {
 }
 
 /// Agents are known by the configuration, not by the document.
-fn check_agents(app: &App, plan: &Plan) -> Result<(), AppError> {
+pub(super) fn check_agents(app: &App, plan: &Plan) -> Result<(), AppError> {
     let names = plan.tasks().filter_map(|task| task.task.settings.agent.as_deref());
     for name in names {
         agents::named(name, &app.config().agent)?;
@@ -117,7 +117,7 @@ fn check_agents(app: &App, plan: &Plan) -> Result<(), AppError> {
 }
 
 /// A task never falls back on another repository than the one that it names.
-async fn check_repositories(store: &Store, plan: &Plan) -> Result<(), AppError> {
+pub(super) async fn check_repositories(store: &Store, plan: &Plan) -> Result<(), AppError> {
     for name in plan.tasks().filter_map(|task| task.task.repository.as_deref()) {
         ground::named(store, name).await?;
     }

@@ -21,7 +21,7 @@ use crate::cli::run_args::{PublishArgs, WishArgs};
 use crate::commands::add;
 use crate::error::{AppError, Outcome};
 use crate::render::stage::{Mark, line};
-use crate::wish::{self, Errand, Ground, Site};
+use crate::wish::{self, Errand, ErrandOrder, Ground, Site};
 use crate::{agents, order, repository};
 
 /// The tasks that are to be started, with what they need from around them.
@@ -201,8 +201,12 @@ impl Chosen {
     /// The tasks of an item that can be started. One that was named by itself has to be among them.
     fn open(&mut self, item: &Item) -> Result<Vec<Item>, AppError> {
         if item.kind() == ItemKind::Idea {
-            return Err(AppError::usage(format!("{} is an idea: it has no tasks yet", item.key))
-                .help("make an epic of it: overnight import FILE"));
+            return Err(AppError::usage(format!("{} is an idea: it has no tasks yet", item.key)).help(
+                format!(
+                    "make a plan of it: overnight idea run {0}; then an epic: overnight idea accept {0}",
+                    item.key
+                ),
+            ));
         }
         let Some(backlog) = self.backlogs.get(&item.repository) else { return Ok(Vec::new()) };
         let mut open = Vec::new();
@@ -343,7 +347,7 @@ async fn first_job(store: &Store, chosen: &Chosen, task: &Item) -> Result<Option
 }
 
 /// The jobs that the arguments name to be waited for.
-async fn outside(store: &Store, args: &StartArgs) -> Result<Vec<After>, AppError> {
+pub(super) async fn outside(store: &Store, args: &StartArgs) -> Result<Vec<After>, AppError> {
     let mut after = Vec::new();
     let done = args.queue.after.iter().map(|name| (name, AfterRule::Done));
     let ended = args.queue.after_any.iter().map(|name| (name, AfterRule::Ended));
@@ -355,16 +359,16 @@ async fn outside(store: &Store, args: &StartArgs) -> Result<Vec<After>, AppError
 }
 
 /// A repository that was looked at, and what is asked for there.
-struct Grounded {
-    ground: Ground,
-    args: WishArgs,
+pub(super) struct Grounded {
+    pub(super) ground: Ground,
+    pub(super) args: WishArgs,
     strategy: PullStrategy,
     /// The group that was asked for.
     group: Option<Label>,
 }
 
 impl Grounded {
-    async fn look(
+    pub(super) async fn look(
         app: &App,
         store: &Store,
         args: &StartArgs,
@@ -416,7 +420,11 @@ impl Grounded {
             verify_required: body.verify_required,
             verify_only: body.verify_only,
         };
-        let errand = Errand { title: task.title.clone(), layer: body.settings.layer(agent), order };
+        let errand = Errand {
+            title: task.title.clone(),
+            layer: body.settings.layer(agent),
+            order: ErrandOrder::Task(order),
+        };
         let wish = prompt(task, body, Context { story, epic });
         order::check_prompt(&wish)?;
         let ordered = self.ground.spec_for(app, &self.args, wish, Some(errand))?;

@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 
 use overnight_core::backlog::ItemBody;
+use overnight_core::backlog::idea::{DocumentFact, DocumentPart};
 use overnight_core::id::TaskKey;
 use overnight_core::text::{for_terminal, one_line};
 pub use overnight_store::{ItemView, ShownItem};
 
 use crate::output::{BOLD, DIM, styled};
+use crate::render::words::document;
 
 /// An item on one page, without what belongs to it.
 #[must_use]
@@ -38,16 +40,38 @@ pub fn page(shown: &ShownItem, body: &ItemBody) -> String {
         });
         text += &field("job", &format!("{}: {end}{}", run.job, pull.unwrap_or_default()));
     }
+    for one in &shown.documents {
+        text += &field("document", &of_document(&one.fact));
+    }
     for (head, long) in paragraphs(body) {
-        if !long.is_empty() {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "\n  {}\n", styled(DIM, head));
-            for line in for_terminal(long).lines() {
-                let _ = writeln!(text, "    {line}");
-            }
+        // The newest plan stands among the documents.
+        if !(head == "plan" && shown.documents.iter().any(|one| one.fact.facts.part() == DocumentPart::Plan))
+        {
+            text += &paragraph(head, long);
         }
     }
+    for one in &shown.documents {
+        let head = format!("{}, revision {}", one.fact.facts.part(), one.fact.revision);
+        text += &paragraph(&head, &one.text);
+    }
     text
+}
+
+fn paragraph(head: &str, long: &str) -> String {
+    if long.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n  {}\n", styled(DIM, head));
+    for line in for_terminal(long).lines() {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "    {line}");
+    }
+    text
+}
+
+/// A document in one line.
+pub fn of_document(fact: &DocumentFact) -> String {
+    format!("{} {}", fact.revision, document(&fact.facts))
 }
 
 fn keys(keys: &[TaskKey]) -> String {
