@@ -15,7 +15,7 @@ struct Migration {
 }
 
 /// The nth entry leads from schema n to n + 1. Entries are never changed once released.
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 10] = [
     Migration {
         name: "jobs",
         sqlite: include_str!("../migrations/sqlite/0001_jobs.sql"),
@@ -60,6 +60,11 @@ const MIGRATIONS: [Migration; 9] = [
         name: "lean",
         sqlite: include_str!("../migrations/sqlite/0009_lean.sql"),
         postgres: include_str!("../migrations/postgres/0009_lean.sql"),
+    },
+    Migration {
+        name: "watch",
+        sqlite: include_str!("../migrations/sqlite/0010_watch.sql"),
+        postgres: include_str!("../migrations/postgres/0010_watch.sql"),
     },
 ];
 
@@ -118,7 +123,8 @@ pub(crate) async fn schema_sqlite(connection: &mut SqliteConnection) -> Result<S
 const TABLES: &str = "'repositories', 'jobs', 'job_specs', 'events', 'effects', 'workers', 'lanes', 'limits', 'slots', \
     'job_dependencies', 'tallies', 'circuits', 'spend', 'budget_raises', 'budget_marks', 'budget_warnings', \
     'items', 'item_dependencies', 'sprint_members', 'item_jobs', 'item_marks', 'pull_requests', \
-     'exceptions', 'tokens', 'kept_answers', 'feed_marks', 'questions', 'messages'";
+     'exceptions', 'tokens', 'kept_answers', 'feed_marks', 'questions', 'messages', \
+     'pull_watches', 'deliveries'";
 
 /// The same in PostgreSQL, where other programs' tables may stand in the same schema, but none with our tables' names.
 pub(crate) async fn schema_postgres(connection: &mut PgConnection) -> Result<Schema, sqlx::Error> {

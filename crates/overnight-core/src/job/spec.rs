@@ -13,6 +13,7 @@ use crate::id::{JobId, SessionId, TaskKey};
 use crate::policy::budget::JobBudget;
 use crate::units::MicroDollars;
 use crate::verdict::Check;
+use crate::watch::PullOrder;
 
 use super::choice::{Choice, Configured, Origin};
 use super::line::BranchLine;
@@ -87,6 +88,9 @@ pub struct Follows {
     pub account: Option<Label>,
     /// What the earlier job came to, for a conversation that has to be begun anew.
     pub handover: String,
+    /// Where it answers what happened to a pull request of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull: Option<PullOrder>,
 }
 
 impl JobSpec {

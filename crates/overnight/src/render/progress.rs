@@ -193,6 +193,9 @@ impl View {
             }
             JobEvent::QuestionCancelled { .. } => said("answer", "none: the agent decides by itself"),
             JobEvent::MessageSent { text, .. } => said("message", text),
+            JobEvent::PullRequestNews { number, news } => {
+                said("pull", &format!("#{number}: {}", words::pull_news(news)))
+            }
             JobEvent::MessageDelivered { .. }
             | JobEvent::MessageAcknowledged { .. }
             | JobEvent::Queued { .. }
@@ -270,6 +273,7 @@ impl View {
             | JobEvent::MessageSent { .. }
             | JobEvent::MessageDelivered { .. }
             | JobEvent::MessageAcknowledged { .. }
+            | JobEvent::PullRequestNews { .. }
             | JobEvent::Ended { .. } => return,
         };
         if let Some(open) = &mut self.open {

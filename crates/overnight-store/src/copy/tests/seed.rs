@@ -271,9 +271,8 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
         "budget_marks" => vec![vec![text("r0"), START.into()]],
         "budget_warnings" => vec![vec![text(WORDS[1]), START.into()]],
         "questions" | "messages" | "exceptions" | "tokens" | "kept_answers" => said(table, jobs),
-        "items" | "item_dependencies" | "sprint_members" | "item_jobs" | "item_marks" | "pull_requests" => {
-            backlog(table)
-        }
+        "items" | "item_dependencies" | "sprint_members" | "item_jobs" | "item_marks" | "pull_requests"
+        | "pull_watches" | "deliveries" => backlog(table),
         other => panic!("no rows for {other}"),
     }
 }
@@ -378,6 +377,21 @@ fn backlog(table: &Table) -> Vec<Vec<Value>> {
         "item_dependencies" => vec![vec![text("i-1"), text("i-4")]],
         "sprint_members" => vec![vec![text("i-3"), text("i-1"), 1.into()]],
         "item_marks" => vec![vec![text("i-1"), 1.into(), text("done"), 0.into(), START.into()]],
+        "pull_watches" => {
+            let named = [
+                ("repository_id", text("r0")),
+                ("number", 7.into()),
+                ("job_id", text("gone")),
+                ("head", text("")),
+                ("memory", text("{}")),
+                ("version", 3.into()),
+                ("hints", 1.into()),
+                ("taken_until", 0.into()),
+                ("next_look", START.into()),
+            ];
+            vec![row(table, &named)]
+        }
+        "deliveries" => vec![vec![text("git.example.org"), text(WORDS[1]), START.into()]],
         "item_jobs" => vec![row(
             table,
             &[
