@@ -130,6 +130,7 @@ fn add(attempt: &mut Attempt, event: &JobEvent) {
         | JobEvent::MessageSent { .. }
         | JobEvent::MessageDelivered { .. }
         | JobEvent::MessageAcknowledged { .. }
+        | JobEvent::PullRequestNews { .. }
         | JobEvent::Ended { .. } => {}
     }
 }

@@ -14,6 +14,7 @@ pub mod command;
 pub mod desk;
 pub mod detect;
 pub mod failure;
+pub mod follow;
 pub mod git;
 pub mod handover;
 pub mod id;
@@ -28,6 +29,7 @@ pub mod talk;
 pub mod text;
 pub mod units;
 pub mod verdict;
+pub mod watch;
 pub mod worker;
 
 /// Name and version of every JSON document that people and programs are given. Public.

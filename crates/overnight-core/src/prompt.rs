@@ -59,6 +59,9 @@ pub fn assemble(
         text.push('\n');
     }
     text.push_str(&told(trail.feedback.as_ref().unwrap_or(&Feedback::Interrupted)));
+    if spec.line.is_none() {
+        text.push_str(&unmerged(ground));
+    }
     with(text, said)
 }
 

@@ -21,6 +21,8 @@ pub struct ForgeSettings {
     pub known: KnownForges,
     /// Where the token of each host is; the first source that has one counts.
     pub tokens: Vec<HostToken>,
+    /// Files with other secrets, which no agent may see either.
+    pub secret_files: Vec<PathBuf>,
     pub http: Settings,
 }
 
@@ -51,13 +53,20 @@ impl ForgeSettings {
         detect(remote, &self.known)
     }
 
-    /// Every file that holds a token.
+    /// Whether a remote lies on the forge of this name, as the configuration writes it.
+    #[must_use]
+    pub fn is_on(remote: &str, host: &str) -> bool {
+        Place::of(remote).is_some_and(|place| place.is_on(host))
+    }
+
+    /// Every file that holds a token or another secret of a forge.
     pub(crate) fn token_files(&self) -> impl Iterator<Item = &Path> {
         let sources = self.tokens.iter().flat_map(|token| &token.sources);
-        sources.filter_map(|source| match source {
+        let others = self.secret_files.iter().map(PathBuf::as_path);
+        others.chain(sources.filter_map(|source| match source {
             TokenSource::File(path) => Some(path.as_path()),
             TokenSource::Env(_) | TokenSource::Command(_) => None,
-        })
+        }))
     }
 
     /// The token for a remote's host, or `None` when no source has one.

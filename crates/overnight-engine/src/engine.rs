@@ -20,6 +20,7 @@ use crate::heart::{Heart, Rhythm};
 use crate::host::Host;
 use crate::masks::Masks;
 use crate::sweep;
+use crate::watch::Connections;
 
 /// Times that the engine keeps. All of them are settings.
 #[derive(Debug, Clone)]
@@ -87,6 +88,7 @@ pub struct Engine {
     redactor: Arc<dyn Redact>,
     accounts: Accounts,
     heart: Heart,
+    connections: Connections,
 }
 
 impl std::fmt::Debug for Engine {
@@ -107,7 +109,7 @@ impl Engine {
         let git_env = HostEnv::from_vars(parts.host.env.clone());
         let redactor = Arc::new(Masks::new(&parts.host, &[]));
         let accounts = Accounts::new(parts.accounts.clone());
-        Ok(Self { parts, mirrors, git_env, redactor, accounts, heart })
+        Ok(Self { parts, mirrors, git_env, redactor, accounts, heart, connections: Connections::default() })
     }
 
     #[must_use]
@@ -148,6 +150,11 @@ impl Engine {
 
     pub(crate) fn forges(&self) -> &ForgeSettings {
         &self.parts.forges
+    }
+
+    /// Connections to forges for looks at pull requests.
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.connections
     }
 
     /// The logins of vendors on this machine.

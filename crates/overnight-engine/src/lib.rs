@@ -38,6 +38,7 @@ mod signals;
 mod stages;
 pub mod sweep;
 mod trouble;
+mod watch;
 mod work;
 
 pub use accounts::AccountSettings;

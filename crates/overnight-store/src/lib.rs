@@ -64,6 +64,7 @@ mod tests;
 mod tokens;
 mod wake;
 mod wakes;
+mod watch;
 mod worker;
 
 pub use answers::{ANSWERS_MAX, KeptAnswer, Recalled};
@@ -99,4 +100,5 @@ pub use store::Store;
 pub use talk::{AgentOf, QuestionFilter, Reply, TalkError, TalkStanding};
 pub use tokens::{TokenCheck, TokenError, TokenRow};
 pub use wakes::Listening;
+pub use watch::{Delivery, Hint, LookEnd, Watched};
 pub use worker::{WorkerRow, WorkerSeen};

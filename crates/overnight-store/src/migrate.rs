@@ -62,9 +62,9 @@ const MIGRATIONS: [Migration; 11] = [
         postgres: include_str!("../migrations/postgres/0009_lean.sql"),
     },
     Migration {
-        name: "reserved",
-        sqlite: include_str!("../migrations/sqlite/0010_reserved.sql"),
-        postgres: include_str!("../migrations/postgres/0010_reserved.sql"),
+        name: "watch",
+        sqlite: include_str!("../migrations/sqlite/0010_watch.sql"),
+        postgres: include_str!("../migrations/postgres/0010_watch.sql"),
     },
     Migration {
         name: "documents",
@@ -128,7 +128,8 @@ pub(crate) async fn schema_sqlite(connection: &mut SqliteConnection) -> Result<S
 const TABLES: &str = "'repositories', 'jobs', 'job_specs', 'events', 'effects', 'workers', 'lanes', 'limits', 'slots', \
     'job_dependencies', 'tallies', 'circuits', 'spend', 'budget_raises', 'budget_marks', 'budget_warnings', \
     'items', 'item_dependencies', 'sprint_members', 'item_jobs', 'item_marks', 'pull_requests', \
-     'exceptions', 'tokens', 'kept_answers', 'feed_marks', 'questions', 'messages'";
+     'exceptions', 'tokens', 'kept_answers', 'feed_marks', 'questions', 'messages', \
+     'pull_watches', 'deliveries'";
 
 /// The same in PostgreSQL, where other programs' tables may stand in the same schema, but none with our tables' names.
 pub(crate) async fn schema_postgres(connection: &mut PgConnection) -> Result<Schema, sqlx::Error> {

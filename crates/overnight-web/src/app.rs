@@ -12,7 +12,7 @@ use crate::api::{self, Api};
 use crate::hosts::AllowedHosts;
 use crate::pulse::Pulse;
 use crate::stats::StatsCache;
-use crate::{Limits, Parts, ProcessUsage, guard, health, mcp, metrics};
+use crate::{Limits, Parts, ProcessUsage, guard, health, hooks, mcp, metrics};
 
 pub(crate) struct App {
     pub(crate) report: watch::Receiver<WorkerReport>,
@@ -39,6 +39,9 @@ pub(crate) fn router(parts: Parts, pulse: watch::Receiver<Pulse>, api: Option<&A
     if let Some(desk) = parts.desk {
         let door = mcp::PersonDoor { store: parts.store, desk, limits };
         router = router.merge(mcp::endpoint(Arc::new(door), Arc::clone(&hosts)));
+    }
+    if let Some(door) = parts.hooks {
+        router = router.merge(hooks::endpoint(door, limits));
     }
     router
         .route("/healthz", get(health::alive))

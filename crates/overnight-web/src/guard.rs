@@ -45,7 +45,7 @@ fn refusal(hosts: &AllowedHosts, request: &Request) -> Option<Response> {
     }
     // These say themselves what can be done where.
     let path = request.uri().path();
-    let judges_itself = path.starts_with("/api/") || path == "/mcp";
+    let judges_itself = path.starts_with("/api/") || path.starts_with("/hooks/") || path == "/mcp";
     if judges_itself || matches!(*request.method(), Method::GET | Method::HEAD) {
         return None;
     }

@@ -7,6 +7,7 @@
 //! | `/health` | what the worker says of itself, as JSON; 503 when somebody has to look |
 //! | `/metrics` | OpenMetrics |
 //! | `/api/v1` | jobs and events for programs that show a token: [`api`] |
+//! | `/hooks/{host}` | word of a forge, signed: [`hooks`] |
 //! | `/mcp` | the same for assistants, by the Model Context Protocol: [`mcp`] |
 //!
 //! All but the API changes nothing and knows nothing that the store and the worker's report do not say. It must stay answerable when
@@ -20,6 +21,7 @@ mod app;
 mod backlog;
 mod guard;
 mod health;
+pub mod hooks;
 mod hosts;
 mod listen;
 pub mod mcp;
@@ -60,6 +62,8 @@ pub struct Parts {
     pub usage: fn() -> ProcessUsage,
     /// What the API and the tools ask the program around them for; `None`: there are none.
     pub desk: Option<Arc<dyn Desk>>,
+    /// Judges what forges deliver; `None`: nothing may be delivered.
+    pub hooks: Option<Arc<dyn hooks::HookDoor>>,
     pub limits: Limits,
 }
 

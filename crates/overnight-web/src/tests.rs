@@ -68,6 +68,7 @@ async fn served(
         allowed_hosts: vec!["runner.example".to_owned()],
         usage: || ProcessUsage { resident_bytes: Some(4096), open_fds: None },
         desk,
+        hooks: None,
         limits,
     };
     let (stop, stopped) = oneshot::channel();

@@ -176,7 +176,9 @@ impl App {
     pub fn host(&self) -> Result<Host, AppError> {
         let self_exe = std::env::current_exe()
             .map_err(|error| AppError::unexpected("the path of this program is not known").because(&error))?;
-        let secrets = self.config().accounts.iter().filter_map(|account| account.key_env.clone()).collect();
+        let keys = self.config().accounts.iter().filter_map(|account| account.key_env.clone());
+        let hooks = self.config().hosts.values().filter_map(|host| host.webhook_secret_env.clone());
+        let secrets = keys.chain(hooks).collect();
         let (env, home) = (self.env.vars().clone(), self.env.home());
         Ok(Host { env, home, root: worker::is_root(), secrets, self_exe })
     }
@@ -271,7 +273,9 @@ impl App {
         }
         let calls = CallBudget { share: self.config().forge_call_share, ..CallBudget::default() };
         let http = Settings { proxy: self.proxy(), calls, ..Settings::default() };
-        Ok(ForgeSettings { known: KnownForges::new(known), tokens, http })
+        let secret_files =
+            self.config().hosts.values().filter_map(|host| host.webhook_secret_file.clone()).collect();
+        Ok(ForgeSettings { known: KnownForges::new(known), tokens, secret_files, http })
     }
 
     fn proxy(&self) -> Option<String> {
@@ -295,7 +299,11 @@ fn private_dir(path: &Path) -> std::io::Result<()> {
 const GITHUB: &str = "github.com";
 const GITLAB: &str = "gitlab.com";
 
-fn kind_of(host: &str, config: &HostConfig) -> Result<ForgeKind, AppError> {
+/// What speaks at a host.
+///
+/// # Errors
+/// When nobody says.
+pub fn kind_of(host: &str, config: &HostConfig) -> Result<ForgeKind, AppError> {
     let public = match host {
         GITHUB => Some(ForgeKind::GitHub),
         GITLAB => Some(ForgeKind::GitLab),

@@ -20,6 +20,7 @@ pub mod demo;
 pub mod desk;
 pub mod error;
 pub mod follow;
+pub mod hooks;
 pub mod lines;
 mod moment;
 pub mod order;
@@ -184,6 +185,7 @@ async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
         | Command::Exception(_)
         | Command::Retry(_)
         | Command::Continue(_)
+        | Command::Pr(_)
         | Command::Questions(_)
         | Command::Answer(_)
         | Command::Tell(_)
@@ -236,6 +238,7 @@ async fn on_app(app: &App, global: &Global, command: &Command) -> Outcome {
         Command::Reject(args) => Box::pin(commands::gate::reject(app, args)).await,
         Command::Exception(args) => commands::exception::run(app, args).await,
         Command::Continue(args) => Box::pin(commands::follow_up::run(app, args)).await,
+        Command::Pr(args) => commands::pr::run(app, args).await,
         Command::Questions(args) => commands::questions::list(app, args).await,
         Command::Answer(args) => commands::questions::answer(app, args).await,
         Command::Tell(args) => commands::messages::tell(app, args).await,

@@ -125,7 +125,9 @@ impl Story {
             | JobEvent::QuestionExpired { .. }
             | JobEvent::MessageSent { .. }
             | JobEvent::MessageDelivered { .. }
-            | JobEvent::MessageAcknowledged { .. } => {}
+            | JobEvent::MessageAcknowledged { .. }
+            // What happens after its end is the pull request's story.
+            | JobEvent::PullRequestNews { .. } => {}
             JobEvent::Woken { .. } => self.parked = None,
             JobEvent::Claimed { resumed, .. } => {
                 self.claims += 1;

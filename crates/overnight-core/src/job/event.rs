@@ -15,6 +15,7 @@ use crate::policy::preflight::Inspection;
 use crate::talk::Sender;
 use crate::units::{Timestamp, millis};
 use crate::verdict::{CheckReport, CheckSource, DiffStat, Standing};
+use crate::watch::PullNews;
 
 use super::CancelledBy;
 use super::choice::Configured;
@@ -210,6 +211,11 @@ pub enum JobEvent {
     },
     Ended {
         end: End,
+    },
+    /// Something happened to its pull request after it had ended.
+    PullRequestNews {
+        number: u64,
+        news: PullNews,
     },
 }
 

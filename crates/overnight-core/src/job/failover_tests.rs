@@ -198,6 +198,7 @@ fn a_follow_up_goes_on_in_the_session_and_on_the_branch() {
         who: Who::First,
         account: Some(Label::parse("work").unwrap()),
         handover: String::new(),
+        pull: None,
     }));
     let walk = Walk::with(order).prepared();
     let at = trail(&walk);

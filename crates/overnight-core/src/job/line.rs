@@ -1,10 +1,13 @@
 //! Branch lines: jobs that share one branch and one pull request, one after the other. Which branch a job's work goes to and
 //! where that branch has to be are answered here, for lines, follow-ups and all other jobs alike.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::git::{BranchName, CommitId};
 use crate::id::{ItemId, JobId, SessionId, TaskKey};
+use crate::watch::LineStanding;
 
 use super::Job;
 use super::queueing::Label;
@@ -169,6 +172,27 @@ pub fn taken<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> u32 {
     let stands = |job: &&Job| job.state.end().is_none_or(|end| end.reason.is_done());
     let places = jobs.into_iter().filter(stands).filter_map(|job| job.spec.line.as_ref());
     places.map(|line| line.number).max().unwrap_or(0)
+}
+
+/// How far the jobs of a line are. Its places are numbered without gaps; one that was done by any of its jobs is done.
+#[must_use]
+pub fn standing<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> LineStanding {
+    let (mut done, mut count) = (BTreeSet::new(), 0);
+    for job in jobs {
+        let Some(line) = &job.spec.line else { continue };
+        let Some(end) = job.state.end().filter(|_| matches!(job.state, JobState::Ended { .. })) else {
+            return LineStanding::Going;
+        };
+        count = count.max(line.count);
+        if end.reason.is_done() {
+            done.insert(line.number);
+        }
+    }
+    if (1..=count).all(|number| done.contains(&number)) {
+        LineStanding::Complete
+    } else {
+        LineStanding::Halted
+    }
 }
 
 /// The places of a story's tasks, of which `jobs` have one already: a task that is done again keeps its own, the others stand behind all.

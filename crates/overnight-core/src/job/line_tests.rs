@@ -107,6 +107,7 @@ fn one_function_says_where_every_job_s_branch_has_to_be() {
         who: Who::First,
         account: None,
         handover: String::new(),
+        pull: None,
     };
     let with = |branch| JobSpec { follows: Some(Box::new(follows(branch))), ..spec() };
     assert_eq!(spec().expects(&ground()), None);

@@ -14,6 +14,7 @@ use crate::id::{ItemId, JobId, SessionId, TaskKey};
 use crate::policy::budget::JobBudget;
 use crate::units::MicroDollars;
 use crate::verdict::Check;
+use crate::watch::PullOrder;
 
 use super::choice::{Choice, Configured, Origin};
 use super::line::BranchLine;
@@ -88,6 +89,9 @@ pub struct Follows {
     pub account: Option<Label>,
     /// What the earlier job came to, for a conversation that has to be begun anew.
     pub handover: String,
+    /// Where it answers what happened to a pull request of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull: Option<PullOrder>,
 }
 
 impl JobSpec {

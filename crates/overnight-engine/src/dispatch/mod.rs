@@ -17,12 +17,14 @@ mod intake;
 mod outcome;
 mod run;
 mod vendors;
+mod watching;
 
 use std::time::Duration;
 
 use overnight_core::id::{JobId, TaskKey};
 use overnight_core::job::{EndReason, Job, ParkReason};
 use overnight_core::units::Timestamp;
+use overnight_core::watch::WatchPolicy;
 use overnight_core::worker::{HealthPolicy, WorkerStatus};
 use overnight_store::{Offer, Reclaimed, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -48,6 +50,8 @@ pub struct DispatchSettings {
     /// No job is taken while the data directory's disk has fewer bytes free.
     pub disk_floor: u64,
     pub health: HealthPolicy,
+    /// What is done about our pull requests by itself.
+    pub watch: WatchPolicy,
 }
 
 /// How long a worker works.

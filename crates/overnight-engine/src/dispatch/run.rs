@@ -20,6 +20,7 @@ use super::clock::Clock;
 use super::crew::{Crew, Done, Note};
 use super::outcome::conclude;
 use super::vendors::Vendors;
+use super::watching::Watching;
 use super::{
     DispatchError, DispatchSettings, Finished, Mode, OnceEnd, Orders, Told, WorkerFacts, chores, intake,
 };
@@ -79,6 +80,7 @@ struct Worker {
     /// Nothing was ready at the last look.
     dry: bool,
     vendors: Vendors,
+    watching: Watching,
 }
 
 impl Worker {
@@ -114,6 +116,7 @@ impl Worker {
             status: WorkerStatus::Idle,
             dry: false,
             vendors: Vendors::default(),
+            watching: Watching::new(began),
         })
     }
 
@@ -138,6 +141,7 @@ impl Worker {
             let next = self.next_look();
             tokio::select! {
                 Some(done) = self.crew.next(), if !self.crew.is_empty() => self.ended(done),
+                looks = self.watching.ended() => self.dry &= looks == 0,
                 Some(note) = self.notes.recv() => self.noted(note).await,
                 Ok(()) = woken.changed() => self.dry = false,
                 Ok(()) = pulse.changed() => self.felt(&pulse.borrow_and_update().clone()),
@@ -172,7 +176,7 @@ impl Worker {
         }
         let over = match self.mode {
             Mode::Forever => false,
-            Mode::UntilIdle => self.dry,
+            Mode::UntilIdle => self.dry && !self.watching.is_running(),
             Mode::Once { wait } => self.once.is_some() || self.began.elapsed() >= wait,
         };
         over || self.draining
@@ -187,7 +191,8 @@ impl Worker {
         let offered = self.settings.borrow().offer.backends.clone();
         let asked = self.vendors.next_change(self.engine.accounts(), &offered, self.clock.now());
         let asked = asked.map(|at| self.clock.instant(at));
-        let soon = [self.due.wake, change, asked, waited.filter(|at| *at > Instant::now())];
+        let looks = self.watching.next().filter(|_| self.watches());
+        let soon = [self.due.wake, change, asked, looks, waited.filter(|at| *at > Instant::now())];
         soon.into_iter().flatten().fold(self.due.poll.min(self.due.sweep), Instant::min)
     }
 
@@ -228,6 +233,12 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Whether it looks after pull requests.
+    fn watches(&self) -> bool {
+        let once = matches!(self.mode, Mode::Once { .. });
+        !once && !self.draining && self.settings.borrow().watch.on
     }
 
     /// Jobs that may be begun.
@@ -354,6 +365,7 @@ impl Worker {
     /// Lets go of what still runs.
     async fn finish(mut self) -> Finished {
         let forced = self.orders.force.is_cancelled();
+        self.watching.stop();
         self.crew.force();
         let deadline = Instant::now() + LETTING_GO;
         while let Ok(Some(done)) = tokio::time::timeout_at(deadline, self.crew.next()).await {

@@ -5,7 +5,8 @@ use overnight_core::agent::Agent;
 use overnight_core::git::CommitId;
 use overnight_core::job::line::{Before, EarlierTask, Made, Unmerged, UnmergedWork};
 use overnight_core::job::{BranchLine, EndReason, Feedback, Ground, Job, JobState, OnLine, StageOutput, Who};
-use overnight_git::{Endpoint, Merge, Mirror};
+use overnight_core::watch::Cause;
+use overnight_git::{Endpoint, Merge, Mirror, Wanted};
 
 use crate::seat::Seat;
 use crate::trouble::{self, StageError};
@@ -40,6 +41,24 @@ pub(super) async fn look(
     own_work(seat, mirror, place, &base, &mut line).await?;
     line.before = before(&seat.job, place, &others);
     Ok(Some(Start { base, line }))
+}
+
+/// A follow-up that is to bring in what its pull request is for: where that branch is by now, and what git cannot merge by itself.
+pub(super) async fn catching_up(
+    seat: &Seat<'_>,
+    mirror: &Mirror,
+    endpoint: &Endpoint,
+    (tip, target): (&CommitId, Option<&str>),
+) -> Result<Option<OnLine>, StageError> {
+    let wanted = seat.job.spec.follows.as_ref().and_then(|follows| follows.pull.as_ref());
+    let conflicts = wanted.is_some_and(|order| order.cause == Cause::Conflict);
+    let Some(name) = target.filter(|_| conflicts) else { return Ok(None) };
+    let wanted = Wanted::Branch(name.to_owned());
+    let fetching = mirror.fetch_commit(endpoint, &wanted);
+    let target = seat.unless_stopped(async { fetching.await.map_err(trouble::git) }).await?.commit;
+    let mut line = OnLine { target: Some(target.clone()), ..OnLine::default() };
+    on_branch(mirror, tip, (&target, Some(name)), &mut line).await?;
+    Ok(Some(line))
 }
 
 /// The job was sent back because the branch had moved, and git could put its work there: only the verdict is missing.

@@ -25,7 +25,11 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     let start = line::look(seat, &mirror, &endpoint, (&target, base_branch.as_deref())).await?;
     let (base, on_line) = match start {
         Some(start) => (start.base, Some(Box::new(start.line))),
-        None => (target, None),
+        None => {
+            let beside =
+                line::catching_up(seat, &mirror, &endpoint, (&target, base_branch.as_deref())).await?;
+            (target, beside.map(Box::new))
+        }
     };
     code::make_workspace(seat, &mirror, &begin(seat, &base, on_line.as_deref())).await?;
     let ground = Ground { base, base_branch, check_source, checks, line: on_line };
@@ -36,8 +40,8 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
 /// The commit that the agent's workspace is made on: its own earlier work, where there is some that stands on the base.
 fn begin(seat: &Seat<'_>, base: &CommitId, on_line: Option<&OnLine>) -> CommitId {
     let own = match on_line {
-        Some(line) => line.own.clone(),
-        None => seat.job.spec.follows.as_ref().and_then(|follows| follows.preserved.clone()),
+        Some(line) if seat.job.spec.line.is_some() => line.own.clone(),
+        Some(_) | None => seat.job.spec.follows.as_ref().and_then(|follows| follows.preserved.clone()),
     };
     own.unwrap_or_else(|| base.clone())
 }

@@ -98,6 +98,7 @@ pub(crate) async fn write_opened(
     let put =
         sql(text).bind(job.as_str()).bind(number).bind(&opened.url).bind(work.branch.as_str()).bind(at.0);
     tx.run(put).await?;
+    crate::watch::begin(tx, job, number, work.commit.as_str()).await?;
     let text = "UPDATE item_jobs SET pull_number = $2, \
          pull_repository_id = (SELECT j.repository_id FROM jobs j WHERE j.id = item_jobs.job_id) WHERE job_id = $1";
     tx.run(sql(text).bind(job.as_str()).bind(number)).await.map(drop)

@@ -80,7 +80,7 @@ impl Store {
                 return Err(BacklogError::RepositoryInUse { name: repository.name.clone(), what });
             }
         }
-        for table in ["pull_requests", "lanes"] {
+        for table in ["pull_requests", "pull_watches", "lanes"] {
             let text = format!("DELETE FROM {table} WHERE repository_id = $1");
             tx.run(sql(text).bind(repository.id.as_str())).await?;
         }

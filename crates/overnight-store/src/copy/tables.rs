@@ -36,7 +36,7 @@ const PAGE: usize = 1000;
 const PAGE_OF_SPECS: usize = 32;
 
 /// In the order in which rows refer to each other.
-pub(crate) const TABLES: [Table; 26] = [
+pub(crate) const TABLES: [Table; 28] = [
     Table {
         into: into(
             "repositories",
@@ -203,6 +203,13 @@ pub(crate) const TABLES: [Table; 26] = [
         resumes: false,
     },
     PULL_REQUESTS,
+    PULL_WATCHES,
+    Table {
+        into: into("deliveries", &[("host", TEXT), ("id", TEXT), ("at", BIGINT)]),
+        key: &["host", "id"],
+        page: PAGE,
+        resumes: false,
+    },
     QUESTIONS,
     MESSAGES,
     Table {
@@ -321,6 +328,26 @@ const PULL_REQUESTS: Table = Table {
             ("job_id", TEXT),
             ("state", TEXT),
             ("updated_at", BIGINT),
+        ],
+    ),
+    key: &["repository_id", "number"],
+    page: PAGE,
+    resumes: false,
+};
+
+const PULL_WATCHES: Table = Table {
+    into: into(
+        "pull_watches",
+        &[
+            ("repository_id", TEXT),
+            ("number", BIGINT),
+            ("job_id", TEXT),
+            ("head", TEXT),
+            ("memory", TEXT),
+            ("version", BIGINT),
+            ("hints", BIGINT),
+            ("taken_until", BIGINT),
+            ("next_look", BIGINT),
         ],
     ),
     key: &["repository_id", "number"],

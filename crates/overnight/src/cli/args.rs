@@ -13,6 +13,7 @@ use super::budget_args::{BudgetArgs, CostArgs};
 use super::db_args::DbArgs;
 use super::gate_args::{ApproveArgs, ExceptionArgs, RejectArgs};
 use super::gc_args::GcArgs;
+use super::pull_args::PullArgs;
 use super::queue_args::{AddArgs, CancelArgs, CompactArgs, LimitCommandArgs, LsArgs, ResumeArgs};
 use super::run_args::{ContinueArgs, RetryArgs, RunArgs};
 use super::talk_args::{AnswerArgs, InboxArgs, QuestionsArgs, TellArgs};
@@ -102,6 +103,8 @@ pub enum Command {
     Retry(Box<RetryArgs>),
     /// Say what is to be done next on a job that has ended: on its branch, in its agent's conversation
     Continue(Box<ContinueArgs>),
+    /// Our pull requests: how they stand, what is done about them, which need you
+    Pr(PullArgs),
     /// List what agents ask, with the command that answers
     Questions(QuestionsArgs),
     /// Answer an agent's question: its job goes on

@@ -7,6 +7,7 @@ pub mod budget_args;
 pub mod db_args;
 pub mod gate_args;
 pub mod gc_args;
+pub mod pull_args;
 pub mod queue_args;
 pub mod run_args;
 pub mod talk_args;

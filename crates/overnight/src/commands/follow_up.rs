@@ -1,10 +1,10 @@
 //! `overnight continue`: what is to be done next on a job that has ended, on its branch and in its agent's conversation.
 
 use overnight_core::agent::Agent;
-use overnight_core::handover;
+use overnight_core::follow::{self, Wanted};
 use overnight_core::id::JobId;
-use overnight_core::job::{Base, End, Follows, Job, JobEvent, JobSpec, JobState, Queueing, Trail};
-use overnight_core::text::{for_terminal, one_line};
+use overnight_core::job::{End, Job, JobEvent, JobSpec, JobState, Queueing, Trail};
+use overnight_core::text::for_terminal;
 use overnight_store::{NewJob, Store};
 
 use crate::app::{App, find_error, store_error};
@@ -76,9 +76,7 @@ async fn spec(
 ) -> Result<JobSpec, AppError> {
     let records = events(store, &old.id).await?;
     let history: Vec<JobEvent> = readable(&records).cloned().collect();
-    let branch = end.published.as_ref().map(|published| published.branch.clone());
-    let preserved = end.tip.clone().filter(|_| branch.is_none());
-    if branch.is_none() && preserved.is_none() && trail.session.is_none() {
+    if !follow::left_something(trail, end) {
         return Err(AppError::usage(format!("{} left nothing to go on with", old.key))
             .help(format!("run it again: overnight retry {}", old.key)));
     }
@@ -90,49 +88,9 @@ async fn spec(
     budget_order::check(&spec, &app.config().budget.all)?;
     let same_agent = Agent::of(spec.agent_of(trail.who)).is_of(old.spec.agent_of(trail.who));
     let travels = overnight_agents::session_travels(old.spec.agent_of(trail.who).backend);
-    let session = trail.session.clone().filter(|_| same_agent && travels && !args.fresh);
     spec.title = order::title(args.title.as_deref(), &message);
-    let (base, base_branch) = base(&history, branch.as_ref().map(ToString::to_string), &old.spec);
-    // A line knows its branch, and whose that is; what it is for stays.
-    spec.base = if spec.line.is_some() { old.spec.base.clone() } else { base };
-    spec.follows = Some(Box::new(Follows {
-        job: old.id.clone(),
-        key: old.key.clone(),
-        message,
-        branch,
-        base_branch,
-        preserved,
-        session,
-        who: trail.who,
-        account: trail.account.clone(),
-        handover: handover(old, &history, trail),
-    }));
-    Ok(spec)
-}
-
-/// Where the work begins, and the target of its pull request: the published branch as it is by then, else the base of the earlier job.
-fn base(history: &[JobEvent], branch: Option<String>, old: &JobSpec) -> (Base, Option<String>) {
-    let grounded = history.iter().rev().find_map(|event| match event {
-        JobEvent::Grounded { base, base_branch, .. } => Some((base.clone(), base_branch.clone())),
-        _ => None,
-    });
-    let target = grounded.as_ref().and_then(|(_, branch)| branch.clone());
-    let base = match (branch, grounded) {
-        (Some(branch), _) => Base::RemoteBranch { branch },
-        (None, Some((commit, branch))) => Base::Commit { commit, branch },
-        (None, None) => old.base.clone(),
-    };
-    (base, target)
-}
-
-fn handover(old: &Job, history: &[JobEvent], trail: &Trail) -> String {
-    let earlier = old.spec.follows.as_ref().map(|follows| follows.handover.clone()).unwrap_or_default();
-    let own = handover::note(history, trail).unwrap_or_default();
-    let end = old.state.end().map(|end| format!("It ended: {}.\n", one_line(&end.detail, 300)));
-    overnight_core::text::cut_chars(
-        &format!("{earlier}{own}{}", end.unwrap_or_default()),
-        2 * handover::MOST_CHARS,
-    )
+    let wanted = Wanted { message, keeps_session: same_agent && travels && !args.fresh, pull: None };
+    Ok(follow::follow_up(spec, old, (trail, end), &history, wanted))
 }
 
 /// Work that was not published is only where it was done.

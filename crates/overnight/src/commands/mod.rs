@@ -24,6 +24,7 @@ pub mod logs;
 pub mod ls;
 pub mod mcp;
 pub mod messages;
+pub mod pr;
 pub mod questions;
 pub mod resume;
 pub mod retry;

@@ -278,7 +278,7 @@ fn written(value: &Spanned<DeValue<'_>>) -> Result<Written, Mistake> {
 /// For suggestions.
 fn known_keys() -> Vec<String> {
     let sections =
-        "agent database forge gc git idea kind limits preflight questions quota repository retention serve ui verify worker forge.hosts agent.accounts \
+        "agent database forge gc git idea kind limits preflight publish questions quota repository retention serve ui verify watch worker forge.hosts agent.accounts \
          agent.adapters"
             .split(' ');
     let agents = Section::of_agents().map(|section| section.key());

@@ -27,6 +27,7 @@ use overnight_core::job::Label;
 use overnight_core::policy::circuit::CircuitPolicy;
 use overnight_core::policy::preflight::Preflight;
 use overnight_core::talk::QuestionPolicy;
+use overnight_core::watch::WatchPolicy;
 use overnight_core::worker::HealthPolicy;
 use overnight_engine::sweep::Retention;
 use overnight_forge::{CallBudget, ForgeKind};
@@ -54,6 +55,8 @@ pub struct Config {
     pub review_rounds: u32,
     /// What is said about the agents and limits of jobs, for everything and for some of them.
     pub layers: Layers,
+    /// What is done by itself about pull requests after they were opened.
+    pub watch: WatchPolicy,
     /// Longest run of one check.
     pub check_timeout: Duration,
     pub budget: BudgetConfig,
@@ -159,6 +162,8 @@ pub struct HostConfig {
     pub token_env: Option<String>,
     pub token_file: Option<PathBuf>,
     pub token_command: Vec<String>,
+    pub webhook_secret_env: Option<String>,
+    pub webhook_secret_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -211,6 +216,7 @@ impl Default for Config {
             },
             questions: QuestionPolicy::default(),
             review_rounds: REVIEW_ROUNDS,
+            watch: WatchPolicy::default(),
             check_timeout: Duration::from_secs(30 * 60),
             budget: BudgetConfig::default(),
             hosts: BTreeMap::new(),

@@ -9,6 +9,7 @@ mod preflight;
 mod questions;
 mod quota;
 mod retention;
+mod watch;
 mod worker;
 
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use preflight::PREFLIGHT;
 use questions::QUESTIONS;
 use quota::QUOTA;
 use retention::RETENTION;
+use watch::WATCH;
 use worker::WORKER;
 
 pub use layer::{LAYER_SETTINGS, LayerSetting, Section, other_way, variable};
@@ -148,7 +150,7 @@ impl Input<'_> {
 }
 
 /// The tables, in the order of the documentation.
-const PARTS: [&[Setting]; 12] = [
+const PARTS: [&[Setting]; 13] = [
     GENERAL_AGENT,
     PROGRAMS,
     QUOTA,
@@ -158,6 +160,7 @@ const PARTS: [&[Setting]; 12] = [
     PREFLIGHT,
     GENERAL_LIMITS,
     GENERAL,
+    WATCH,
     BUDGET,
     WORKER,
     RETENTION,
@@ -276,6 +279,20 @@ pub const HOST_SETTINGS: &[HostSetting] = &[
         about: "program whose first line of output is the token; no shell",
         set: |host, input| assign(&mut host.token_command, input.argv()?),
         get: |host| shown_list(&host.token_command),
+    },
+    HostSetting {
+        key: "webhook_secret_env",
+        kind: "name",
+        about: "environment variable that holds the secret of webhooks",
+        set: |host, input| put(&mut host.webhook_secret_env, input.text()?.to_owned()),
+        get: |host| host.webhook_secret_env.clone(),
+    },
+    HostSetting {
+        key: "webhook_secret_file",
+        kind: "absolute path",
+        about: "file that holds the secret of webhooks",
+        set: |host, input| put(&mut host.webhook_secret_file, input.path()?),
+        get: |host| host.webhook_secret_file.as_ref().map(|path| path.display().to_string()),
     },
 ];
 

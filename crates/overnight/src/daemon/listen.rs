@@ -8,6 +8,7 @@ use std::time::Duration;
 use overnight_core::worker::WorkerReport;
 use overnight_store::Store;
 use overnight_web::api::Desk;
+use overnight_web::hooks::HookDoor;
 use overnight_web::{Limits, Parts, Waiting};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -74,7 +75,7 @@ impl Listening {
         store: Store,
         reports: watch::Receiver<Option<WorkerReport>>,
         allowed_hosts: Vec<String>,
-        desk: Arc<dyn Desk>,
+        (desk, hooks): (Arc<dyn Desk>, Arc<dyn HookDoor>),
     ) -> Serving {
         let until = CancellationToken::new();
         let (end, listener) = (until.clone(), self.listener);
@@ -84,7 +85,8 @@ impl Listening {
             };
             let limits = Limits::default();
             let usage = usage::of_this_process;
-            let parts = Parts { store, report, allowed_hosts, usage, desk: Some(desk), limits };
+            let parts =
+                Parts { store, report, allowed_hosts, usage, desk: Some(desk), hooks: Some(hooks), limits };
             let served = overnight_web::serve(listener, parts, end.cancelled_owned()).await;
             forwarding.abort();
             served

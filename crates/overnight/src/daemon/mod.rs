@@ -33,6 +33,7 @@ use crate::cli::Global;
 use crate::cli::work_args::OfferArgs;
 use crate::desk::Front;
 use crate::error::AppError;
+use crate::hooks::Hooks;
 use crate::worker;
 use attend::Attendant;
 use begin::{Begun, Outside};
@@ -89,7 +90,8 @@ pub async fn run(app: &App, global: &Global, order: &Order) -> Result<Finished, 
     let allowed = app.config().serve.allowed_hosts.clone();
     let store = working.engine.store().clone();
     let desk = Arc::new(Front::new(global, &app.env, &store));
-    let serving = listening.map(|on| on.serve(store, reports_seen.clone(), allowed, desk));
+    let hooks = Arc::new(Hooks::new(global, &app.env, &store));
+    let serving = listening.map(|on| on.serve(store, reports_seen.clone(), allowed, (desk, hooks)));
     let config = app.config();
     // A worker for one job, or for what is there just now, leaves that to others.
     let _clearing = (mode == Mode::Forever).then(|| {

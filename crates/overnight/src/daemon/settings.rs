@@ -25,6 +25,7 @@ pub fn of(config: &Config, flags: &OfferArgs, host: &Host) -> DispatchSettings {
         move_after: worker.move_after,
         disk_floor: worker.disk_floor,
         health: worker.health,
+        watch: config.watch,
     }
 }
 

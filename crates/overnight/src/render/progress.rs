@@ -194,6 +194,9 @@ impl View {
             }
             JobEvent::QuestionCancelled { .. } => said("answer", "none: the agent decides by itself"),
             JobEvent::MessageSent { text, .. } => said("message", text),
+            JobEvent::PullRequestNews { number, news } => {
+                said("pull", &format!("#{number}: {}", words::pull_news(news)))
+            }
             JobEvent::MessageDelivered { .. }
             | JobEvent::MessageAcknowledged { .. }
             | JobEvent::Queued { .. }
@@ -272,6 +275,7 @@ impl View {
             | JobEvent::MessageSent { .. }
             | JobEvent::MessageDelivered { .. }
             | JobEvent::MessageAcknowledged { .. }
+            | JobEvent::PullRequestNews { .. }
             | JobEvent::Ended { .. } => return,
         };
         if let Some(open) = &mut self.open {

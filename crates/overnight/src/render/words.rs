@@ -7,6 +7,7 @@ use overnight_core::policy::budget;
 use overnight_core::policy::preflight::{Finding, Level};
 use overnight_core::text::{human_duration, human_tokens, one_line};
 use overnight_core::verdict::{CheckSource, CouldNotRun, DiffStat, Standing, Verdict};
+use overnight_core::watch::PullNews;
 
 use crate::render::stage::Mark;
 
@@ -372,6 +373,21 @@ pub fn action(event: &AgentEvent) -> Option<String> {
         | AgentEvent::ToolFinished { .. }
         | AgentEvent::UsageSoFar { .. }
         | AgentEvent::Raw { .. } => None,
+    }
+}
+
+/// What happened to a pull request.
+#[must_use]
+pub fn pull_news(news: &PullNews) -> String {
+    match news {
+        PullNews::Merged { by_us: true } => "merged by Overnight".to_owned(),
+        PullNews::Merged { by_us: false } => "merged".to_owned(),
+        PullNews::Closed => "closed without being merged".to_owned(),
+        PullNews::Reopened => "open again".to_owned(),
+        PullNews::Continued { cause, key } => format!("{key} goes on with it ({})", cause.as_str()),
+        PullNews::PersonNeeded { why, .. } => format!("a person is needed: {why}"),
+        PullNews::MarkedReady => "ready for review".to_owned(),
+        PullNews::BranchRemoved => "its branch was deleted".to_owned(),
     }
 }
 

@@ -37,4 +37,5 @@ mod settings;
 mod strange_cli;
 mod talk;
 mod vendors;
+mod watch;
 mod worker;

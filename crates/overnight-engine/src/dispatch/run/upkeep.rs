@@ -47,6 +47,10 @@ impl Worker {
         if self.vendors.is_suspect() {
             self.look_at_vendors().await;
         }
+        if self.watches() {
+            let (policy, pause) = (self.settings.borrow().watch, self.settings.borrow().poll);
+            self.watching.begin(&self.engine, policy, jittered(pause));
+        }
         self.try_vendor().await;
     }
 

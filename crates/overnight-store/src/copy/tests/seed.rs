@@ -272,7 +272,7 @@ fn rows(table: &Table, jobs: usize) -> Vec<Vec<Value>> {
         "budget_warnings" => vec![vec![text(WORDS[1]), START.into()]],
         "questions" | "messages" | "exceptions" | "tokens" | "kept_answers" => said(table, jobs),
         "items" | "item_dependencies" | "sprint_members" | "item_jobs" | "item_marks" | "pull_requests"
-        | "documents" => backlog(table),
+        | "pull_watches" | "deliveries" | "documents" => backlog(table),
         other => panic!("no rows for {other}"),
     }
 }
@@ -389,6 +389,21 @@ fn backlog(table: &Table) -> Vec<Vec<Value>> {
                 ("at", START.into()),
             ],
         )],
+        "pull_watches" => {
+            let named = [
+                ("repository_id", text("r0")),
+                ("number", 7.into()),
+                ("job_id", text("gone")),
+                ("head", text("")),
+                ("memory", text("{}")),
+                ("version", 3.into()),
+                ("hints", 1.into()),
+                ("taken_until", 0.into()),
+                ("next_look", START.into()),
+            ];
+            vec![row(table, &named)]
+        }
+        "deliveries" => vec![vec![text("git.example.org"), text(WORDS[1]), START.into()]],
         "item_jobs" => vec![row(
             table,
             &[

@@ -35,6 +35,8 @@ pub(super) struct Facts {
     pub(super) workers: Vec<WorkerView>,
     /// What agents ask, newest first.
     pub(super) questions: Vec<AskedLine>,
+    /// Our pull requests that wait for a person.
+    pub(super) pull_requests: Vec<NeededPull>,
     /// Vendors' accounts that are not asked.
     pub(super) circuits: Vec<OpenCircuit>,
     #[serde(rename = "at_ms")]
@@ -75,6 +77,13 @@ pub(super) struct AskedLine {
     pub(super) answer_with: String,
     #[serde(rename = "expires_at_ms")]
     pub(super) expires_at: Timestamp,
+}
+
+/// A pull request about which nothing more is done by itself.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct NeededPull {
+    pub(super) url: String,
+    pub(super) why: String,
 }
 
 /// A vendor's account that no worker asks.
@@ -118,6 +127,7 @@ impl Facts {
             failures: Vec::new(),
             workers: Vec::new(),
             questions: Vec::new(),
+            pull_requests: Vec::new(),
             circuits: Vec::new(),
             at: Timestamp(0),
         }
@@ -137,6 +147,7 @@ impl Facts {
             waiting: waiting(store).await?,
             failures: failures(store).await?,
             questions: questions(store).await?,
+            pull_requests: pull_requests(store).await?,
             circuits: circuits(store).await?,
             queue,
             workers,
@@ -204,6 +215,15 @@ async fn questions(store: &Store) -> Result<Vec<AskedLine>, AppError> {
         text: question.text,
     };
     Ok(open.into_iter().map(line).collect())
+}
+
+async fn pull_requests(store: &Store) -> Result<Vec<NeededPull>, AppError> {
+    let found = store.watches_for_people().await.map_err(|error| store_error(&error))?;
+    let needed = found.into_iter().filter_map(|one| {
+        let why = one.memory.person?.why;
+        Some(NeededPull { url: one.url, why })
+    });
+    Ok(needed.collect())
 }
 
 async fn circuits(store: &Store) -> Result<Vec<OpenCircuit>, AppError> {

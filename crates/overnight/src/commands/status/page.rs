@@ -7,7 +7,7 @@ use overnight_core::job::{EndReason, ParkReason, Stage};
 use overnight_core::text::{human_duration, one_line};
 use overnight_core::units::MicroDollars;
 
-use super::facts::{AskedLine, Facts, OpenCircuit, RunningJob, WaitingJob};
+use super::facts::{AskedLine, Facts, NeededPull, OpenCircuit, RunningJob, WaitingJob};
 use crate::commands::worker;
 use crate::output::{BAD, BOLD, DIM, GOOD, styled};
 use crate::render::stage::Mark;
@@ -28,6 +28,7 @@ pub(super) fn page(facts: &Facts) -> String {
     part(&mut text, "RUNS", &facts.running.iter().map(runs).collect::<Vec<_>>());
     part(&mut text, "WAITS", &waits(facts));
     part(&mut text, "ASKED", &facts.questions.iter().map(asked).collect::<Vec<_>>());
+    part(&mut text, "PULL REQUESTS", &facts.pull_requests.iter().map(pull_request).collect::<Vec<_>>());
     part(&mut text, "VENDORS", &facts.circuits.iter().map(vendor).collect::<Vec<_>>());
     part(&mut text, "ENDED", &ended(facts));
     let failures = facts.failures.iter().map(|job| {
@@ -111,6 +112,10 @@ fn keys(facts: &Facts, code: &str) -> String {
 fn asked(question: &AskedLine) -> String {
     let (name, text) = (styled(BOLD, &question.name), one_line(&question.text, TITLE));
     format!("{name} {text}  {}", styled(DIM, &question.answer_with))
+}
+
+fn pull_request(needed: &NeededPull) -> String {
+    format!("{} {}", styled(BOLD, &one_line(&needed.url, 200)), one_line(&needed.why, 200))
 }
 
 fn vendor(circuit: &OpenCircuit) -> String {
@@ -215,6 +220,10 @@ mod tests {
                 text: "Which\none?".to_owned(),
                 answer_with: "overnight answer app-2/q1 \"…\"".to_owned(),
                 expires_at: Timestamp(9),
+            }],
+            pull_requests: vec![NeededPull {
+                url: "https://git.example.org/acme/app/pull/7".to_owned(),
+                why: "its checks still fail".to_owned(),
             }],
             circuits: vec![OpenCircuit {
                 account: "claude/work".to_owned(),

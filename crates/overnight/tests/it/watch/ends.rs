@@ -1,0 +1,132 @@
+//! What becomes of a pull request in the end, and what is merged by itself.
+
+use overnight_testkit::forge::{FakeOpinion, FakeResult, Fault, Flavour, On, PullState};
+
+use super::{check, head, jobs, look, published, shown};
+use crate::harness::fleet::FIX;
+use crate::harness::forge::{Forge, REPOSITORY};
+use crate::harness::{Place, eventually};
+
+#[test]
+fn a_merged_pull_request_makes_its_task_done() {
+    for flavour in [Flavour::GitHub, Flavour::Gitea] {
+        let mut place = Place::new();
+        crate::harness::fleet::hasten(&mut place);
+        let forge = Forge::beside(&mut place, flavour);
+        place.env("OVERNIGHT_PUBLISH_DELETE_BRANCH", "yes");
+        let remote = forge.clone_url(REPOSITORY);
+        place.overnight(&["repo", "add", &remote, "--name", "repo"]).expect_code(0);
+        place.overnight(&["task", "add", "Fix the answer"]).expect_code(0);
+        place.starts(&[FIX], &["repo-1"]).expect_code(0);
+        place.work_off();
+        let pull = forge.pulls()[0].clone();
+        assert_eq!(place.states("task"), ["repo-1 review"]);
+        forge.merge(REPOSITORY, pull.number).unwrap();
+        let seen = look(&place, pull.number);
+        assert_eq!(
+            (&seen["state"], &seen["next_look_ms"]),
+            (&"merged".into(), &serde_json::Value::Null),
+            "{seen:#}"
+        );
+        assert_eq!(place.states("task"), ["repo-1 done"]);
+        assert!(forge.branches(&place).is_empty(), "everything of it is in the target");
+        place.overnight(&["pr", "look", &pull.number.to_string()]).expect_code(2).expect_said(&["merged"]);
+        assert_eq!(place.overnight(&["pr", "ls"]).expect_code(0).stdout, "");
+        assert!(place.overnight(&["pr", "ls", "--all"]).expect_code(0).stdout.contains("merged"));
+        place.finish();
+    }
+}
+
+#[test]
+fn one_that_was_closed_is_left_alone_until_it_is_open_again() {
+    let (place, forge, pull) = published(Flavour::GitHub);
+    forge.report_check(REPOSITORY, check(&head(&forge), FakeResult::Failure, "no\n"));
+    forge.close(REPOSITORY, pull.number);
+    let seen = look(&place, pull.number);
+    assert_eq!((&seen["state"], jobs(&place)), (&"closed".into(), 1), "{seen:#}");
+    forge.change_pull(REPOSITORY, pull.number, |pull| pull.state = PullState::Open);
+    let seen = look(&place, pull.number);
+    assert_eq!((&seen["state"], jobs(&place)), (&"open".into(), 2), "{seen:#}");
+    place.finish();
+}
+
+#[test]
+fn only_what_is_green_and_approved_by_somebody_who_may_is_merged() {
+    for flavour in [Flavour::GitHub, Flavour::Gitea] {
+        let (mut place, forge, pull) = published(flavour);
+        place.env("OVERNIGHT_PUBLISH_MERGE", "when_green");
+        let state = |forge: &Forge| forge.pulls()[0].state;
+        look(&place, pull.number);
+        forge.report_check(REPOSITORY, check(&head(&forge), FakeResult::Success, ""));
+        forge.review(REPOSITORY, pull.number, "eve", FakeOpinion::Approved, "");
+        forge.review(REPOSITORY, pull.number, "robot", FakeOpinion::Approved, "");
+        look(&place, pull.number);
+        assert_eq!(state(&forge), PullState::Open, "{flavour:?}: nobody who may has approved");
+        forge.review(REPOSITORY, pull.number, "ann", FakeOpinion::Approved, "");
+        look(&place, pull.number);
+        assert_eq!(state(&forge), PullState::Merged, "{flavour:?}");
+        let news = place.shown("repo-1").events.pop().unwrap();
+        assert_eq!(
+            (&news["news"]["kind"], &news["news"]["by_us"]),
+            (&"merged".into(), &true.into()),
+            "{news:#}"
+        );
+        place.finish();
+    }
+}
+
+#[test]
+fn a_rule_that_forbids_merging_is_told_to_a_person_once() {
+    let (mut place, forge, pull) = published(Flavour::GitHub);
+    place.env("OVERNIGHT_PUBLISH_MERGE", "when_green").env("OVERNIGHT_WATCH_NEEDS_APPROVAL", "no");
+    forge.report_check(REPOSITORY, check(&head(&forge), FakeResult::Success, ""));
+    forge.forbid_merging(REPOSITORY, "a rule says no");
+    let seen = look(&place, pull.number);
+    assert_eq!(seen["person"]["about"], "merge", "{seen:#}");
+    look(&place, pull.number);
+    assert_eq!(forge.comments(REPOSITORY, pull.number).len(), 1);
+    place.finish();
+}
+
+#[test]
+fn our_part_of_the_forges_limit_is_kept_and_looking_goes_on_later() {
+    let (place, forge, pull) = published(Flavour::GitHub);
+    forge.set_rate(100, 50);
+    let seen = look(&place, pull.number);
+    assert!(seen["trouble"].as_str().unwrap().contains("limit"), "{seen:#}");
+    assert_eq!(seen["state"], "open");
+    forge.set_rate(5_000, 5_000);
+    forge.merge(REPOSITORY, pull.number).unwrap();
+    assert_eq!(look(&place, pull.number)["state"], "merged");
+    place.finish();
+}
+
+#[test]
+fn a_forge_that_is_down_is_asked_again() {
+    let (place, forge, pull) = published(Flavour::Gitea);
+    forge.break_down(On::GetPullRequest, &Fault::Status(503));
+    let seen = look(&place, pull.number);
+    assert!(seen["trouble"].as_str().is_some() && seen["next_look_ms"].as_i64().is_some(), "{seen:#}");
+    forge.lift_faults();
+    assert_eq!(look(&place, pull.number)["trouble"], serde_json::Value::Null);
+    place.finish();
+}
+
+/// Two workers, and one that is killed while it has just asked for the job: there is one job.
+#[test]
+fn however_many_look_there_is_one_job() {
+    let (place, forge, pull) = published(Flavour::GitHub);
+    forge.report_check(REPOSITORY, check(&head(&forge), FakeResult::Failure, "no\n"));
+    place.overnight(&["pr", "look", &pull.number.to_string()]).expect_code(0);
+    let workers: Vec<_> = (0..3).map(|_| place.worker(&[])).collect();
+    eventually("the job has ended", || {
+        (jobs(&place) == 2 && place.shown("repo-2").state() == "ended").then_some(())
+    });
+    for mut worker in workers {
+        worker.kill();
+    }
+    assert_eq!(jobs(&place), 2);
+    assert_eq!(shown(&place, pull.number)["rounds"]["ci"], 1);
+    forge.expect_one(&place, "one job");
+    place.finish();
+}
