@@ -231,14 +231,17 @@ fn a_repository_may_only_be_stricter_and_only_its_base_counts() {
     place.finish();
 }
 
+/// What the plan of [`task`] names, and the repository does not have.
+const PLAN: &str = "1. Change `src/door.rs`.\n2. Correct `answer.txt`.";
+
 /// Puts a job into the queue that carries out a task with this plan.
-fn task(place: &Place, script: &str, required: &str) {
+fn task(place: &Place, script: &str, plan: &str, required: &str) {
     let mut add = with_prompt(script, &[]);
     add[0] = "add";
     place.overnight(&add).expect_code(0);
     let task = json!({
         "item": "0190c0de-0000-7000-8000-000000000001", "key": "repo-100", "story": null, "epic": null,
-        "plan": "1. Change `src/door.rs`.\n2. Correct `answer.txt`.", "verify_required": required, "verify_only": false,
+        "plan": plan, "verify_required": required, "verify_only": false,
     });
     let path = place.data().join("overnight.db");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -259,7 +262,7 @@ fn a_change_beside_its_plan_goes_out_only_with_a_word_of_the_agent() {
     let explained =
         format!("{FIX}, {{ say = \"The plan names files that this repository does not have.\" }}");
     let script = place.script(&[&format!("{FIX}, {{ say = \"Done.\" }}"), &explained]);
-    task(&place, &script, "aligned_or_partial");
+    task(&place, &script, PLAN, "aligned_or_partial");
     place.overnight(&["resume", "repo-1"]).expect_code(0);
     place.expect_reason("ended", "published");
     let reports = place.events_of("inspected");
@@ -269,9 +272,30 @@ fn a_change_beside_its_plan_goes_out_only_with_a_word_of_the_agent() {
 
     let place = Place::new();
     let script = place.script(&[&explained]);
-    task(&place, &script, "aligned");
+    task(&place, &script, PLAN, "aligned");
     place.overnight(&["resume", "repo-1"]).expect_code(5);
     place.expect_reason("ended", "gate_refused");
+    place.finish();
+}
+
+#[test]
+fn where_only_the_plan_s_files_may_be_changed_the_agent_takes_the_others_back() {
+    let mut place = Place::new();
+    place.env("OVERNIGHT_PREFLIGHT_BLOCK", "outside-plan");
+    place.env("OVERNIGHT_PREFLIGHT_BESIDE_PLAN", "answer");
+    let more = "{ write = { path = \"door.txt\", content = \"open\\n\" } }";
+    let beyond = format!("{more}, {{ write = {{ path = \"extra.txt\", content = \"1\\n\" }} }}, {FIX}");
+    let back = "{ delete = { path = \"extra.txt\" } }, { commit = { message = \"Only what was planned\" } }";
+    let script = place.script(&[&beyond, back]);
+    task(&place, &script, "Write `door.txt`.", "any");
+    place.overnight(&["resume", "repo-1"]).expect_code(0);
+    assert_eq!(found(&place), [vec!["outside-plan".to_owned()], vec![]]);
+    let failed = &place.events_of("attempt_failed")[0];
+    assert!(failed["reason"].as_str().unwrap().contains("extra.txt"), "{failed:#}");
+    assert!(place.events_of("parked").is_empty(), "the agent is told, and nobody is asked");
+    let branch = place.branches()[0].clone();
+    assert_eq!(place.show(&branch, "door.txt"), "open");
+    assert!(!place.git(&["ls-tree", "--name-only", &branch]).contains("extra.txt"));
     place.finish();
 }
 

@@ -15,7 +15,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::alignment::AlignmentReport;
+use crate::policy::alignment::{self, AlignmentReport};
 use crate::text::one_line;
 use crate::units::Timestamp;
 
@@ -137,18 +137,30 @@ pub fn has_secrets(history: &Change) -> bool {
     secrets::any(history)
 }
 
+/// What was asked for, as far as a change is held to it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked<'a> {
+    /// Whose name the commits bear: `Name <address>`.
+    pub author: &'a str,
+    /// The plan of the job's task: whoever started the task agreed to it.
+    pub plan: Option<&'a str>,
+    /// Paths that the job was told to merge, which no plan can name.
+    pub merged: &'a [String],
+}
+
 /// Looks at a change.
 #[must_use]
 pub fn inspect(
     change: &Change,
     policy: &Preflight,
     exceptions: &[Exception],
-    author: &str,
+    asked: Asked<'_>,
     now: Timestamp,
 ) -> Inspection {
     let mut found = files::findings(change, policy);
     found.extend(protected::findings(change, policy));
-    found.extend(files::authors(change, author));
+    found.extend(files::authors(change, asked.author));
+    found.extend(outside_plan(change, policy, asked));
     let (secrets, values) = secrets::findings(change);
     found.extend(secrets);
     found.extend(tamper::findings(change));
@@ -167,4 +179,20 @@ pub fn inspect(
     let more = found.len().saturating_sub(MOST_FINDINGS);
     found.truncate(MOST_FINDINGS);
     Inspection { findings: found, more: u32::try_from(more).unwrap_or(u32::MAX), alignment: None }
+}
+
+/// Files that the plan does not name. A plan that names no path holds nothing.
+fn outside_plan(change: &Change, policy: &Preflight, asked: Asked<'_>) -> Vec<Finding> {
+    if policy.level(Rule::OutsidePlan) == Level::Off {
+        return Vec::new();
+    }
+    let Some(plan) = asked.plan else { return Vec::new() };
+    let may = |path: &String| {
+        asked.merged.contains(path) || policy.beside_plan.iter().any(|glob| glob.matches(path))
+    };
+    let paths: Vec<String> = change.files.iter().map(FileChange::name).filter(|path| !may(path)).collect();
+    let outside = alignment::outside(plan, &paths).unwrap_or_default();
+    let tell =
+        |path: &String| Finding::new(Rule::OutsidePlan, path, "the task's plan does not name this file");
+    outside.iter().map(tell).collect()
 }

@@ -30,7 +30,8 @@ fn gone(path: &str, text: &str) -> FileChange {
 
 fn look(files: Vec<FileChange>) -> Inspection {
     let change = Change { files, ..Change::default() };
-    inspect(&change, &Preflight::default(), &[], "A <a@example.org>", Timestamp(1_000))
+    let asked = Asked { author: "A <a@example.org>", ..Asked::default() };
+    inspect(&change, &Preflight::default(), &[], asked, Timestamp(1_000))
 }
 
 fn rules(files: Vec<FileChange>) -> Vec<Rule> {
@@ -255,8 +256,9 @@ fn levels_limits_and_exceptions() {
         path: Some(Glob::parse(path).unwrap()),
         until: Timestamp(until),
     };
-    let look =
-        |exceptions: &[Exception]| inspect(&change, &policy, exceptions, "", Timestamp(1_000)).findings;
+    let look = |exceptions: &[Exception]| {
+        inspect(&change, &policy, exceptions, Asked::default(), Timestamp(1_000)).findings
+    };
     let found = look(&[]);
     let levels: Vec<(Rule, Level)> = found.iter().map(|finding| (finding.rule, finding.weight())).collect();
     assert_eq!(levels.first(), Some(&(Rule::Manifest, Level::Block)), "the gravest first: {levels:?}");
@@ -297,7 +299,9 @@ fn other_names_on_commits_are_told() {
     };
     let authors = vec![who(own, own), who("Boss <b@example.org>", own), who(own, "Forge <f@example.org>")];
     let change = Change { authors, ..Change::default() };
-    let found = inspect(&change, &Preflight::default(), &[], own, Timestamp(0)).findings;
+    let found =
+        inspect(&change, &Preflight::default(), &[], Asked { author: own, ..Asked::default() }, Timestamp(0))
+            .findings;
     assert_eq!(found.len(), 2);
     assert!(found.iter().all(|finding| finding.rule == Rule::Author));
 }
@@ -339,5 +343,55 @@ fn patterns_of_paths() {
     }
     for bad in ["", "/a", "../a", "a/../b", "a\n"] {
         assert!(Glob::parse(bad).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn what_the_plan_does_not_name_is_refused_where_that_is_wanted() {
+    let files = ["src/door.rs", "src/deep/x.rs", "Cargo.lock", "README.md"];
+    let change = Change { files: files.map(|path| new(path, "x")).into(), ..Change::default() };
+    let strict = |beside: &[&str]| Preflight {
+        levels: [(Rule::OutsidePlan, Level::Block)].into(),
+        beside_plan: beside.iter().map(|text| Glob::parse(text).unwrap()).collect(),
+        ..Preflight::default()
+    };
+    let outside = |policy: &Preflight, plan: Option<&str>, merged: &[&str]| -> Vec<String> {
+        let merged: Vec<String> = merged.iter().map(|path| (*path).to_owned()).collect();
+        let asked = Asked { plan, merged: &merged, ..Asked::default() };
+        let found = inspect(&change, policy, &[], asked, Timestamp(0)).findings;
+        let of_rule = found.into_iter().filter(|finding| finding.rule == Rule::OutsidePlan);
+        of_rule
+            .map(|finding| {
+                assert_eq!(finding.weight(), Level::Block);
+                finding.file
+            })
+            .collect()
+    };
+    let plan = Some("Change `src/door.rs`; see `origin/main`.");
+    let table: &[(Preflight, Option<&str>, &[&str], &[&str])] = &[
+        (Preflight::default(), plan, &[], &[]),
+        (strict(&[]), None, &[], &[]),
+        // A plan that names no path holds nothing, and a branch is none.
+        (strict(&[]), Some("Mend `origin/main`, and all is well."), &[], &[]),
+        (strict(&[]), plan, &[], &["Cargo.lock", "README.md", "src/deep/x.rs"]),
+        (strict(&["*.lock"]), plan, &[], &["README.md", "src/deep/x.rs"]),
+        (strict(&["*.lock"]), plan, &["src/deep/x.rs", "README.md"], &[]),
+        (strict(&[]), Some("All of `src/`"), &[], &["Cargo.lock", "README.md"]),
+        (
+            strict(&[]),
+            Some("All of `lib/`"),
+            &[],
+            &["Cargo.lock", "README.md", "src/deep/x.rs", "src/door.rs"],
+        ),
+        // Traps are no paths: they let nothing through.
+        (
+            strict(&[]),
+            Some("`door.rs` and `../README.md`, `*`"),
+            &[],
+            &["Cargo.lock", "README.md", "src/deep/x.rs"],
+        ),
+    ];
+    for (policy, plan, merged, wanted) in table {
+        assert_eq!(outside(policy, *plan, merged), *wanted, "{plan:?} {merged:?} {policy:?}");
     }
 }
