@@ -22,7 +22,7 @@ pub(crate) async fn run(seat: &mut Seat<'_>, ground: &Ground, tip: &CommitId) ->
     let policy = policy(seat, &mirror, &ground.base).await?;
     let exceptions = seat.until(|| seat.engine.store().exceptions_of(&seat.job.repository)).await?;
     let now = seat.until(|| seat.engine.store().now()).await?;
-    let reading = Box::pin(mirror.change(&ground.base, tip));
+    let reading = Box::pin(mirror.change(&ground.base, tip, ground.target()));
     let change = seat.unless_stopped(async { reading.await.map_err(trouble::git) }).await?;
     let author = seat.job.spec.author.clone();
     let merged = merged(&mirror, ground).await?;

@@ -75,6 +75,36 @@ fn a_secret_that_was_committed_and_taken_away_does_not_go_out_with_the_history()
 }
 
 #[test]
+fn a_secret_in_a_commit_s_message_is_refused_and_goes_nowhere() {
+    let place = Place::new();
+    let commit = |message: &str| {
+        format!(
+            "{{ write = {{ path = \"answer\", content = \"42\\n\" }} }}, {{ commit = {{ message = \"{message}\" }} }}"
+        )
+    };
+    let leak = commit(&format!("Answer\\n\\nAs {} says", secret()));
+    let anew =
+        "{ write = { path = \"more\", content = \"1\\n\" } }, { commit = { message = \"The answer\" } }";
+    run(&place, &[&leak, anew], &[]).expect_code(0);
+    assert_eq!(found(&place), [vec!["secret".to_owned()], vec![]]);
+    let failed = &place.events_of("attempt_failed")[0];
+    assert!(failed["reason"].as_str().unwrap().contains("in the message of commit"), "{failed:#}");
+    let branch = place.branches()[0].clone();
+    let log = place.git(&["log", "--patch", &format!("main..{branch}")]);
+    assert!(!log.contains(&secret()) && log.contains("The answer"), "{log}");
+    place.overnight(&["show", "repo-1", "--json"]).expect_code(0).expect_silent_about(&secret());
+    place.finish();
+
+    // In a commit that another one covers up: the agent need not hear of it.
+    let place = Place::new();
+    run(&place, &[&format!("{leak}, {anew}")], &[]).expect_code(0);
+    assert!(place.events_of("attempt_failed").is_empty());
+    let log = place.git(&["log", "--patch", &format!("main..{}", place.branches()[0])]);
+    assert!(!log.contains(&secret()) && log.contains("The answer"), "{log}");
+    place.finish();
+}
+
+#[test]
 fn a_secret_that_stays_ends_the_job_and_nothing_is_published() {
     let place = Place::new();
     let leak = format!("{{ write = {{ path = \".env\", content = \"T={}\\n\" }} }}, {FIX}", secret());

@@ -19,7 +19,7 @@ use crate::policy::alignment::{self, AlignmentReport};
 use crate::text::one_line;
 use crate::units::Timestamp;
 
-pub use change::{Author, Change, FileChange, Hunk};
+pub use change::{Change, Commit, FileChange, Hunk};
 pub use glob::Glob;
 pub use policy::{Level, Preflight, Rule};
 
@@ -130,7 +130,7 @@ impl Exception {
     }
 }
 
-/// Whether the lines that a history adds, in any of its commits, hold a secret. What a later commit takes away again still goes out with
+/// Whether the lines that a history adds, or what is written in any of its commits, hold a secret. What a later commit takes away again still goes out with
 /// the history.
 #[must_use]
 pub fn has_secrets(history: &Change) -> bool {
@@ -168,7 +168,8 @@ pub fn inspect(
         finding.level = policy.level(finding.rule);
         let excuse = exceptions.iter().find(|exception| exception.excuses(finding, &finding.file, now));
         finding.excused = excuse.map(|exception| exception.id.clone());
-        for shown in [&mut finding.before, &mut finding.after].into_iter().flatten() {
+        let lines = [&mut finding.before, &mut finding.after].into_iter().flatten();
+        for shown in lines.chain([&mut finding.detail]) {
             if values.iter().any(|value| shown.contains(value.as_str())) {
                 "[a line with a secret]".clone_into(shown);
             }

@@ -249,7 +249,7 @@ fn levels_limits_and_exceptions() {
         new("infra/x/main.tf", "x"),
         new("AGENTS.md", "x"),
     ];
-    let change = Change { files, unread: Some("too large".to_owned()), authors: Vec::new() };
+    let change = Change { files, unread: Some("too large".to_owned()), commits: Vec::new() };
     let exception = |rule, path: &str, until| Exception {
         id: "e-1".to_owned(),
         rule,
@@ -292,13 +292,14 @@ fn levels_limits_and_exceptions() {
 #[test]
 fn other_names_on_commits_are_told() {
     let own = "A <a@example.org>";
-    let who = |author: &str, committer: &str| Author {
-        commit: "c".repeat(40),
+    let who = |author: &str, committer: &str| Commit {
+        id: "c".repeat(40),
         author: author.to_owned(),
         committer: committer.to_owned(),
+        ..Commit::default()
     };
-    let authors = vec![who(own, own), who("Boss <b@example.org>", own), who(own, "Forge <f@example.org>")];
-    let change = Change { authors, ..Change::default() };
+    let commits = vec![who(own, own), who("Boss <b@example.org>", own), who(own, "Forge <f@example.org>")];
+    let change = Change { commits, ..Change::default() };
     let found =
         inspect(&change, &Preflight::default(), &[], Asked { author: own, ..Asked::default() }, Timestamp(0))
             .findings;
@@ -394,4 +395,48 @@ fn what_the_plan_does_not_name_is_refused_where_that_is_wanted() {
     for (policy, plan, merged, wanted) in table {
         assert_eq!(outside(policy, *plan, merged), *wanted, "{plan:?} {merged:?} {policy:?}");
     }
+}
+
+#[test]
+fn what_a_commit_says_is_read_too_and_never_told() {
+    let key = github();
+    let one = |header: &str, message: &str| Commit {
+        id: "0123456789abcdef".to_owned(),
+        header: header.to_owned(),
+        message: message.to_owned(),
+        ..Commit::default()
+    };
+    let (head, tail) = key.split_at(20);
+    let table = [
+        (one("", &format!("Use {key}")), Some("message")),
+        (one("", &format!("Subject\n\nbody\n\ncurl -H 'Authorization: token {key}'\n")), Some("message")),
+        (one("", &format!("Split\n\n\"{head}\" + \"{tail}\"")), Some("message")),
+        (one(&format!("author {key} <a@b.c> 1 +0000"), "x"), Some("header")),
+        (one(&format!("author A <{key}@b.c> 1 +0000"), "x"), Some("header")),
+        (one(&format!("author A <a@b.c> 1 +0000\nx-note {key}"), "x"), Some("header")),
+        (
+            one(
+                "author A <a@b.c> 1 +0000",
+                "Read the token from GITHUB_TOKEN\n\nReverts 0123456789abcdef0123456789abcdef01234567",
+            ),
+            None,
+        ),
+    ];
+    for (commit, place) in table {
+        let change = Change { commits: vec![commit.clone()], ..Change::default() };
+        let found = inspect(&change, &Preflight::default(), &[], Asked::default(), Timestamp(0));
+        let secrets: Vec<&Finding> = found.with(Level::Block).collect();
+        assert_eq!(has_secrets(&change), place.is_some(), "{commit:?}");
+        assert_eq!(secrets.len(), usize::from(place.is_some()), "{found:?}");
+        if let Some(place) = place {
+            let told = secrets[0].line_of_text();
+            assert!(told.contains(&format!("in the {place} of commit 0123456789ab")), "{told}");
+        }
+        // Not in the warning of a foreign name either.
+        assert!(!serde_json::to_string(&found).unwrap().contains(&key), "{found:?}");
+    }
+    // What the change takes away is out already in its file, and new in the message.
+    let message = one("", &format!("Remove {key}"));
+    let files = vec![changed("c.py", &format!("t = '{key}'"), "t = env()")];
+    assert!(has_secrets(&Change { files, commits: vec![message], ..Change::default() }));
 }
