@@ -22,7 +22,7 @@ pub use prompt::{Context, prompt};
 pub use settings::{PullStrategy, RepositorySettings, TaskSettings};
 pub use state::{
     Count, EpicState, Facts, ItemState, Mark, MarkFact, PullState, Run, RunEnd, SprintState, StoryState,
-    TaskState, states,
+    TaskState, states, still_open,
 };
 pub use words::{
     ACCEPTANCE_MAX, InvalidText, LINE_MAX, PLAN_MAX, TEXT_MAX, TITLE_MAX, acceptance, line, text, title,

@@ -6,11 +6,11 @@ use super::*;
 use crate::agent::{SessionStart, TurnOutcome, TurnReport, Usage};
 use crate::command::ProcessIdentity;
 use crate::id::SessionId;
-use crate::job::EffectName;
 use crate::job::tests_support::{commit, ground, key, no_talk, report, spec};
 use crate::job::{
     Asking, EndReason, Feedback, JobLimits, JobSpec, Notice, ParkReason, Publication, PullRequestRef, Stage,
 };
+use crate::job::{EffectChange, EffectName};
 use crate::policy::preflight::{Finding, Inspection, Level, Rule};
 use crate::units::MicroDollars;
 use crate::verdict::{CheckedPair, CouldNotRun, DiffStat, Verdict};
@@ -185,7 +185,11 @@ fn a_pull_request_follows_the_push_and_both_are_reserved_first() {
         .input(Input::BranchPushed { elapsed: SECOND });
     assert!(matches!(walk.state, JobState::Publishing { pushed: true, .. }));
     let pull_request = PullRequestRef { number: 7, url: "https://example.org/a/b/pulls/7".to_owned() };
-    let walk = walk.done(StageOutput::PullRequest { pull_request: pull_request.clone(), adopted: false });
+    let walk = walk.done(StageOutput::PullRequest {
+        pull_request: pull_request.clone(),
+        adopted: false,
+        open: None,
+    });
     let end = walk.state.end().unwrap().clone();
     assert_eq!(end.published.unwrap().pull_request, Some(pull_request));
     let names: Vec<_> = walk
