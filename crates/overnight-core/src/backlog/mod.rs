@@ -17,7 +17,7 @@ mod words;
 pub use item::{
     EpicBody, IdeaBody, IdeaStage, InvalidItem, Item, ItemBody, ItemKind, SprintBody, StoryBody, TaskBody,
 };
-pub use order::{Circle, in_order};
+pub use order::{Circle, by_family, in_order};
 pub use prompt::{Context, prompt};
 pub use settings::{PullStrategy, RepositorySettings, TaskSettings};
 pub use state::{
