@@ -73,6 +73,10 @@ impl Watcher {
         (Self::calling(tell), receiver)
     }
 
+    pub(crate) fn listens(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub(crate) fn tell(&self, progress: Progress) {
         if let Some(tell) = &self.0 {
             tell(progress);

@@ -7,7 +7,7 @@ use overnight_core::id::EventNumber;
 use overnight_core::job::{Configured, Input, Job, JobEvent, JobState, Notice, Order, transition};
 use overnight_core::units::Timestamp;
 use overnight_git::Mirror;
-use overnight_store::{Lease, Renewal, StoreError};
+use overnight_store::{Applied, Lease, Renewal, StoreError};
 
 use crate::dirs::JobDirs;
 use crate::engine::Engine;
@@ -24,6 +24,8 @@ pub(crate) struct Seat<'a> {
     pub(crate) watcher: &'a Watcher,
     pub(crate) signals: Arc<Signals>,
     lease: Arc<Lease>,
+    /// The last event that the watcher was told of.
+    told: Option<EventNumber>,
     /// A person asked for this job by its name: a vendor that is not asked for others is asked for it.
     pub(crate) insist: bool,
     /// When the stage at hand was begun by this runner.
@@ -42,7 +44,13 @@ impl<'a> Seat<'a> {
         insist: bool,
     ) -> Self {
         let dirs = engine.dirs().job(&job.id);
-        Self { engine, job, dirs, watcher, signals, lease, insist, stage_began: Instant::now(), mirror: None }
+        let stage_began = Instant::now();
+        Self { engine, job, dirs, watcher, signals, lease, told: None, insist, stage_began, mirror: None }
+    }
+
+    /// The watcher knows everything up to this event.
+    pub(crate) fn told_up_to(&mut self, number: EventNumber) {
+        self.told = Some(number);
     }
 
     /// Decides and writes one step, and tells the watcher what was written.
@@ -57,9 +65,35 @@ impl<'a> Seat<'a> {
             self.job.holder = None;
         }
         self.job.state = next;
+        self.tell_applied(applied).await
+    }
+
+    async fn tell_applied(&mut self, applied: Applied) -> Result<(), WorkError> {
+        if let (Some(told), Some((first, ..))) = (self.told, applied.events.first())
+            && first.0 > told.0 + 1
+        {
+            self.catch_up(Some(*first)).await?;
+        }
         for (number, at, event) in applied.events {
             self.job.updated_at = at;
+            self.told = Some(number);
             self.watcher.tell(Progress::Event { number, at, event });
+        }
+        Ok(())
+    }
+
+    /// Tells the watcher what others wrote into the job's record meanwhile: questions, messages, what somebody asked for. `before`: only
+    /// what stands before this event.
+    pub(crate) async fn catch_up(&mut self, before: Option<EventNumber>) -> Result<(), WorkError> {
+        let Some(told) = self.told.filter(|_| self.watcher.listens()) else { return Ok(()) };
+        let missed =
+            before.map_or(u32::MAX, |before| u32::try_from(before.0 - told.0 - 1).unwrap_or(u32::MAX));
+        let records = self.until(|| self.engine.store().events(&self.job.id, told, missed)).await?;
+        for record in records {
+            self.told = Some(record.number);
+            if let Ok(event) = record.event {
+                self.watcher.tell(Progress::Event { number: record.number, at: record.at, event });
+            }
         }
         Ok(())
     }
@@ -70,10 +104,7 @@ impl<'a> Seat<'a> {
         let applied = self.patience().until(write).await?;
         self.job.spec = self.job.spec.clone().with_settings(settings);
         self.job.updated_at = applied.at;
-        for (number, at, event) in applied.events {
-            self.watcher.tell(Progress::Event { number, at, event });
-        }
-        Ok(())
+        self.tell_applied(applied).await
     }
 
     /// Everything recorded of the job so far. An event that this version cannot read is left out.

@@ -61,6 +61,7 @@ impl Engine {
     ) -> Result<Job, WorkError> {
         let Claimed { lease, job, events } = claimed;
         let lease = Arc::new(lease);
+        let known = events.last().map(|record| record.number);
         for record in events {
             if let Ok(event) = record.event {
                 watcher.tell(Progress::Event { number: record.number, at: record.at, event });
@@ -74,6 +75,9 @@ impl Engine {
             signals.raise(Cause::Cancel(by));
         }
         let mut seat = Seat::new(self, job, Arc::clone(&lease), watcher, signals, insist);
+        if let Some(number) = known {
+            seat.told_up_to(number);
+        }
         let result = tokio::select! {
             result = Box::pin(go(&mut seat)) => result,
             // Also in the middle of a cancel that an agent lets wait: what runs is dropped, and its tree killed with it.

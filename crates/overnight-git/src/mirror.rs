@@ -7,6 +7,7 @@
 //! made, `refs/overnight/grafts/<commit>` a commit of ours on top of a base.
 
 mod change;
+mod commits;
 mod fetch;
 mod import;
 mod lock;

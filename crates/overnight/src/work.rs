@@ -14,6 +14,7 @@ use crate::app::{App, Working, store_error};
 use crate::cli::run_args::OutputArgs;
 use crate::error::{AppError, Outcome};
 use crate::output::{BAD, BOLD, GOOD, Out, WARN, styled};
+use crate::render::progress::View;
 use crate::render::screen::{self, EventLine, Mode};
 use crate::render::words;
 use crate::repository::place_of;
@@ -49,8 +50,13 @@ pub async fn quietly_or_not(app: &App, working: &Working, job: &Job, mode: Mode)
     let stop = Stop::default();
     let signals = listen(&stop, app.out)?;
     let (watcher, progress) = Watcher::channel();
-    let screen =
-        tokio::spawn(screen::show(job.id.clone(), job.spec.limits.attempts, mode, app.out, progress));
+    let screen = tokio::spawn(screen::show(
+        job.id.clone(),
+        View::new(job.key.clone(), job.spec.limits.attempts),
+        mode,
+        app.out,
+        progress,
+    ));
     let result = working.engine.work(&job.id, &watcher, &stop).await;
     drop(watcher);
     // It ends with its last sender; what it could not write is told by nobody.

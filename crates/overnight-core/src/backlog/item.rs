@@ -80,6 +80,13 @@ impl Item {
     pub fn kind(&self) -> ItemKind {
         self.body.kind()
     }
+
+    /// Whether it is a task that is to be done in this repository: the one that it names, or else its own.
+    #[must_use]
+    pub fn is_done_in(&self, (id, name): (&RepositoryId, &str)) -> bool {
+        let ItemBody::Task(body) = &self.body else { return false };
+        body.repository.as_ref().map_or(self.repository == *id, |elsewhere| elsewhere == name)
+    }
 }
 
 /// What an item says, by its kind.

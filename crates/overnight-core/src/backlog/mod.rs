@@ -17,13 +17,13 @@ mod state_tests;
 mod words;
 
 pub use item::{EpicBody, IdeaBody, InvalidItem, Item, ItemBody, ItemKind, SprintBody, StoryBody, TaskBody};
-pub use order::{Circle, in_order};
+pub use order::{Circle, by_family, in_order};
 pub use prompt::{Context, prompt};
 pub use said::{BadField, merged};
 pub use settings::{PullStrategy, RepositorySettings, TaskSettings};
 pub use state::{
     Count, EpicState, Facts, ItemState, Mark, MarkFact, PullState, Run, RunEnd, SprintState, StoryState,
-    TaskState, states,
+    TaskState, states, still_open,
 };
 pub use words::{
     ACCEPTANCE_MAX, InvalidText, LINE_MAX, PLAN_MAX, TEXT_MAX, TITLE_MAX, acceptance, line, text, title,

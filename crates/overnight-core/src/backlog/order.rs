@@ -1,7 +1,10 @@
-//! The order in which tasks can be done.
+//! The order in which tasks can be done, and the one in which people read a backlog.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
+
+use super::item::{Item, ItemKind};
+use crate::id::ItemId;
 
 /// Tasks that wait for each other in a circle, in the order of waiting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,11 +60,34 @@ fn circle<T: Ord + Clone>(left: &BTreeSet<&T>, waits: &BTreeMap<T, BTreeSet<T>>)
     Circle(way.into_iter().cloned().collect())
 }
 
+/// The items as they belong together: an epic, its stories, the tasks of each, and only then what belongs to the next one; otherwise as
+/// they stand. What belongs to nothing comes behind everything of its kind that belongs somewhere.
+#[must_use]
+pub fn by_family(items: &[Item]) -> Vec<&Item> {
+    let places: HashMap<&ItemId, usize> = items.iter().enumerate().map(|(at, item)| (&item.id, at)).collect();
+    let up = |at: usize| items[at].parent.as_ref().and_then(|parent| places.get(parent)).copied();
+    let or_last = |place: Option<usize>| place.map_or(usize::MAX, |place| place + 1);
+    let way = |at: &usize| match items[*at].kind() {
+        ItemKind::Epic | ItemKind::Sprint | ItemKind::Idea => (*at + 1, 0, 0),
+        ItemKind::Story => (or_last(up(*at)), *at + 1, 0),
+        ItemKind::Task => {
+            let story = up(*at);
+            (or_last(story.and_then(up)), or_last(story), *at + 1)
+        }
+    };
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    order.sort_by_key(way);
+    order.into_iter().map(|at| &items[at]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::backlog::{EpicBody, ItemBody, StoryBody};
+    use crate::id::{RepositoryId, TaskKey};
+    use crate::units::Timestamp;
 
     fn waits(pairs: &[(u8, u8)]) -> BTreeMap<u8, BTreeSet<u8>> {
         let mut waits: BTreeMap<u8, BTreeSet<u8>> = BTreeMap::new();
@@ -79,6 +105,43 @@ mod tests {
             in_order(&[0, 1, 2, 3], &waits(&[(0, 1), (1, 2), (2, 3), (3, 1)])),
             Err(Circle(vec![1, 2, 3]))
         );
+    }
+
+    #[test]
+    fn a_backlog_is_read_family_by_family() {
+        let item = |name: &str, body: ItemBody, parent: Option<&str>| Item {
+            id: ItemId::parse(name).unwrap(),
+            repository: RepositoryId::parse("r").unwrap(),
+            key: TaskKey::parse(&format!("{name}-1")).unwrap(),
+            title: name.to_owned(),
+            body,
+            parent: parent.map(|parent| ItemId::parse(parent).unwrap()),
+            position: 0,
+            version: 1,
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+        };
+        let task = |name: &str, story: Option<&str>| item(name, ItemBody::Task(Box::default()), story);
+        let story = |name: &str, epic: Option<&str>| item(name, ItemBody::Story(StoryBody::default()), epic);
+        let epic = |name: &str| item(name, ItemBody::Epic(EpicBody::default()), None);
+        // As a store gives them: by their place below what they belong to.
+        let items = [
+            task("lone", None),
+            task("b1", Some("sb")),
+            task("a1", Some("sa")),
+            task("x1", Some("sx")),
+            story("sx", None),
+            story("sb", Some("eb")),
+            story("sa", Some("ea")),
+            epic("ea"),
+            epic("eb"),
+            task("a2", Some("sa")),
+            task("b2", Some("sb")),
+            task("orphan", Some("gone")),
+        ];
+        let names: Vec<&str> = by_family(&items).iter().map(|item| item.title.as_str()).collect();
+        let wanted = ["ea", "sa", "a1", "a2", "eb", "sb", "b1", "b2", "sx", "x1", "lone", "orphan"];
+        assert_eq!(names, wanted);
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::idea::{self, DocumentFact, DocumentPart, IdeaState};
 use super::item::{Item, ItemBody, ItemKind};
-use crate::id::{ItemId, JobId, TaskKey};
+use crate::id::{ItemId, JobId, RepositoryId, TaskKey};
 use crate::job::EndReason;
 use crate::units::Timestamp;
 
@@ -367,6 +367,29 @@ pub fn states(items: &[Item], facts: &Facts) -> HashMap<ItemId, (ItemState, Coun
         all.extend(state.map(|state| (item.id.clone(), state)));
     }
     all
+}
+
+/// The first task of a sprint, in its order, that somebody still has to start in this repository. `items` as for [`states`].
+#[must_use]
+pub fn still_open<'a>(
+    items: &'a [Item],
+    facts: &Facts,
+    sprint: &ItemId,
+    repository: (&RepositoryId, &str),
+) -> Option<&'a Item> {
+    let states = tasks(items, facts);
+    let members = facts.members.get(sprint).into_iter().flatten();
+    let mut tasks = members.filter_map(|id| items.iter().find(|item| item.id == *id));
+    tasks.find(|task| is_startable(&states, task) && task.is_done_in(repository))
+}
+
+fn is_startable(states: &HashMap<ItemId, TaskState>, task: &Item) -> bool {
+    match states.get(&task.id) {
+        Some(TaskState::Todo | TaskState::Failed) => true,
+        Some(TaskState::InProgress | TaskState::Review | TaskState::Done | TaskState::Excluded) | None => {
+            false
+        }
+    }
 }
 
 fn tasks(items: &[Item], facts: &Facts) -> HashMap<ItemId, TaskState> {

@@ -158,3 +158,37 @@ proptest! {
         prop_assert_eq!(code(&items, &facts, 100), want);
     }
 }
+
+#[test]
+fn what_is_still_open_of_a_sprint_is_what_somebody_has_to_start_here() {
+    let elsewhere = TaskBody { repository: Some("other".to_owned()), ..TaskBody::default() };
+    let items = [
+        task(1, None),
+        task(2, None),
+        item(3, ItemBody::Task(Box::new(elsewhere)), None),
+        task(4, None),
+        item(5, ItemBody::Sprint(crate::backlog::SprintBody::default()), None),
+    ];
+    let here = RepositoryId::parse("r").unwrap();
+    let open = |runs: &[(usize, Option<EndReason>)], marks: &[(usize, Mark)], name: &str| {
+        let mut facts = Facts::default();
+        // The fourth is in no sprint.
+        facts.members.insert(id(5), vec![id(1), id(2), id(3)]);
+        facts.runs.extend(runs.iter().map(|(task, end)| (id(*task), run(1, *end, None))));
+        facts.marks.extend(marks.iter().map(|(task, mark)| (id(*task), said(*mark, 1))));
+        still_open(&items, &facts, &id(5), (&here, name)).map(|task| task.id.clone())
+    };
+    let published = Some(EndReason::Published);
+    assert_eq!(open(&[], &[], "app"), Some(id(1)));
+    assert_eq!(open(&[(1, published), (2, None)], &[], "app"), None);
+    assert_eq!(open(&[(1, published)], &[], "app"), Some(id(2)));
+    assert_eq!(open(&[(1, published)], &[(2, Mark::Excluded)], "app"), None);
+    assert_eq!(open(&[(1, published), (2, Some(EndReason::VerificationFailed))], &[], "app"), Some(id(2)));
+    let there = RepositoryId::parse("r-2").unwrap();
+    let mut facts = Facts::default();
+    facts.members.insert(id(5), vec![id(1), id(2), id(3)]);
+    assert_eq!(
+        still_open(&items, &facts, &id(5), (&there, "other")).map(|task| task.id.clone()),
+        Some(id(3))
+    );
+}

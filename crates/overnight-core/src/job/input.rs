@@ -178,6 +178,8 @@ pub enum StageOutput {
     PullRequest {
         pull_request: PullRequestRef,
         adopted: bool,
+        /// The task because of which a sprint's draft stays one after its last job: it was put there meanwhile.
+        open: Option<TaskKey>,
     },
     Cleaned,
 }

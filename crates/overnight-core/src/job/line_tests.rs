@@ -149,8 +149,11 @@ fn what_is_done_about_the_pull_request_is_reserved_before_and_done_once() {
             &order,
         );
         let pull_request = crate::job::PullRequestRef { number: 1, url: "u".to_owned() };
-        let opened =
-            step(&pushed.next, done(StageOutput::PullRequest { pull_request, adopted: true }), &order);
+        let opened = step(
+            &pushed.next,
+            done(StageOutput::PullRequest { pull_request, adopted: true, open: None }),
+            &order,
+        );
         reserved.iter().chain(&opened.effects).map(name).collect()
     };
     let both = |names: &[&str]| -> Vec<String> {
@@ -163,6 +166,29 @@ fn what_is_done_about_the_pull_request_is_reserved_before_and_done_once() {
     assert_eq!(names(LineKind::Story, 3), both(&["open-pull-request", "update-pull-request"]));
     assert_eq!(names(LineKind::Sprint, 2), both(&["open-pull-request", "update-pull-request"]));
     assert_eq!(names(LineKind::Sprint, 3), both(&["open-pull-request", "update-pull-request", "mark-ready"]));
+}
+
+#[test]
+fn a_sprint_that_grew_meanwhile_stays_a_draft_and_the_record_says_why() {
+    let order = order(LineKind::Sprint, 3);
+    let state = publishing(trail(1), on(OnLine::default()), &order);
+    let pushed = step(&state, Input::BranchPushed { elapsed: Duration::ZERO }, &order).next;
+    let result_of = |open: Option<&str>| {
+        let pull_request = crate::job::PullRequestRef { number: 1, url: "u".to_owned() };
+        let open = open.map(|key| TaskKey::parse(key).unwrap());
+        let opened =
+            step(&pushed, done(StageOutput::PullRequest { pull_request, adopted: true, open }), &order);
+        assert_eq!(opened.next.name(), "cleaning");
+        let of = |change: &crate::job::EffectChange| match change {
+            crate::job::EffectChange::Done { name: crate::job::EffectName::MarkReady, result } => {
+                Some(result.clone())
+            }
+            crate::job::EffectChange::Done { .. } | crate::job::EffectChange::Reserve { .. } => None,
+        };
+        opened.effects.iter().find_map(of)
+    };
+    assert_eq!(result_of(None).as_deref(), Some("u"));
+    assert_eq!(result_of(Some("app-9")).as_deref(), Some("it stays a draft: app-9 is open"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::git::{BranchName, CommitId};
+use crate::id::TaskKey;
 use crate::policy::gate;
 use crate::verdict::{CheckedPair, DiffStat};
 
@@ -58,7 +59,7 @@ pub(super) fn verified(
 }
 
 /// What is done about the pull request of this order, in this sequence.
-pub(super) fn pull_request_effects(order: Order<'_>) -> Vec<EffectName> {
+fn pull_request_effects(order: Order<'_>) -> Vec<EffectName> {
     let line = order.spec.line.as_ref();
     let ready = line.is_some_and(|line| line.draft && line.is_last());
     let more =
@@ -175,7 +176,37 @@ pub(super) fn branch_pushed(state: &JobState, elapsed: Duration, order: Order<'_
     })
 }
 
-pub(super) fn published(
+/// The pull request is there.
+pub(super) struct Opened {
+    pub(super) pull_request: PullRequestRef,
+    pub(super) adopted: bool,
+    pub(super) open: Option<TaskKey>,
+}
+
+pub(super) fn request_open(
+    (trail, branch, tip): (&Trail, &BranchName, &CommitId),
+    opened: Opened,
+    order: Order<'_>,
+) -> Step {
+    let Opened { pull_request, adopted, open } = opened;
+    let url = pull_request.url.clone();
+    let result = |name| match (name, &open) {
+        (EffectName::MarkReady, Some(task)) => format!("it stays a draft: {task} is open"),
+        (
+            EffectName::PushBranch
+            | EffectName::OpenPullRequest
+            | EffectName::UpdatePullRequest
+            | EffectName::MarkReady,
+            _,
+        ) => url.clone(),
+    };
+    let event = JobEvent::PullRequestOpened { pull_request: pull_request.clone(), adopted };
+    let step = published(trail, branch, tip, Some(pull_request)).event(event);
+    let done = |step: Step, name| step.effect(EffectChange::Done { name, result: result(name) });
+    pull_request_effects(order).into_iter().fold(step, done)
+}
+
+fn published(
     trail: &Trail,
     branch: &BranchName,
     tip: &CommitId,

@@ -178,6 +178,14 @@ pub struct Ground {
     pub line: Option<Box<OnLine>>,
 }
 
+impl Ground {
+    /// The tip of the branch that the line's pull request is for.
+    #[must_use]
+    pub fn target(&self) -> Option<&CommitId> {
+        self.line.as_ref().and_then(|line| line.target.as_ref())
+    }
+}
+
 /// A turn that was announced, and perhaps started, but whose end is not recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {

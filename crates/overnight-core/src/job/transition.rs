@@ -14,13 +14,11 @@ use super::CancelledBy;
 use super::approval::{Rejection, StatusReport, approved, inspected, rejected};
 use super::event::JobEvent;
 use super::input::{Input, Order, StageOutput, Trouble};
-use super::publishing::{
-    branch_pushed, branch_taken, published, pull_request_effects, pushed_work, verified,
-};
+use super::publishing::{Opened, branch_pushed, branch_taken, pushed_work, request_open, verified};
 use super::queued::{claimed, dependency_failed, ends_at_once, woken, worker_lost};
 use super::spend::{self, Told};
 use super::state::{JobState, Turn};
-use super::step::{EffectChange, Step};
+use super::step::Step;
 use super::talking;
 use super::turns::{
     Harvest, announced, collected, compacted, interrupted, not_asked, prepared, rejoined, started, turn_ended,
@@ -235,14 +233,8 @@ fn done(
         }
         (
             JobState::Publishing { trail, tip, branch, pushed: true, .. },
-            StageOutput::PullRequest { pull_request, adopted },
-        ) => {
-            let result = pull_request.url.clone();
-            let event = JobEvent::PullRequestOpened { pull_request: pull_request.clone(), adopted };
-            let step = published(trail, branch, tip, Some(pull_request)).event(event);
-            let done = |step: Step, name| step.effect(EffectChange::Done { name, result: result.clone() });
-            pull_request_effects(order).into_iter().fold(step, done)
-        }
+            StageOutput::PullRequest { pull_request, adopted, open },
+        ) => request_open((trail, branch, tip), Opened { pull_request, adopted, open }, order),
         (JobState::Cleaning { trail, end }, StageOutput::Cleaned) => {
             let step = Step::to(JobState::Ended { trail: trail.clone(), end: end.clone() });
             // The end of a job is the last thing that is told of it.

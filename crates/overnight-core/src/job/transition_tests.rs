@@ -1,16 +1,14 @@
-use proptest::prelude::*;
-
 use crate::id::{Fence, WorkerId};
 
 use super::*;
 use crate::agent::{SessionStart, TurnOutcome, TurnReport, Usage};
 use crate::command::ProcessIdentity;
 use crate::id::SessionId;
-use crate::job::EffectName;
 use crate::job::tests_support::{commit, ground, key, no_talk, report, spec};
 use crate::job::{
     Asking, EndReason, Feedback, JobLimits, JobSpec, Notice, ParkReason, Publication, PullRequestRef, Stage,
 };
+use crate::job::{EffectChange, EffectName};
 use crate::policy::preflight::{Finding, Inspection, Level, Rule};
 use crate::units::MicroDollars;
 use crate::verdict::{CheckedPair, CouldNotRun, DiffStat, Verdict};
@@ -19,6 +17,8 @@ use crate::verdict::{CheckedPair, CouldNotRun, DiffStat, Verdict};
 mod approval;
 #[path = "failover_tests.rs"]
 mod failover;
+#[path = "property_tests.rs"]
+mod property;
 #[path = "stuck_tests.rs"]
 mod stuck;
 #[path = "talking_tests.rs"]
@@ -185,7 +185,11 @@ fn a_pull_request_follows_the_push_and_both_are_reserved_first() {
         .input(Input::BranchPushed { elapsed: SECOND });
     assert!(matches!(walk.state, JobState::Publishing { pushed: true, .. }));
     let pull_request = PullRequestRef { number: 7, url: "https://example.org/a/b/pulls/7".to_owned() };
-    let walk = walk.done(StageOutput::PullRequest { pull_request: pull_request.clone(), adopted: false });
+    let walk = walk.done(StageOutput::PullRequest {
+        pull_request: pull_request.clone(),
+        adopted: false,
+        open: None,
+    });
     let end = walk.state.end().unwrap().clone();
     assert_eq!(end.published.unwrap().pull_request, Some(pull_request));
     let names: Vec<_> = walk
@@ -380,129 +384,5 @@ fn states_survive_their_own_json() {
     for event in &walk.events {
         let text = serde_json::to_string(event).unwrap();
         assert_eq!(&serde_json::from_str::<JobEvent>(&text).unwrap(), event, "{text}");
-    }
-}
-
-fn any_outcome() -> impl Strategy<Value = TurnOutcome> {
-    let detail = || "x".to_owned();
-    prop_oneof![
-        4 => Just(TurnOutcome::Completed),
-        1 => Just(TurnOutcome::MaxTurns),
-        1 => Just(TurnOutcome::RateLimited { reset: None, detail: detail() }),
-        1 => Just(TurnOutcome::SessionLost),
-        1 => Just(TurnOutcome::Crashed { detail: detail() }),
-        1 => Just(TurnOutcome::TimedOut { silent: true, idle: None }),
-        1 => Just(TurnOutcome::Looped { detail: detail() }),
-        1 => Just(TurnOutcome::ContextFull { detail: detail() }),
-        1 => Just(TurnOutcome::Misconfigured { detail: detail() }),
-        1 => Just(TurnOutcome::Stopped),
-    ]
-}
-
-fn any_input() -> impl Strategy<Value = Input> {
-    let elapsed = SECOND;
-    let output = prop_oneof![
-        Just(StageOutput::Prepared { ground: ground() }),
-        (any_outcome(), any::<bool>()).prop_map(|(outcome, keeps)| StageOutput::Turn {
-            report: TurnReport {
-                outcome,
-                session: keeps.then(|| SessionId::parse("s-1").unwrap()),
-                usage: Usage::default(),
-                final_text: None,
-                asked: None,
-                options: Vec::new(),
-            }
-        }),
-        (any::<bool>(), 0_u32..2).prop_map(|(tip, files)| StageOutput::Collected {
-            tip: tip.then(|| commit('b')),
-            diff: DiffStat { files, insertions: 0, deletions: 0 },
-            asking: Asking::AsItSaid,
-            talk: no_talk(),
-        }),
-        any::<(bool, bool)>().prop_map(|(tip, base)| {
-            let verdict = |good| if good { Verdict::Pass } else { fail() };
-            StageOutput::Verified { pairs: vec![pair(verdict(tip), Some(verdict(base)))] }
-        }),
-        Just(StageOutput::PullRequest {
-            pull_request: PullRequestRef { number: 1, url: "u".to_owned() },
-            adopted: true
-        }),
-        Just(StageOutput::Cleaned),
-    ];
-    let worker = WorkerId::parse("w").unwrap();
-    let session = SessionStart::Fresh(SessionId::parse("s-2").unwrap());
-    prop_oneof![
-        8 => output.prop_map(move |output| Input::Done { output, elapsed }),
-        2 => (any::<bool>(), Just(worker.clone())).prop_map(|(moved, worker)| {
-            Input::Claimed { worker, fence: Fence(2), resumed: true, moved }
-        }),
-        1 => Just(Input::WorkerLost { worker, times: 1, last: false }),
-        1 => Just(Input::Woken),
-        4 => Just(Input::TurnAnnounced { session, account: None }),
-        2 => Just(Input::Compact),
-        2 => Just(Input::NotAsked {
-            reason: ParkReason::RateLimited,
-            detail: String::new(),
-            since: NOW,
-            until: None,
-        }),
-        1 => Just(interrupted(None)),
-        1 => Just(Input::BranchTaken),
-        2 => Just(Input::BranchPushed { elapsed: SECOND }),
-        1 => Just(Input::LeaseLost),
-        4 => prop_oneof![Just(Level::Warn), Just(Level::Approve), Just(Level::Block)].prop_map(move |level| {
-            let findings = vec![approval::finding(level)];
-            Input::Inspected { inspection: Box::new(Inspection { findings, more: 0, alignment: None }), elapsed }
-        }),
-        2 => prop_oneof![Just('b'), Just('c')].prop_map(|digit| {
-            Input::Approved { by: "me".to_owned(), commit: commit(digit), message: None }
-        }),
-        1 => any::<bool>().prop_map(|end| {
-            Input::Rejected { by: "me".to_owned(), commit: commit('b'), message: "no".to_owned(), end }
-        }),
-        1 => Just(Input::Failed {
-            trouble: Trouble::Wait { reason: ParkReason::DiskFull, wake: None },
-            detail: "full".to_owned(),
-            elapsed
-        }),
-        1 => Just(Input::Cancel { by: CancelledBy::Command }),
-    ]
-}
-
-proptest! {
-    /// Whatever happens in whatever order: an end stays, attempts only grow and stay within the limit, nothing is
-    /// published that was not collected and verified, and each effect is done at most once.
-    #[test]
-    fn invariants_hold_on_every_walk(inputs in prop::collection::vec(any_input(), 0..120), backup: bool) {
-        let mut walk = if backup { failover::with_backup() } else { Walk::queued() };
-        let most = if backup { 6 } else { 3 };
-        let mut attempt = 0;
-        for input in inputs {
-            let before = walk.state.clone();
-            let lost = input == Input::LeaseLost;
-            let accepted = walk.try_input(input).is_ok();
-            if before.is_ended() {
-                prop_assert_eq!(&walk.state, &before);
-                prop_assert!(!accepted || lost);
-            }
-            let now = walk.state.trail().map_or(0, |trail| trail.attempt);
-            prop_assert!(now >= attempt && now <= most, "attempt {now} after {attempt}");
-            attempt = now;
-        }
-        let done = |wanted: EffectName| {
-            walk.effects.iter().filter(|e| matches!(e, EffectChange::Done { name, .. } if *name == wanted)).count()
-        };
-        prop_assert!(done(EffectName::PushBranch) <= 1);
-        if walk.events.iter().any(|event| matches!(event, JobEvent::BranchPushed { .. })) {
-            let judged = walk.events.iter().any(|event| matches!(event, JobEvent::Judged { .. }));
-            prop_assert!(judged, "pushed without a verdict");
-            let last = walk.events.iter().rev().find_map(|event| match event {
-                JobEvent::Inspected { inspection, .. } => Some(inspection),
-                _ => None,
-            });
-            let wanted = last.is_some_and(|inspection| inspection.with(Level::Approve).next().is_some());
-            let given = walk.events.iter().any(|event| matches!(event, JobEvent::Approved { .. }));
-            prop_assert!(last.is_some() && (given || !wanted), "pushed without a word");
-        }
     }
 }

@@ -14,12 +14,14 @@ fn agent(seat: &Seat<'_>) -> AgentOf {
     AgentOf { job: seat.job.id.clone(), fence: seat.lease().fence() }
 }
 
-pub(super) async fn ask(seat: &Seat<'_>, asked: &Asked) -> Answer {
+pub(super) async fn ask(seat: &mut Seat<'_>, asked: &Asked) -> Answer {
     let policy = seat.engine.settings().questions;
     if policy.on_question == OnQuestion::End {
         return Ok(Err(Refusal::NobodyAnswers));
     }
     let recorded = seat.engine.store().ask(&agent(seat), asked, policy.expire, policy.most).await;
+    // Whoever watches is to see the question while there is time to answer it.
+    seat.catch_up(None).await?;
     answered(recorded.map(Told::from))
 }
 

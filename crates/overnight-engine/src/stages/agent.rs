@@ -196,7 +196,7 @@ const MAX_INSTRUCTIONS: u64 = 256 << 10;
 /// The repository's instructions as of the base commit, on a line as of the branch that its work is for, in a file that the CLI is pointed to.
 async fn instructions(seat: &mut Seat<'_>, ground: &Ground) -> Result<Option<PathBuf>, StageError> {
     let mirror = code::open_mirror(seat).await?;
-    let target = ground.line.as_ref().and_then(|line| line.target.as_ref());
+    let target = ground.target();
     for name in INSTRUCTIONS {
         let found =
             match mirror.read_file(target.unwrap_or(&ground.base), name.as_bytes(), MAX_INSTRUCTIONS).await {

@@ -49,7 +49,7 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
     if grafted != tip {
         seat.notice(Notice::HistoryGrafted).await?;
     }
-    let tip = without_leaks(seat, &mirror, &ground.base, grafted).await?;
+    let tip = without_leaks(seat, &mirror, &ground, grafted).await?;
     Ok(StageOutput::Collected { tip: Some(tip), diff, asking, talk })
 }
 
@@ -57,9 +57,10 @@ pub(crate) async fn run(seat: &mut Seat<'_>) -> Result<StageOutput, StageError> 
 async fn without_leaks(
     seat: &mut Seat<'_>,
     mirror: &Mirror,
-    base: &CommitId,
+    ground: &Ground,
     tip: CommitId,
 ) -> Result<CommitId, StageError> {
+    let base = &ground.base;
     if mirror.count_commits(base, &tip).await.map_err(trouble::git)? < 2 {
         return Ok(tip);
     }
@@ -69,7 +70,7 @@ async fn without_leaks(
     };
     let mut leaks = seat.history().await?.iter().any(|(_, event)| refused(event));
     if !leaks {
-        let history = mirror.history(base, &tip).await.map_err(trouble::git)?;
+        let history = mirror.history(base, &tip, ground.target()).await.map_err(trouble::git)?;
         leaks = match history {
             Some(history) => trouble::blocking(move || preflight::has_secrets(&history)).await?,
             // What cannot be read cannot be vouched for.

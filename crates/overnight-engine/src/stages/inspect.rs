@@ -2,9 +2,10 @@
 //! never read; neither is a setting that the change itself brings.
 
 use overnight_core::git::CommitId;
+use overnight_core::job::line::UnmergedWork;
 use overnight_core::job::{EndReason, Ground, Input};
 use overnight_core::policy::alignment;
-use overnight_core::policy::preflight::{self, Preflight};
+use overnight_core::policy::preflight::{self, Asked, Preflight};
 use overnight_git::Mirror;
 
 use crate::repo_file;
@@ -21,12 +22,15 @@ pub(crate) async fn run(seat: &mut Seat<'_>, ground: &Ground, tip: &CommitId) ->
     let policy = policy(seat, &mirror, &ground.base).await?;
     let exceptions = seat.until(|| seat.engine.store().exceptions_of(&seat.job.repository)).await?;
     let now = seat.until(|| seat.engine.store().now()).await?;
-    let reading = Box::pin(mirror.change(&ground.base, tip));
+    let reading = Box::pin(mirror.change(&ground.base, tip, ground.target()));
     let change = seat.unless_stopped(async { reading.await.map_err(trouble::git) }).await?;
     let author = seat.job.spec.author.clone();
+    let merged = merged(&mirror, ground).await?;
     let compared = seat.job.spec.task.as_ref().map(|task| task.plan.clone());
     let inspection = trouble::blocking(move || {
-        let mut inspection = preflight::inspect(&change, &policy, &exceptions, &author, now);
+        let plan = compared.as_ref().and_then(Option::as_deref);
+        let asked = Asked { author: &author, plan, merged: &merged };
+        let mut inspection = preflight::inspect(&change, &policy, &exceptions, asked, now);
         inspection.alignment =
             compared.map(|plan| alignment::compare(plan.as_deref(), &change.files_changed()));
         inspection
@@ -50,4 +54,18 @@ async fn policy(seat: &Seat<'_>, mirror: &Mirror, base: &CommitId) -> Result<Pre
         Ok(None) => Ok(own),
         Err(error) => Err(invalid(error.to_string())),
     }
+}
+
+/// What the job's agent was told to merge comes from others, and no plan of its task names it.
+async fn merged(mirror: &Mirror, ground: &Ground) -> Result<Vec<String>, StageError> {
+    let mut paths = Vec::new();
+    for unmerged in ground.line.iter().flat_map(|line| &line.unmerged) {
+        match unmerged.what {
+            UnmergedWork::Target { .. } => {
+                paths.extend(mirror.brings(&ground.base, &unmerged.commit).await.map_err(trouble::git)?);
+            }
+            UnmergedWork::Own => {}
+        }
+    }
+    Ok(paths)
 }

@@ -1,8 +1,9 @@
 //! The pull request that the jobs of a line share: looked for, or opened by the first of them; its text tells of each, and a draft is
 //! ready when the last is done. Each step asks the forge first what it has, so that it can be done again at any time.
 
+use overnight_core::backlog;
 use overnight_core::git::{BranchName, CommitId};
-use overnight_core::id::EventNumber;
+use overnight_core::id::{EventNumber, TaskKey};
 use overnight_core::job::{BranchLine, EndReason, Job, JobEvent, Publication, PullRequestRef, StageOutput};
 use overnight_forge::body::{self, LineFacts, TaskFacts};
 use overnight_forge::{Forge, NewPullRequest, PullRequest, PullRequestChange, PullRequestState};
@@ -29,7 +30,10 @@ pub(super) async fn share(
     let title = body::title(&place.title);
     let asked = matches!(seat.job.spec.publication, Publication::PullRequest { draft: true, .. });
     // A sprint's is a draft until its last task, whatever was asked for.
-    let draft = if place.draft { !place.is_last() } else { asked };
+    let last = place.draft && place.is_last();
+    let open = if last { still_open(seat, place).await? } else { None };
+    let ready = last && open.is_none();
+    let draft = if place.draft { !ready } else { asked };
     let request = NewPullRequest {
         job: seat.job.id.clone(),
         title: title.clone(),
@@ -39,21 +43,40 @@ pub(super) async fn share(
         tip: pushed.tip.clone(),
         draft,
     };
-    let settling = settle(forge, &request, place, &ours);
+    let settling = settle(forge, &request, ready, &ours);
     let found =
         seat.unless_stopped_for_long(async { Box::pin(settling).await.map_err(trouble::forge) }).await?;
     if found.state == PullRequestState::Closed {
         return Err(closed(&found.url));
     }
     let pull_request = PullRequestRef { number: found.number, url: found.url };
-    Ok(StageOutput::PullRequest { pull_request, adopted: found.adopted })
+    Ok(StageOutput::PullRequest { pull_request, adopted: found.adopted, open })
+}
+
+/// What is still to be done on a sprint's line behind the job that was the last when it was ordered. Tasks come to a sprint while it
+/// works, so it is looked at now, when the draft could become ready.
+async fn still_open(seat: &Seat<'_>, place: &BranchLine) -> Result<Option<TaskKey>, StageError> {
+    let behind = |job: &&Job| {
+        let number = job.spec.line.as_ref().map(|line| line.number);
+        job.state.end().is_none() && number > Some(place.number)
+    };
+    let jobs = line::others(seat, place).await?;
+    if let Some(job) = jobs.iter().find(behind) {
+        return Ok(Some(job.key.clone()));
+    }
+    let Some((sprint, backlog)) = seat.until(|| seat.engine.store().sprint(&place.key)).await? else {
+        return Ok(None);
+    };
+    let here = (&seat.job.repository, seat.job.repository_name.as_str());
+    let task = backlog::still_open(&backlog.items, &backlog.facts, &sprint, here);
+    Ok(task.map(|task| task.key.clone()))
 }
 
 /// Opens or finds it, and brings its text and its readiness to where they have to be.
 async fn settle(
     forge: &Forge,
     request: &NewPullRequest,
-    place: &BranchLine,
+    ready: bool,
     ours: &str,
 ) -> Result<PullRequest, overnight_forge::ForgeError> {
     let found = forge.open_pull_request(request).await?;
@@ -66,7 +89,7 @@ async fn settle(
         let change = PullRequestChange { body: Some(body), ..PullRequestChange::default() };
         forge.update_pull_request(found.number, &change).await?;
     }
-    if place.draft && place.is_last() && found.draft {
+    if ready && found.draft {
         forge.set_draft(found.number, false).await?;
     }
     Ok(found)

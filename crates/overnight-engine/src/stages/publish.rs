@@ -119,7 +119,7 @@ async fn open_pull_request(
         }
     }
     let pull_request = PullRequestRef { number: opened.number, url: opened.url };
-    Ok(StageOutput::PullRequest { pull_request, adopted: opened.adopted })
+    Ok(StageOutput::PullRequest { pull_request, adopted: opened.adopted, open: None })
 }
 
 async fn forge(seat: &Seat<'_>, remote: &str) -> Result<Forge, StageError> {

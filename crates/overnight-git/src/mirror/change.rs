@@ -4,7 +4,7 @@
 //! The patch is made with every content taken for text, because attributes in the tree itself could otherwise hide lines from it.
 
 use overnight_core::git::CommitId;
-use overnight_core::policy::preflight::{Author, Change, FileChange};
+use overnight_core::policy::preflight::{Change, FileChange};
 
 use super::Mirror;
 use crate::error::GitError;
@@ -15,17 +15,20 @@ use crate::parse::{self, ChangedPath};
 const MAX_PATCH: u64 = 16 * 1024 * 1024;
 /// Files of a change that are judged one by one.
 const MAX_FILES: usize = 20_000;
-/// Commits whose authors are looked at.
-const MAX_COMMITS: u32 = 1_000;
 /// Bytes of a list of changed files: 100,000 paths of ordinary length several times over.
 const MAX_LIST: u64 = 64 * 1024 * 1024;
 
 impl Mirror {
-    /// The change between two commits. A rename is a deletion and an addition.
+    /// The change between two commits. A rename is a deletion and an addition. `known`: its commits are out already.
     ///
     /// # Errors
     /// A commit is not in the mirror.
-    pub async fn change(&self, base: &CommitId, tip: &CommitId) -> Result<Change, GitError> {
+    pub async fn change(
+        &self,
+        base: &CommitId,
+        tip: &CommitId,
+        known: Option<&CommitId>,
+    ) -> Result<Change, GitError> {
         let operation = "compare two commits";
         let raw = ["--raw", "--no-renames", "--no-abbrev", "-z"];
         let listing = self.diff_call(base, tip, &raw).output_limit(MAX_LIST).output().await?;
@@ -48,15 +51,24 @@ impl Mirror {
             unread.get_or_insert(why);
         }
         let files = parse::with_lines(paths, &sizes, read.sections);
-        let authors = self.authors(base, tip).await?;
-        Ok(Change { files, unread, authors })
+        let commits = self.commits(base, tip, known).await?;
+        if commits.cut {
+            unread.get_or_insert_with(|| "there are more commits than are read".to_owned());
+        }
+        Ok(Change { files, unread, commits: commits.read })
     }
 
-    /// What every single commit between the two changed, without names; `None` where it is more than is read.
+    /// What every single commit between the two changed, without the names of files, and what it says; `None` where it is more than is read.
+    /// `known` as for [`Mirror::change`].
     ///
     /// # Errors
     /// A commit is not in the mirror.
-    pub async fn history(&self, base: &CommitId, tip: &CommitId) -> Result<Option<Change>, GitError> {
+    pub async fn history(
+        &self,
+        base: &CommitId,
+        tip: &CommitId,
+        known: Option<&CommitId>,
+    ) -> Result<Option<Change>, GitError> {
         let operation = "read the commits between two";
         let options = [
             "--patch",
@@ -87,7 +99,8 @@ impl Mirror {
             ..FileChange::default()
         };
         let files = parse::patch(&ran.stdout).sections.into_iter().map(file).collect();
-        Ok(Some(Change { files, ..Change::default() }))
+        let commits = self.commits(base, tip, known).await?;
+        Ok((!commits.cut).then(|| Change { files, unread: None, commits: commits.read }))
     }
 
     async fn whole_patch(&self, base: &CommitId, tip: &CommitId) -> Result<(Vec<u8>, bool), GitError> {
@@ -120,28 +133,5 @@ impl Mirror {
         let text = String::from_utf8_lossy(&stdout);
         let mut lines = text.lines().map(|line| line.trim().parse::<u64>().ok());
         Ok(paths.iter().map(|path| if path.has_content() { lines.next().flatten() } else { None }).collect())
-    }
-
-    /// Whose names the commits bear that `tip` has and `base` has not.
-    async fn authors(&self, base: &CommitId, tip: &CommitId) -> Result<Vec<Author>, GitError> {
-        let operation = "list commits";
-        let call = self.call(operation).about(base).about(tip);
-        let call = call.args([
-            "log",
-            "-z",
-            "--no-color",
-            "--no-show-signature",
-            "--encoding=UTF-8",
-            "--no-use-mailmap",
-        ]);
-        let call = call.arg("--format=%H%n%an <%ae>%n%cn <%ce>").arg(format!("--max-count={MAX_COMMITS}"));
-        let stdout = call.args([format!("{base}..{tip}").as_str(), "--"]).output().await?;
-        let author = |entry: &[u8]| {
-            let text = String::from_utf8_lossy(entry);
-            let mut lines = text.lines().map(str::to_owned);
-            let mut next = || lines.next().unwrap_or_default();
-            Author { commit: next(), author: next(), committer: next() }
-        };
-        Ok(stdout.split(|b| *b == 0).filter(|entry| !entry.is_empty()).map(author).collect())
     }
 }

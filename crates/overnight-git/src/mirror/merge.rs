@@ -73,6 +73,24 @@ impl Mirror {
         })
     }
 
+    /// Paths that `theirs` brings into a merge with `ours`: what it has changed since both went separate ways.
+    ///
+    /// # Errors
+    /// A commit is not in the mirror.
+    pub async fn brings(&self, ours: &CommitId, theirs: &CommitId) -> Result<Vec<String>, GitError> {
+        let operation = "find where two histories part";
+        let call = self.call(operation).about(ours).about(theirs);
+        let ran = call.args(["merge-base", ours.as_str(), theirs.as_str()]).finish().await?;
+        let fork = match ran.status {
+            0 => crate::git::commit(operation, &ran.stdout)?,
+            // They have nothing in common, or the mirror is too shallow to know it.
+            1 => ours.clone(),
+            _ => return Err(ran.failed(operation, format!("{ours}, {theirs}"))),
+        };
+        let paths = self.changed_paths(&fork, theirs).await?;
+        Ok(paths.iter().map(|changed| String::from_utf8_lossy(&changed.path).into_owned()).collect())
+    }
+
     async fn merge_tree(&self, ours: &CommitId, theirs: &CommitId) -> Result<Tree, GitError> {
         let operation = "merge two commits";
         let call = self.call(operation).about(ours).about(theirs);
@@ -140,6 +158,8 @@ mod tests {
             "{names:?}"
         );
         assert!(mirror.conflicts(&ours, &theirs).await.unwrap().is_empty());
+        // Not what `ours` has done meanwhile.
+        assert_eq!(mirror.brings(&ours, &theirs).await.unwrap(), ["c.txt"]);
         assert_eq!(mirror.merge(&made, &theirs, "Again").await.unwrap(), Merge::Contained(made.clone()));
         git(mirror.path(), ["--git-dir=.", "gc", "-q", "--prune=now"]);
         assert!(mirror.has(&made).await.unwrap());

@@ -110,7 +110,7 @@ async fn a_change_is_read_whole_whatever_its_names_and_attributes() {
     let (mirror, tip) = lab.mirror_with_head(&repo).await;
     mirror.fetch_commit(&local(&repo), &Wanted::Commit(base.clone())).await.unwrap();
 
-    let change = mirror.change(&base, &tip).await.unwrap();
+    let change = mirror.change(&base, &tip, None).await.unwrap();
     assert_eq!(change.unread, None);
     let of = |name: &str| change.files.iter().find(|file| file.path == name.as_bytes()).unwrap();
     let added = |name: &str| of(name).added().map(|(_, line)| line.to_owned()).collect::<Vec<_>>();
@@ -121,8 +121,8 @@ async fn a_change_is_read_whole_whatever_its_names_and_attributes() {
     assert_eq!((of("sub").new_mode, of("sub").size), (0o160_000, None));
     let strange = change.files.iter().find(|file| file.path == odd.as_bytes()).unwrap();
     assert_eq!(strange.added().count(), 4);
-    assert_eq!(change.authors.len(), 1);
-    assert_eq!(change.authors[0].author, "Boss <boss@example.org>");
+    assert_eq!(change.commits.len(), 1);
+    assert_eq!(change.commits[0].author, "Boss <boss@example.org>");
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn a_change_beyond_the_limits_says_so() {
     git(&repo, ["commit", "-q", "-m", "big"]);
     let (mirror, tip) = lab.mirror_with_head(&repo).await;
     mirror.fetch_commit(&local(&repo), &Wanted::Commit(base.clone())).await.unwrap();
-    let change = mirror.change(&base, &tip).await.unwrap();
+    let change = mirror.change(&base, &tip, None).await.unwrap();
     assert!(change.unread.as_deref().is_some_and(|why| why.contains("16 MB")), "{:?}", change.unread);
     assert_eq!(change.files.len(), 2);
     assert_eq!(change.files[0].size, Some(17 * 1_200_000));
@@ -154,7 +154,7 @@ async fn a_change_beyond_the_limits_says_so() {
     let many = String::from_utf8_lossy(&made.stdout).trim().to_owned();
     git(&repo, ["update-ref", "refs/heads/main", &many]);
     let (mirror, tip) = lab.mirror_with_head(&repo).await;
-    let change = mirror.change(&base, &tip).await.unwrap();
+    let change = mirror.change(&base, &tip, None).await.unwrap();
     assert!(change.unread.as_deref().is_some_and(|why| why.contains("30001 files")), "{:?}", change.unread);
     assert_eq!(change.files.len(), 20_000);
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use overnight_core::backlog::idea::{DocumentFact, DocumentFacts, DocumentPart, NewDocument};
 use overnight_core::backlog::{Item, ItemBody};
-use overnight_core::id::{ItemId, JobId, RepositoryId};
+use overnight_core::id::{ItemId, JobId};
 use overnight_core::units::Timestamp;
 use serde::Serialize;
 
@@ -82,16 +82,17 @@ async fn add(
 }
 
 impl Store {
-    /// What is known of the documents of all ideas of a repository.
-    pub(super) async fn documents_of_all(
+    /// What is known of the documents of all ideas in this part of the backlog (a condition on `i`, with its `$1`).
+    pub(super) async fn documents_in(
         &self,
-        repository: &RepositoryId,
+        part: &str,
+        id: &str,
     ) -> Result<HashMap<ItemId, Vec<DocumentFact>>, StoreError> {
         let text = format!(
-            "{FACTS} JOIN items i ON i.id = d.item_id WHERE i.repository_id = $1 ORDER BY d.item_id, d.part, d.revision"
+            "{FACTS} JOIN items i ON i.id = d.item_id WHERE {part} ORDER BY d.item_id, d.part, d.revision"
         );
         let mut all: HashMap<ItemId, Vec<DocumentFact>> = HashMap::new();
-        for found in self.all("read the documents", sql(text).bind(repository.as_str())).await? {
+        for found in self.all("read the documents", sql(text).bind(id)).await? {
             all.entry(item_id(&found, "item_id")?).or_default().push(fact(&found)?);
         }
         Ok(all)

@@ -24,6 +24,9 @@ pub struct Backlog {
     pub facts: Facts,
     /// What tasks wait for.
     pub waits: BTreeMap<ItemId, BTreeSet<ItemId>>,
+    /// Where each item stands, and where what belongs to it does: a command asks once for each of thousands.
+    places: HashMap<ItemId, usize>,
+    parts: HashMap<ItemId, Vec<usize>>,
 }
 
 impl Backlog {
@@ -35,12 +38,21 @@ impl Backlog {
 
     #[must_use]
     pub fn item(&self, id: &ItemId) -> Option<&Item> {
-        self.items.iter().find(|item| item.id == *id)
+        self.items.get(*self.places.get(id)?)
     }
 
     /// What belongs to an item, in order.
-    pub fn parts<'a>(&'a self, of: &'a ItemId) -> impl Iterator<Item = &'a Item> {
-        self.items.iter().filter(move |item| item.parent.as_ref() == Some(of))
+    pub fn parts<'a>(&'a self, of: &ItemId) -> impl Iterator<Item = &'a Item> + use<'a> {
+        self.parts.get(of).into_iter().flatten().filter_map(|at| self.items.get(*at))
+    }
+
+    fn add(&mut self, item: Item) {
+        let at = self.items.len();
+        self.places.insert(item.id.clone(), at);
+        if let Some(parent) = &item.parent {
+            self.parts.entry(parent.clone()).or_default().push(at);
+        }
+        self.items.push(item);
     }
 
     /// The tasks of an item in order: its own, those that belong to it, or those that stand in it.
@@ -77,44 +89,70 @@ const RUNS: &str = "SELECT l.item_id, l.run, l.job_id, l.job_key AS key, l.end_r
      FROM items i JOIN item_jobs l ON l.item_id = i.id LEFT JOIN jobs j ON j.id = l.job_id \
      LEFT JOIN pull_requests p ON p.repository_id = l.pull_repository_id AND p.number = l.pull_number ";
 
+/// All items of a repository.
+const WHOLE: &str = "i.repository_id = $1";
+/// A sprint and its tasks.
+const SPRINT: &str = "i.id IN (SELECT s.task_id FROM sprint_members s WHERE s.sprint_id = $1 UNION ALL SELECT CAST($1 AS TEXT))";
+
 impl Store {
     /// A repository's backlog.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Row`].
     pub async fn backlog(&self, repository: &RepositoryId) -> Result<Backlog, StoreError> {
-        let of = |text: String| sql(text).bind(repository.as_str());
+        self.backlog_of(WHOLE, repository.as_str()).await
+    }
+
+    /// A sprint with its tasks, and nothing of what else there is; `None`: there is no sprint of this key.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Row`].
+    pub async fn sprint(&self, key: &TaskKey) -> Result<Option<(ItemId, Backlog)>, StoreError> {
+        let query = sql("SELECT id FROM items WHERE key = $1 AND kind = 'sprint'").bind(key.as_str());
+        let Some(found) = self.optional("look for the sprint", query).await? else { return Ok(None) };
+        let id = item_id(&found, "id")?;
+        let backlog = self.backlog_of(SPRINT, id.as_str()).await?;
+        Ok(Some((id, backlog)))
+    }
+
+    async fn backlog_of(&self, part: &str, id: &str) -> Result<Backlog, StoreError> {
+        let of = |text: String| sql(text).bind(id);
         let mut backlog = Backlog::default();
-        let text = format!("{SELECT} WHERE i.repository_id = $1 ORDER BY i.position, i.number");
+        let text = format!("{SELECT} WHERE {part} ORDER BY i.position, i.number");
         for found in self.all("read the backlog", of(text)).await? {
-            backlog.items.push(item(&found)?);
+            backlog.add(item(&found)?);
         }
-        let text = format!("{RUNS} WHERE i.repository_id = $1 AND l.run = i.runs");
+        let text = format!("{RUNS} WHERE {part} AND l.run = i.runs");
         for found in self.all("read the jobs of the backlog", of(text)).await? {
             backlog.facts.runs.insert(item_id(&found, "item_id")?, run(&found)?);
         }
-        let text = "SELECT m.item_id, m.mark, m.runs, m.at FROM item_marks m JOIN items i ON i.id = m.item_id \
-             WHERE i.repository_id = $1 AND NOT EXISTS (SELECT 1 FROM item_marks n WHERE n.item_id = m.item_id \
-             AND n.number > m.number)";
-        for found in self.all("read what was said about the backlog", of(text.to_owned())).await? {
+        let text = format!(
+            "SELECT m.item_id, m.mark, m.runs, m.at FROM item_marks m JOIN items i ON i.id = m.item_id \
+             WHERE {part} AND NOT EXISTS (SELECT 1 FROM item_marks n WHERE n.item_id = m.item_id \
+             AND n.number > m.number)"
+        );
+        for found in self.all("read what was said about the backlog", of(text)).await? {
             // A word that only a later version knows says nothing to this one.
             if let Some(fact) = mark(&found)? {
                 backlog.facts.marks.insert(item_id(&found, "item_id")?, fact);
             }
         }
-        let text = "SELECT m.sprint_id, m.task_id FROM sprint_members m JOIN items i ON i.id = m.sprint_id \
-             WHERE i.repository_id = $1 ORDER BY m.sprint_id, m.position";
-        for found in self.all("read the sprints", of(text.to_owned())).await? {
+        let text = format!(
+            "SELECT m.sprint_id, m.task_id FROM sprint_members m JOIN items i ON i.id = m.sprint_id \
+             WHERE {part} ORDER BY m.sprint_id, m.position"
+        );
+        for found in self.all("read the sprints", of(text)).await? {
             let members = backlog.facts.members.entry(item_id(&found, "sprint_id")?).or_default();
             members.push(item_id(&found, "task_id")?);
         }
-        let text = "SELECT d.item_id, d.needs_id FROM item_dependencies d JOIN items i ON i.id = d.item_id \
-             WHERE i.repository_id = $1";
-        for found in self.all("read what tasks wait for", of(text.to_owned())).await? {
+        let text = format!(
+            "SELECT d.item_id, d.needs_id FROM item_dependencies d JOIN items i ON i.id = d.item_id WHERE {part}"
+        );
+        for found in self.all("read what tasks wait for", of(text)).await? {
             let needs = backlog.waits.entry(item_id(&found, "item_id")?).or_default();
             needs.insert(item_id(&found, "needs_id")?);
         }
-        backlog.facts.documents = self.documents_of_all(repository).await?;
+        backlog.facts.documents = self.documents_in(part, id).await?;
         Ok(backlog)
     }
 

@@ -2,7 +2,7 @@
 
 use overnight_core::backlog::plan::{self, Plan};
 use overnight_core::backlog::{
-    EpicBody, Item, ItemBody, ItemKind, Mark, PullState, RepositorySettings, StoryBody,
+    EpicBody, Item, ItemBody, ItemKind, Mark, PullState, RepositorySettings, SprintBody, StoryBody,
 };
 use overnight_core::git::{BranchName, CommitId};
 use overnight_core::id::{ItemId, RepositoryId};
@@ -331,6 +331,27 @@ async fn items_move_only_to_where_they_belong(f: &Fixture) {
     assert_eq!(f.store.item_remove(&epic.id, true).await.unwrap(), 2);
 }
 
+async fn a_sprint_is_read_by_itself(f: &Fixture) {
+    let (one, two, beside) =
+        (task(&f.store, "one").await, task(&f.store, "two").await, task(&f.store, "beside").await);
+    let body = ItemBody::Sprint(SprintBody::default());
+    let new = NewItem { repository: one.repository.clone(), title: "Night".to_owned(), body, parent: None };
+    let sprint = f.store.item_add(&new).await.unwrap();
+    let members = vec![two.id.clone(), one.id.clone()];
+    f.store
+        .item_change(&ItemChange { members: Some(members.clone()), ..ItemChange::of(&sprint) })
+        .await
+        .unwrap();
+    start(&f.store, &two).await.unwrap();
+    f.store.item_mark(&one.id, Mark::Done).await.unwrap();
+    let (id, backlog) = f.store.sprint(&sprint.key).await.unwrap().unwrap();
+    assert_eq!((&id, &backlog.facts.members[&id]), (&sprint.id, &members));
+    let states = backlog.states();
+    assert_eq!((states[&one.id].0.code(), states[&two.id].0.code()), ("done", "in_progress"));
+    assert!(!states.contains_key(&beside.id) && states.len() == 3);
+    assert!(f.store.sprint(&one.key).await.unwrap().is_none(), "a task is no sprint");
+}
+
 async fn settings_are_changed_by_one_at_a_time(f: &Fixture) {
     let repository = repository(&f.store, "app").await;
     let before = f.store.repository_settings(&repository).await.unwrap();
@@ -370,6 +391,7 @@ on_both!(
     of_two_changes_at_once_one_is_refused,
     circles_are_refused_also_when_two_make_one_together,
     items_move_only_to_where_they_belong,
+    a_sprint_is_read_by_itself,
     settings_are_changed_by_one_at_a_time,
     a_large_backlog_is_read_in_a_moment,
 );

@@ -1,7 +1,7 @@
 //! `overnight resume`: goes on with jobs whose worker died or that wait. Where a worker is there to do it, the job is only
 //! woken; otherwise it is worked on here.
 
-use overnight_core::id::{JobId, WorkerId};
+use overnight_core::id::{JobId, TaskKey, WorkerId};
 use overnight_core::job::{ExitCode, Job, JobState, Label, ParkReason};
 use overnight_core::text::one_line;
 use overnight_core::units::Timestamp;
@@ -201,29 +201,26 @@ impl Resume<'_> {
         let mut standings = self.store.standings(&ids).await.map_err(|error| store_error(&error))?;
         let here = self.app.place()?;
         let mut waiting = Vec::new();
+        let mut left = LeftAlone::default();
         for job in list.jobs {
             let Some(standing) = standings.remove(&job.id) else { continue };
+            if left.takes(&job, standing.phase) {
+                continue;
+            }
             let served = self.is_served(&job, &standing);
             let reachable = served || home(&job, &standing).is_none_or(|home| *home == here);
             if reachable && self.waits_for_a_word(&job, &standing, served) {
                 waiting.push((job, standing));
             }
         }
+        for line in left.told() {
+            self.app.out.say(&line);
+        }
         Ok(waiting)
     }
 
     fn waits_for_a_word(&self, job: &Job, standing: &QueueStanding, served: bool) -> bool {
         let now = self.workforce.now;
-        // To go on with all of them would be to go on without their answers.
-        if let JobState::Parked { reason: ParkReason::Answer, .. } = job.state
-            && matches!(standing.phase, Phase::Asleep | Phase::Due)
-        {
-            let (key, how) = (&job.key, "overnight questions, overnight answer");
-            self.app
-                .out
-                .say(&format!("{key} waits for an answer ({how}); without one: overnight resume {key}"));
-            return false;
-        }
         match standing.phase {
             Phase::Asleep => true,
             // Whoever says so has done something about it.
@@ -246,6 +243,66 @@ impl Resume<'_> {
             },
             Phase::Ended => false,
         }
+    }
+}
+
+/// Keys that are named of jobs that are left alone for the same reason.
+const NAMED: usize = 3;
+
+/// Jobs that wait for the word of a person, newest first. Waking them all would go on without the answers, and would have those that
+/// wait for approval do nothing but wait again.
+#[derive(Debug, Default)]
+struct LeftAlone {
+    answer: Vec<TaskKey>,
+    approval: Vec<TaskKey>,
+}
+
+impl LeftAlone {
+    /// Whether the job is one of them.
+    fn takes(&mut self, job: &Job, phase: Phase) -> bool {
+        let JobState::Parked { reason, .. } = &job.state else { return false };
+        let waits = match phase {
+            Phase::Asleep | Phase::Due => true,
+            // Somebody has woken it, or wants it cancelled.
+            Phase::Ready | Phase::Held | Phase::Blocked | Phase::Ended => false,
+        };
+        let jobs = match reason {
+            ParkReason::Answer => &mut self.answer,
+            ParkReason::Approval => &mut self.approval,
+            ParkReason::RateLimited
+            | ParkReason::Overloaded
+            | ParkReason::AgentLogin
+            | ParkReason::ForgeLogin
+            | ParkReason::Unavailable
+            | ParkReason::DiskFull
+            | ParkReason::DailyBudget
+            | ParkReason::Velocity
+            | ParkReason::Dependency
+            | ParkReason::Ci
+            | ParkReason::Review => return false,
+        };
+        if waits {
+            jobs.push(job.key.clone());
+        }
+        waits
+    }
+
+    fn told(&self) -> Vec<String> {
+        let of = |keys: &[TaskKey], what: &str, how: fn(&TaskKey) -> String| {
+            let first = keys.first()?;
+            let named: Vec<&str> = keys.iter().take(NAMED).map(TaskKey::as_str).collect();
+            let more = if keys.len() > NAMED { ", …" } else { "" };
+            let (jobs, wait) = if keys.len() == 1 { ("job", "waits") } else { ("jobs", "wait") };
+            let (count, named) = (keys.len(), named.join(", "));
+            Some(format!("left alone: {count} {jobs} that {wait} for {what} ({named}{more}); {}", how(first)))
+        };
+        let answer = of(&self.answer, "an answer", |key| {
+            format!("overnight questions, overnight answer; without one: overnight resume {key}")
+        });
+        let approval = of(&self.approval, "approval", |key| {
+            format!("overnight show {key}, then overnight approve {key} or overnight reject {key}")
+        });
+        answer.into_iter().chain(approval).collect()
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use overnight_core::agent::adapter::AdapterName;
 use overnight_core::agent::{SessionStart, TurnOutcome, Usage};
+use overnight_core::id::TaskKey;
 use overnight_core::job::{JobEvent, Stage};
 use overnight_core::text::{cut_chars, one_line};
 use overnight_core::verdict::{Standing, Verdict};
@@ -22,6 +23,7 @@ const COMMAND: usize = 60;
 /// What is known of a running job.
 #[derive(Debug, Clone)]
 pub struct View {
+    key: TaskKey,
     /// Paid tries that the job has.
     attempts: u32,
     attempt: u32,
@@ -38,8 +40,9 @@ pub struct View {
 impl View {
     /// A job with so many attempts, of which nothing was seen yet.
     #[must_use]
-    pub fn new(attempts: u32) -> Self {
+    pub fn new(key: TaskKey, attempts: u32) -> Self {
         Self {
+            key,
             attempts,
             attempt: 0,
             open: None,
@@ -187,7 +190,7 @@ impl View {
                 format!("the agent says {}: {summary}", status.code()).trim_end_matches([':', ' ']),
             ),
             JobEvent::AgentNoted { text, .. } => said("log", text),
-            JobEvent::QuestionAsked { text, .. } => said("asks", text),
+            JobEvent::QuestionAsked { text, options, .. } => self.question(text, options),
             JobEvent::QuestionAnswered { answer, .. } => said("answer", answer),
             JobEvent::QuestionExpired { .. } => {
                 said("answer", "nobody answered in time: the agent decides by itself")
@@ -206,6 +209,15 @@ impl View {
             | JobEvent::TurnStarted { .. }
             | JobEvent::Checked { .. } => Vec::new(),
         }
+    }
+
+    fn question(&self, text: &str, options: &[String]) -> Vec<String> {
+        let mut lines = said("asks", text);
+        let numbered = (1..).zip(options);
+        lines.extend(numbered.map(|(number, option)| format!("      {number}. {}", one_line(option, 200))));
+        let how = if options.is_empty() { "TEXT" } else { "--option N, or TEXT" };
+        lines.push(format!("      answer it: overnight answer {} {how}", self.key));
+        lines
     }
 
     /// Facts that belong to the line of the stage that is open, or has just been finished.

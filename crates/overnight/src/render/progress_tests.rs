@@ -66,7 +66,7 @@ fn judged(standing: Standing) -> Progress {
 
 /// Every line that stays, and the live line after each step, a second apart and without colour.
 fn shown(steps: &[Progress]) -> String {
-    let mut view = View::new(3);
+    let mut view = View::new(TaskKey::parse("app-1").unwrap(), 3);
     let mut text = String::new();
     for (step, second) in steps.iter().zip(1..) {
         let now = Duration::from_secs(second);
@@ -171,11 +171,29 @@ fn a_stage_that_did_not_finish_is_not_shown_as_done() {
 
 #[test]
 fn a_live_line_fits_and_cannot_break_out() {
-    let mut view = View::new(3);
+    let mut view = View::new(TaskKey::parse("app-1").unwrap(), 3);
     let _ = view.on(&started(Stage::Agent), Duration::ZERO);
     let text = format!("a\nb\u{1b}[2J{}", "x".repeat(500));
     let _ = view.on(&Progress::Agent(AgentEvent::Message { text }), Duration::ZERO);
     let live = view.live(Duration::from_secs(1), 60).unwrap();
     assert!(live.chars().count() < 60, "{live}");
     assert!(!live.contains(['\n', '\u{1b}']));
+}
+
+#[test]
+fn a_question_is_shown_with_the_command_that_answers_it() {
+    let asked = |options: &[&str]| {
+        event(JobEvent::QuestionAsked {
+            id: overnight_core::id::QuestionId::parse("q").unwrap(),
+            text: "Left\nor right?".to_owned(),
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            expires_at: overnight_core::units::Timestamp(0),
+        })
+    };
+    let text = shown(&[asked(&["left", "right\u{1b}[2J"])]);
+    for part in ["Left or right?", "1. left", "2. right", "overnight answer app-1 --option N, or TEXT"] {
+        assert!(text.contains(part), "{part:?}: {text}");
+    }
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+    assert!(shown(&[asked(&[])]).contains("overnight answer app-1 TEXT"));
 }

@@ -53,15 +53,9 @@ impl<'a> EventLine<'a> {
 }
 
 /// Shows everything that comes until the sender is gone.
-pub async fn show(
-    job: JobId,
-    attempts: u32,
-    mode: Mode,
-    out: Out,
-    mut progress: UnboundedReceiver<Progress>,
-) {
+pub async fn show(job: JobId, view: View, mode: Mode, out: Out, mut progress: UnboundedReceiver<Progress>) {
     let began = Instant::now();
-    let mut screen = Screen { view: View::new(attempts), out, last: began, live: false };
+    let mut screen = Screen { view, out, last: began, live: false };
     let mut tick = interval(if out.live { FRAME } else { SIGN_OF_LIFE });
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -93,6 +93,11 @@ fn a_plan_becomes_an_epic_that_a_worker_does() {
     assert_eq!(place.shown("repo-4").job["queue"]["waits_for"], serde_json::json!(["repo-3"]));
     place.work_off().expect_code(0);
     assert_eq!(place.states("task"), ["repo-3 review", "repo-6 review", "repo-4 review"]);
+    // People see what belongs together.
+    let listed = place.overnight(&["task", "ls"]).expect_code(0).stdout;
+    let firsts: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(firsts, ["KEY", "repo-1", "repo-3", "repo-4", "repo-1", "repo-6"], "{listed}");
+    assert!(listed.contains("repo-1 The answer / repo-2 Find it\n"), "{listed}");
     assert_eq!(place.states("epic"), ["repo-1 open"]);
     for key in ["repo-3", "repo-4", "repo-6"] {
         place.overnight(&["task", "mark", key, "done"]).expect_code(0);

@@ -75,6 +75,36 @@ fn a_secret_that_was_committed_and_taken_away_does_not_go_out_with_the_history()
 }
 
 #[test]
+fn a_secret_in_a_commit_s_message_is_refused_and_goes_nowhere() {
+    let place = Place::new();
+    let commit = |message: &str| {
+        format!(
+            "{{ write = {{ path = \"answer\", content = \"42\\n\" }} }}, {{ commit = {{ message = \"{message}\" }} }}"
+        )
+    };
+    let leak = commit(&format!("Answer\\n\\nAs {} says", secret()));
+    let anew =
+        "{ write = { path = \"more\", content = \"1\\n\" } }, { commit = { message = \"The answer\" } }";
+    run(&place, &[&leak, anew], &[]).expect_code(0);
+    assert_eq!(found(&place), [vec!["secret".to_owned()], vec![]]);
+    let failed = &place.events_of("attempt_failed")[0];
+    assert!(failed["reason"].as_str().unwrap().contains("in the message of commit"), "{failed:#}");
+    let branch = place.branches()[0].clone();
+    let log = place.git(&["log", "--patch", &format!("main..{branch}")]);
+    assert!(!log.contains(&secret()) && log.contains("The answer"), "{log}");
+    place.overnight(&["show", "repo-1", "--json"]).expect_code(0).expect_silent_about(&secret());
+    place.finish();
+
+    // In a commit that another one covers up: the agent need not hear of it.
+    let place = Place::new();
+    run(&place, &[&format!("{leak}, {anew}")], &[]).expect_code(0);
+    assert!(place.events_of("attempt_failed").is_empty());
+    let log = place.git(&["log", "--patch", &format!("main..{}", place.branches()[0])]);
+    assert!(!log.contains(&secret()) && log.contains("The answer"), "{log}");
+    place.finish();
+}
+
+#[test]
 fn a_secret_that_stays_ends_the_job_and_nothing_is_published() {
     let place = Place::new();
     let leak = format!("{{ write = {{ path = \".env\", content = \"T={}\\n\" }} }}, {FIX}", secret());
@@ -93,9 +123,13 @@ fn a_pipeline_waits_for_a_person_and_goes_out_as_it_was_looked_at() {
     let commit = waiting_commit(&place);
     assert!(forge.branches(&place).is_empty(), "nothing is pushed before somebody agreed");
 
-    // Waking it does not let it out.
+    // Waking it does not let it out, and waking all leaves it where it is.
     place.overnight(&["resume", "repo-1"]).expect_code(8);
     waiting_commit(&place);
+    let parked = place.events_of("parked").len();
+    let all = place.overnight(&["resume", "--all"]).expect_code(0);
+    all.expect_said(&["left alone: 1 job that waits for approval (repo-1)", "overnight approve repo-1"]);
+    assert_eq!(place.events_of("parked").len(), parked, "it was not even looked at");
     place
         .overnight(&["approve", "repo-1", "--commit", "0123456789"])
         .expect_code(2)
@@ -231,14 +265,17 @@ fn a_repository_may_only_be_stricter_and_only_its_base_counts() {
     place.finish();
 }
 
+/// What the plan of [`task`] names, and the repository does not have.
+const PLAN: &str = "1. Change `src/door.rs`.\n2. Correct `answer.txt`.";
+
 /// Puts a job into the queue that carries out a task with this plan.
-fn task(place: &Place, script: &str, required: &str) {
+fn task(place: &Place, script: &str, plan: &str, required: &str) {
     let mut add = with_prompt(script, &[]);
     add[0] = "add";
     place.overnight(&add).expect_code(0);
     let task = json!({
         "item": "0190c0de-0000-7000-8000-000000000001", "key": "repo-100", "story": null, "epic": null,
-        "plan": "1. Change `src/door.rs`.\n2. Correct `answer.txt`.", "verify_required": required, "verify_only": false,
+        "plan": plan, "verify_required": required, "verify_only": false,
     });
     let path = place.data().join("overnight.db");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -259,7 +296,7 @@ fn a_change_beside_its_plan_goes_out_only_with_a_word_of_the_agent() {
     let explained =
         format!("{FIX}, {{ say = \"The plan names files that this repository does not have.\" }}");
     let script = place.script(&[&format!("{FIX}, {{ say = \"Done.\" }}"), &explained]);
-    task(&place, &script, "aligned_or_partial");
+    task(&place, &script, PLAN, "aligned_or_partial");
     place.overnight(&["resume", "repo-1"]).expect_code(0);
     place.expect_reason("ended", "published");
     let reports = place.events_of("inspected");
@@ -269,9 +306,30 @@ fn a_change_beside_its_plan_goes_out_only_with_a_word_of_the_agent() {
 
     let place = Place::new();
     let script = place.script(&[&explained]);
-    task(&place, &script, "aligned");
+    task(&place, &script, PLAN, "aligned");
     place.overnight(&["resume", "repo-1"]).expect_code(5);
     place.expect_reason("ended", "gate_refused");
+    place.finish();
+}
+
+#[test]
+fn where_only_the_plan_s_files_may_be_changed_the_agent_takes_the_others_back() {
+    let mut place = Place::new();
+    place.env("OVERNIGHT_PREFLIGHT_BLOCK", "outside-plan");
+    place.env("OVERNIGHT_PREFLIGHT_BESIDE_PLAN", "answer");
+    let more = "{ write = { path = \"door.txt\", content = \"open\\n\" } }";
+    let beyond = format!("{more}, {{ write = {{ path = \"extra.txt\", content = \"1\\n\" }} }}, {FIX}");
+    let back = "{ delete = { path = \"extra.txt\" } }, { commit = { message = \"Only what was planned\" } }";
+    let script = place.script(&[&beyond, back]);
+    task(&place, &script, "Write `door.txt`.", "any");
+    place.overnight(&["resume", "repo-1"]).expect_code(0);
+    assert_eq!(found(&place), [vec!["outside-plan".to_owned()], vec![]]);
+    let failed = &place.events_of("attempt_failed")[0];
+    assert!(failed["reason"].as_str().unwrap().contains("extra.txt"), "{failed:#}");
+    assert!(place.events_of("parked").is_empty(), "the agent is told, and nobody is asked");
+    let branch = place.branches()[0].clone();
+    assert_eq!(place.show(&branch, "door.txt"), "open");
+    assert!(!place.git(&["ls-tree", "--name-only", &branch]).contains("extra.txt"));
     place.finish();
 }
 
@@ -289,7 +347,8 @@ fn killed_after_every_event_a_job_waits_for_one_word_and_goes_out_once() {
             let _ = live.next_event();
         }
         live.kill();
-        place.overnight(&["resume", "--all"]).expect_code(8);
+        // Where it waits already there is nothing to go on with.
+        place.overnight(&["resume", "--all"]);
         let commit = waiting_commit(&place);
         assert_eq!(place.events_of("inspected").len(), 2, "killed after event {nth}");
         place.overnight(&["approve", "repo-1", "--commit", &commit[..12]]).expect_code(0);

@@ -52,7 +52,8 @@ fn a_question_waits_for_its_answer_without_a_process_and_goes_on_with_it() {
         let said = place.overnight(command).stdout;
         assert!(said.contains("overnight answer repo-1/q1"), "{command:?}: {said}");
     }
-    place.overnight(&["resume", "--all"]).expect_said(&["overnight answer"]);
+    let left = "left alone: 1 job that waits for an answer (repo-1)";
+    place.overnight(&["resume", "--all"]).expect_said(&[left, "overnight answer"]);
     place.expect_reason("parked", "answer");
     place.overnight(&["answer", "repo-1", "--option", "3"]).expect_code(2);
     place.overnight(&["answer", "repo-1", "--option", "2"]).expect_code(0).expect_said(&["overnight resume"]);

@@ -126,6 +126,22 @@ pub fn compare(plan: Option<&str>, changed: &[ChangedFile]) -> AlignmentReport {
     report
 }
 
+/// Which of these paths a plan does not name; `None` where it names none at all, so that it says nothing of any.
+///
+/// What only may be a path ("`origin/main`") lets a file through that it names, but is no reason to hold a change to the plan.
+#[must_use]
+pub fn outside(plan: &str, changed: &[String]) -> Option<Vec<String>> {
+    let named = planned(plan);
+    if !named.iter().any(|path| path.is_certain() || path.is_directory()) {
+        return None;
+    }
+    let is_outside = |file: &&String| {
+        let file = components(file);
+        !named.iter().any(|path| path.names(&file))
+    };
+    Some(changed.iter().filter(is_outside).cloned().collect())
+}
+
 fn without_paths(changed: &[ChangedFile]) -> AlignmentReport {
     let lines = changed.iter().fold(0_u64, |sum, file| sum.saturating_add(file.lines));
     let (alignment, why) = if lines <= FEW_LINES {

@@ -214,6 +214,12 @@ impl Planned {
         self.certain
     }
 
+    /// Whether it is written as a directory: `src/policy/`.
+    #[must_use]
+    pub fn is_directory(&self) -> bool {
+        self.directory
+    }
+
     /// Whether it names this file: its whole path, the end of it, or a directory that it lies in.
     pub(super) fn names(&self, file: &[&str]) -> bool {
         let own = super::components(&self.text);

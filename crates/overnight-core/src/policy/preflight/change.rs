@@ -9,8 +9,8 @@ pub struct Change {
     pub files: Vec<FileChange>,
     /// What of it could not be read, for people.
     pub unread: Option<String>,
-    /// Who its commits are from.
-    pub authors: Vec<Author>,
+    /// The commits that bring it, newest first: they go out with it.
+    pub commits: Vec<Commit>,
 }
 
 /// One file that differs.
@@ -40,13 +40,24 @@ pub struct Hunk {
     pub added: Vec<String>,
 }
 
-/// Whose name a commit bears.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Author {
-    pub commit: String,
+/// A commit: whose name it bears, and what is written in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Commit {
+    pub id: String,
     /// `Name <address>`.
     pub author: String,
     pub committer: String,
+    /// Its header but for tree and parents: the names, and whatever else somebody has put there.
+    pub header: String,
+    pub message: String,
+}
+
+impl Commit {
+    /// Its id as people are shown it.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.id.get(..12).unwrap_or(&self.id)
+    }
 }
 
 impl FileChange {

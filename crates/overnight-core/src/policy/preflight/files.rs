@@ -185,9 +185,9 @@ fn conflict(file: &FileChange, name: &str) -> Option<Finding> {
 }
 
 pub(super) fn authors(change: &Change, own: &str) -> Vec<Finding> {
-    let foreign = change.authors.iter().filter(|who| who.author != own || who.committer != own);
-    let tell = |who: &super::Author| {
-        let short = who.commit.get(..12).unwrap_or(&who.commit);
+    let foreign = change.commits.iter().filter(|who| who.author != own || who.committer != own);
+    let tell = |who: &super::Commit| {
+        let short = who.short();
         let other = if who.author == own { &who.committer } else { &who.author };
         Finding::new(Rule::Author, "", format!("commit {short} is in the name of {other}, not of {own}"))
     };

@@ -15,11 +15,11 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::alignment::AlignmentReport;
+use crate::policy::alignment::{self, AlignmentReport};
 use crate::text::one_line;
 use crate::units::Timestamp;
 
-pub use change::{Author, Change, FileChange, Hunk};
+pub use change::{Change, Commit, FileChange, Hunk};
 pub use glob::Glob;
 pub use policy::{Level, Preflight, Rule};
 
@@ -130,11 +130,22 @@ impl Exception {
     }
 }
 
-/// Whether the lines that a history adds, in any of its commits, hold a secret. What a later commit takes away again still goes out with
+/// Whether the lines that a history adds, or what is written in any of its commits, hold a secret. What a later commit takes away again still goes out with
 /// the history.
 #[must_use]
 pub fn has_secrets(history: &Change) -> bool {
     secrets::any(history)
+}
+
+/// What was asked for, as far as a change is held to it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked<'a> {
+    /// Whose name the commits bear: `Name <address>`.
+    pub author: &'a str,
+    /// The plan of the job's task: whoever started the task agreed to it.
+    pub plan: Option<&'a str>,
+    /// Paths that the job was told to merge, which no plan can name.
+    pub merged: &'a [String],
 }
 
 /// Looks at a change.
@@ -143,12 +154,13 @@ pub fn inspect(
     change: &Change,
     policy: &Preflight,
     exceptions: &[Exception],
-    author: &str,
+    asked: Asked<'_>,
     now: Timestamp,
 ) -> Inspection {
     let mut found = files::findings(change, policy);
     found.extend(protected::findings(change, policy));
-    found.extend(files::authors(change, author));
+    found.extend(files::authors(change, asked.author));
+    found.extend(outside_plan(change, policy, asked));
     let (secrets, values) = secrets::findings(change);
     found.extend(secrets);
     found.extend(tamper::findings(change));
@@ -156,7 +168,8 @@ pub fn inspect(
         finding.level = policy.level(finding.rule);
         let excuse = exceptions.iter().find(|exception| exception.excuses(finding, &finding.file, now));
         finding.excused = excuse.map(|exception| exception.id.clone());
-        for shown in [&mut finding.before, &mut finding.after].into_iter().flatten() {
+        let lines = [&mut finding.before, &mut finding.after].into_iter().flatten();
+        for shown in lines.chain([&mut finding.detail]) {
             if values.iter().any(|value| shown.contains(value.as_str())) {
                 "[a line with a secret]".clone_into(shown);
             }
@@ -167,4 +180,20 @@ pub fn inspect(
     let more = found.len().saturating_sub(MOST_FINDINGS);
     found.truncate(MOST_FINDINGS);
     Inspection { findings: found, more: u32::try_from(more).unwrap_or(u32::MAX), alignment: None }
+}
+
+/// Files that the plan does not name. A plan that names no path holds nothing.
+fn outside_plan(change: &Change, policy: &Preflight, asked: Asked<'_>) -> Vec<Finding> {
+    if policy.level(Rule::OutsidePlan) == Level::Off {
+        return Vec::new();
+    }
+    let Some(plan) = asked.plan else { return Vec::new() };
+    let may = |path: &String| {
+        asked.merged.contains(path) || policy.beside_plan.iter().any(|glob| glob.matches(path))
+    };
+    let paths: Vec<String> = change.files.iter().map(FileChange::name).filter(|path| !may(path)).collect();
+    let outside = alignment::outside(plan, &paths).unwrap_or_default();
+    let tell =
+        |path: &String| Finding::new(Rule::OutsidePlan, path, "the task's plan does not name this file");
+    outside.iter().map(tell).collect()
 }

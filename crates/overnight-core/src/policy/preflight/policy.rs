@@ -78,6 +78,8 @@ rules! {
     TestWeakened = "test-weakened", Approve;
     /// A pipeline or a test command that fails less often than before.
     CiLaxer = "ci-laxer", Approve;
+    /// A file that the task's plan does not name. Most plans do not name every file, so somebody has to want this.
+    OutsidePlan = "outside-plan", Off;
     /// Dependencies: package manifests and lock files.
     Manifest = "manifest", Warn;
     BinaryFile = "binary-file", Warn;
@@ -106,6 +108,8 @@ pub struct Preflight {
     pub protect: Vec<Glob>,
     /// Paths that are not protected, whatever built-in rule says so. `protect` comes before it.
     pub unprotect: Vec<Glob>,
+    /// Paths that may be changed beside those that a task's plan names.
+    pub beside_plan: Vec<Glob>,
 }
 
 impl Default for Preflight {
@@ -117,6 +121,7 @@ impl Default for Preflight {
             max_files: 500,
             protect: Vec::new(),
             unprotect: Vec::new(),
+            beside_plan: Vec::new(),
         }
     }
 }

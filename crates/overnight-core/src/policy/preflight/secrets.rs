@@ -1,4 +1,4 @@
-//! Keys, tokens and passwords in the lines that a change adds, by the rules of Gitleaks (`rules.json`, whose origin, version and
+//! Keys, tokens and passwords in the lines that a change adds and in what its commits say, by the rules of Gitleaks (`rules.json`, whose origin, version and
 //! licence stand in it and in `rules.LICENSE`).
 //!
 //! A rule's keywords are looked for first, all at once; its pattern is tried only around what was found, so that even a large change
@@ -13,7 +13,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Change, FileChange, Finding, Rule};
+use super::{Change, Commit, FileChange, Finding, Rule};
 
 const RULES: &str = include_str!("rules.json");
 /// Bytes before and behind a keyword in which its pattern is looked for: the longest keys, of several kilobytes, fit.
@@ -201,12 +201,35 @@ pub(super) fn findings(change: &Change) -> (Vec<Finding>, BTreeSet<String>) {
             values.insert(secret.value);
         }
     }
+    for commit in change.commits.iter().take(super::MOST_FINDINGS) {
+        for (place, secret) in of_commit(rules, commit) {
+            let detail = format!("{}, in the {place} of commit {}", secret.told(), commit.short());
+            found.push(Finding::new(Rule::Secret, "", detail));
+            values.insert(secret.value);
+        }
+    }
     (found, values)
 }
 
-/// Whether any added line holds a secret, also one that was taken away elsewhere.
+/// Whether any added line, or anything that is written in a commit, holds a secret, also one that was taken away elsewhere.
 pub(super) fn any(change: &Change) -> bool {
-    rules().is_none_or(|rules| change.files.iter().any(|file| !of_file(rules, file).is_empty()))
+    rules().is_none_or(|rules| {
+        change.files.iter().any(|file| !of_file(rules, file).is_empty())
+            || change.commits.iter().any(|commit| !of_commit(rules, commit).is_empty())
+    })
+}
+
+/// Whatever a commit says goes out for the first time, also what the change takes away.
+fn of_commit(rules: &Rules, commit: &Commit) -> Vec<(&'static str, Secret)> {
+    let mut hits = Vec::new();
+    for (place, text) in [("header", &commit.header), ("message", &commit.message)] {
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        of_lines(rules, &lines, 1, b"", &mut |_, secret| hits.push((place, secret)));
+    }
+    let mut known = BTreeSet::new();
+    hits.retain(|(_, secret)| known.insert(secret.value.clone()));
+    hits.truncate(OF_A_FILE);
+    hits
 }
 
 /// What was there already, in the lines that the change takes away.
@@ -239,17 +262,23 @@ impl Secret {
 fn of_file(rules: &Rules, file: &FileChange) -> Vec<(u32, Secret)> {
     let mut hits: Vec<(u32, Secret)> = Vec::new();
     for hunk in &file.hunks {
-        for glued in [false, true] {
-            let text = Text::of(&hunk.added, hunk.new_start, glued);
-            for (line, secret) in scan(rules, &text, &file.path) {
-                let known = hits.iter().any(|(at, other)| *at == line || other.value == secret.value);
-                if !known && hits.len() < OF_A_FILE {
-                    hits.push((line, secret));
-                }
+        of_lines(rules, &hunk.added, hunk.new_start, &file.path, &mut |line, secret| {
+            let known = hits.iter().any(|(at, other)| *at == line || other.value == secret.value);
+            if !known && hits.len() < OF_A_FILE {
+                hits.push((line, secret));
             }
-        }
+        });
     }
     hits
+}
+
+/// Reads lines as they are, and with what was split put together.
+fn of_lines(rules: &Rules, lines: &[String], first: u32, path: &[u8], tell: &mut impl FnMut(u32, Secret)) {
+    for glued in [false, true] {
+        for (line, secret) in scan(rules, &Text::of(lines, first, glued), path) {
+            tell(line, secret);
+        }
+    }
 }
 
 /// Lines as one text, with the place where each begins.

@@ -30,7 +30,8 @@ fn gone(path: &str, text: &str) -> FileChange {
 
 fn look(files: Vec<FileChange>) -> Inspection {
     let change = Change { files, ..Change::default() };
-    inspect(&change, &Preflight::default(), &[], "A <a@example.org>", Timestamp(1_000))
+    let asked = Asked { author: "A <a@example.org>", ..Asked::default() };
+    inspect(&change, &Preflight::default(), &[], asked, Timestamp(1_000))
 }
 
 fn rules(files: Vec<FileChange>) -> Vec<Rule> {
@@ -248,15 +249,16 @@ fn levels_limits_and_exceptions() {
         new("infra/x/main.tf", "x"),
         new("AGENTS.md", "x"),
     ];
-    let change = Change { files, unread: Some("too large".to_owned()), authors: Vec::new() };
+    let change = Change { files, unread: Some("too large".to_owned()), commits: Vec::new() };
     let exception = |rule, path: &str, until| Exception {
         id: "e-1".to_owned(),
         rule,
         path: Some(Glob::parse(path).unwrap()),
         until: Timestamp(until),
     };
-    let look =
-        |exceptions: &[Exception]| inspect(&change, &policy, exceptions, "", Timestamp(1_000)).findings;
+    let look = |exceptions: &[Exception]| {
+        inspect(&change, &policy, exceptions, Asked::default(), Timestamp(1_000)).findings
+    };
     let found = look(&[]);
     let levels: Vec<(Rule, Level)> = found.iter().map(|finding| (finding.rule, finding.weight())).collect();
     assert_eq!(levels.first(), Some(&(Rule::Manifest, Level::Block)), "the gravest first: {levels:?}");
@@ -290,14 +292,17 @@ fn levels_limits_and_exceptions() {
 #[test]
 fn other_names_on_commits_are_told() {
     let own = "A <a@example.org>";
-    let who = |author: &str, committer: &str| Author {
-        commit: "c".repeat(40),
+    let who = |author: &str, committer: &str| Commit {
+        id: "c".repeat(40),
         author: author.to_owned(),
         committer: committer.to_owned(),
+        ..Commit::default()
     };
-    let authors = vec![who(own, own), who("Boss <b@example.org>", own), who(own, "Forge <f@example.org>")];
-    let change = Change { authors, ..Change::default() };
-    let found = inspect(&change, &Preflight::default(), &[], own, Timestamp(0)).findings;
+    let commits = vec![who(own, own), who("Boss <b@example.org>", own), who(own, "Forge <f@example.org>")];
+    let change = Change { commits, ..Change::default() };
+    let found =
+        inspect(&change, &Preflight::default(), &[], Asked { author: own, ..Asked::default() }, Timestamp(0))
+            .findings;
     assert_eq!(found.len(), 2);
     assert!(found.iter().all(|finding| finding.rule == Rule::Author));
 }
@@ -340,4 +345,98 @@ fn patterns_of_paths() {
     for bad in ["", "/a", "../a", "a/../b", "a\n"] {
         assert!(Glob::parse(bad).is_err(), "{bad:?}");
     }
+}
+
+#[test]
+fn what_the_plan_does_not_name_is_refused_where_that_is_wanted() {
+    let files = ["src/door.rs", "src/deep/x.rs", "Cargo.lock", "README.md"];
+    let change = Change { files: files.map(|path| new(path, "x")).into(), ..Change::default() };
+    let strict = |beside: &[&str]| Preflight {
+        levels: [(Rule::OutsidePlan, Level::Block)].into(),
+        beside_plan: beside.iter().map(|text| Glob::parse(text).unwrap()).collect(),
+        ..Preflight::default()
+    };
+    let outside = |policy: &Preflight, plan: Option<&str>, merged: &[&str]| -> Vec<String> {
+        let merged: Vec<String> = merged.iter().map(|path| (*path).to_owned()).collect();
+        let asked = Asked { plan, merged: &merged, ..Asked::default() };
+        let found = inspect(&change, policy, &[], asked, Timestamp(0)).findings;
+        let of_rule = found.into_iter().filter(|finding| finding.rule == Rule::OutsidePlan);
+        of_rule
+            .map(|finding| {
+                assert_eq!(finding.weight(), Level::Block);
+                finding.file
+            })
+            .collect()
+    };
+    let plan = Some("Change `src/door.rs`; see `origin/main`.");
+    let table: &[(Preflight, Option<&str>, &[&str], &[&str])] = &[
+        (Preflight::default(), plan, &[], &[]),
+        (strict(&[]), None, &[], &[]),
+        // A plan that names no path holds nothing, and a branch is none.
+        (strict(&[]), Some("Mend `origin/main`, and all is well."), &[], &[]),
+        (strict(&[]), plan, &[], &["Cargo.lock", "README.md", "src/deep/x.rs"]),
+        (strict(&["*.lock"]), plan, &[], &["README.md", "src/deep/x.rs"]),
+        (strict(&["*.lock"]), plan, &["src/deep/x.rs", "README.md"], &[]),
+        (strict(&[]), Some("All of `src/`"), &[], &["Cargo.lock", "README.md"]),
+        (
+            strict(&[]),
+            Some("All of `lib/`"),
+            &[],
+            &["Cargo.lock", "README.md", "src/deep/x.rs", "src/door.rs"],
+        ),
+        // Traps are no paths: they let nothing through.
+        (
+            strict(&[]),
+            Some("`door.rs` and `../README.md`, `*`"),
+            &[],
+            &["Cargo.lock", "README.md", "src/deep/x.rs"],
+        ),
+    ];
+    for (policy, plan, merged, wanted) in table {
+        assert_eq!(outside(policy, *plan, merged), *wanted, "{plan:?} {merged:?} {policy:?}");
+    }
+}
+
+#[test]
+fn what_a_commit_says_is_read_too_and_never_told() {
+    let key = github();
+    let one = |header: &str, message: &str| Commit {
+        id: "0123456789abcdef".to_owned(),
+        header: header.to_owned(),
+        message: message.to_owned(),
+        ..Commit::default()
+    };
+    let (head, tail) = key.split_at(20);
+    let table = [
+        (one("", &format!("Use {key}")), Some("message")),
+        (one("", &format!("Subject\n\nbody\n\ncurl -H 'Authorization: token {key}'\n")), Some("message")),
+        (one("", &format!("Split\n\n\"{head}\" + \"{tail}\"")), Some("message")),
+        (one(&format!("author {key} <a@b.c> 1 +0000"), "x"), Some("header")),
+        (one(&format!("author A <{key}@b.c> 1 +0000"), "x"), Some("header")),
+        (one(&format!("author A <a@b.c> 1 +0000\nx-note {key}"), "x"), Some("header")),
+        (
+            one(
+                "author A <a@b.c> 1 +0000",
+                "Read the token from GITHUB_TOKEN\n\nReverts 0123456789abcdef0123456789abcdef01234567",
+            ),
+            None,
+        ),
+    ];
+    for (commit, place) in table {
+        let change = Change { commits: vec![commit.clone()], ..Change::default() };
+        let found = inspect(&change, &Preflight::default(), &[], Asked::default(), Timestamp(0));
+        let secrets: Vec<&Finding> = found.with(Level::Block).collect();
+        assert_eq!(has_secrets(&change), place.is_some(), "{commit:?}");
+        assert_eq!(secrets.len(), usize::from(place.is_some()), "{found:?}");
+        if let Some(place) = place {
+            let told = secrets[0].line_of_text();
+            assert!(told.contains(&format!("in the {place} of commit 0123456789ab")), "{told}");
+        }
+        // Not in the warning of a foreign name either.
+        assert!(!serde_json::to_string(&found).unwrap().contains(&key), "{found:?}");
+    }
+    // What the change takes away is out already in its file, and new in the message.
+    let message = one("", &format!("Remove {key}"));
+    let files = vec![changed("c.py", &format!("t = '{key}'"), "t = env()")];
+    assert!(has_secrets(&Change { files, commits: vec![message], ..Change::default() }));
 }

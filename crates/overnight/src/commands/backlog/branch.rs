@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use overnight_core::backlog::{Item, ItemBody, ItemState, PullStrategy, SprintState, TaskState};
+use overnight_core::backlog::{Item, ItemState, PullStrategy, SprintState, TaskState};
 use overnight_core::id::ItemId;
 use overnight_core::job::line::{places, taken};
 use overnight_core::job::{AfterRule, BranchLine, Job, LineKind};
@@ -53,15 +53,13 @@ impl<'a> Known<'a> {
         let open = members.filter(|id| {
             let state = self.states.get(*id);
             matches!(state, Some(ItemState::Task(TaskState::Todo | TaskState::Failed)))
-                && self.backlog.item(id).is_some_and(|task| is_done_in(task, repository))
+                && self
+                    .backlog
+                    .item(id)
+                    .is_some_and(|task| task.is_done_in((&repository.id, &repository.name)))
         });
         u32::try_from(open.count()).unwrap_or(u32::MAX)
     }
-}
-
-fn is_done_in(task: &Item, repository: &Repository) -> bool {
-    let ItemBody::Task(body) = &task.body else { return false };
-    body.repository.as_ref().map_or(task.repository == repository.id, |name| *name == repository.name)
 }
 
 /// The lines that started tasks go on.

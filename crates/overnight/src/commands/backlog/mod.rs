@@ -4,24 +4,24 @@ mod about;
 mod branch;
 pub mod ground;
 pub mod idea;
+mod listing;
 pub mod plan;
 pub mod repo;
 pub mod start;
 pub mod view;
 
-use std::fmt::Write as _;
-
-use overnight_core::backlog::{Item, ItemKind, Mark};
+use overnight_core::backlog::{Item, ItemKind, Mark, by_family};
 use overnight_core::job::ExitCode;
 use overnight_core::text::one_line;
 use overnight_store::{Backlog, BacklogError, ItemChange, NewItem, Repository, Store};
 
 use self::about::About;
+use self::listing::{family, grouped, table};
 use self::view::ItemView;
 use crate::app::{App, store_error};
 use crate::cli::backlog_args::{ItemAction, JsonArgs, MarkName};
 use crate::error::{AppError, Outcome};
-use crate::output::{BAD, BOLD, DIM, GOOD, WARN, styled};
+use crate::output::{BOLD, styled};
 use crate::render::words::plural;
 
 /// Characters of a title in a list.
@@ -123,7 +123,7 @@ async fn ls(
     states: &[String],
     output: JsonArgs,
 ) -> Outcome {
-    let mut rows: Vec<ItemView> = Vec::new();
+    let mut rows: Vec<(ItemView, Option<String>)> = Vec::new();
     if let Some(store) = app.store_if_any().await? {
         let within = match of {
             Some(key) => Some(find(&store, key).await?),
@@ -136,18 +136,21 @@ async fn ls(
             let backlog = store.backlog(&repository.id).await.map_err(|error| store_error(&error))?;
             let views = ItemView::all(&backlog);
             let below = within.as_ref().map(|of| backlog.below(&of.id));
-            let wanted = backlog.items.iter().filter(|item| item.kind() == kind);
+            // The document's order is public; people are shown what belongs together.
+            let all = if output.json { backlog.items.iter().collect() } else { by_family(&backlog.items) };
+            let wanted = all.into_iter().filter(|item| item.kind() == kind);
             let wanted = wanted.filter(|item| below.as_ref().is_none_or(|below| below.contains(&item.id)));
-            rows.extend(wanted.map(|item| views.of(item)));
+            rows.extend(wanted.map(|item| (views.of(item), family(&backlog, item))));
         }
-        rows.retain(|row| states.is_empty() || states.iter().any(|state| state == row.state));
+        rows.retain(|(row, _)| states.is_empty() || states.iter().any(|state| state == row.state));
     }
     if output.json {
+        let rows: Vec<&ItemView> = rows.iter().map(|(row, _)| row).collect();
         app.out.json("items", &rows)?;
     } else if rows.is_empty() {
         app.out.say(&format!("there is no such {kind}; add one: overnight {kind} add TITLE"));
     } else {
-        app.out.data(&table(&rows))?;
+        app.out.data(&grouped(&rows))?;
     }
     Ok(ExitCode::Done)
 }
@@ -281,41 +284,5 @@ pub fn refused(error: &BacklogError) -> AppError {
         BacklogError::RepositoryInUse { .. } => plain.help("remove what it has first, or leave it be"),
         BacklogError::Invalid(_) => plain.help("shorten it, or write it in plain characters"),
         BacklogError::Store(error) => store_error(error),
-    }
-}
-
-/// One line for each item.
-fn table(rows: &[ItemView]) -> String {
-    let wide = |head: &str, text: &dyn Fn(&ItemView) -> usize| {
-        rows.iter().map(text).max().unwrap_or(0).max(head.len())
-    };
-    let keys = wide("KEY", &|row| row.key.as_str().len());
-    let states = wide("STATE", &|row| row.state.len());
-    let head = format!("{:<keys$}  {:<states$}  {:>9}  TITLE", "KEY", "STATE", "DONE");
-    let mut text = format!("{}\n", styled(DIM, &head));
-    for row in rows {
-        let count = match row.kind {
-            "epic" | "story" | "sprint" => format!("{}/{}", row.tasks.done, row.tasks.of),
-            _ => String::new(),
-        };
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "{}  {}  {count:>9}  {}",
-            styled(BOLD, &format!("{:<keys$}", row.key.as_str())),
-            coloured(row.state, &format!("{:<states$}", row.state)),
-            one_line(&row.title, TITLE),
-        );
-    }
-    text
-}
-
-fn coloured(state: &str, text: &str) -> String {
-    match state {
-        "done" | "planned" | "plan_reviewed" => styled(GOOD, text),
-        "failed" | "grill_failed" | "plan_failed" | "plan_review_failed" => styled(BAD, text),
-        "review" | "blocked" => styled(WARN, text),
-        "excluded" => styled(DIM, text),
-        _ => text.to_owned(),
     }
 }

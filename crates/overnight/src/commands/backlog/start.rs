@@ -1,6 +1,6 @@
 //! `overnight task start`: tasks become jobs, all of them or none, in the order in which they can be done.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use overnight_core::backlog::{
@@ -32,6 +32,8 @@ struct Chosen {
     states: HashMap<ItemId, ItemState>,
     /// In the order in which they can be done.
     tasks: Vec<Item>,
+    /// Where each of them stands in that order.
+    places: HashMap<ItemId, usize>,
     /// Keys of tasks of a group that were left out, with their states.
     left: Vec<String>,
     /// The sprint that was started, of a task that was named by it.
@@ -142,14 +144,20 @@ async fn make(
     let queueing = add::queueing(&args.queue, asked)?;
     let outside = outside(store, args).await?;
     let mut grounds: HashMap<RepositoryId, Grounded> = HashMap::new();
+    // By what tasks say of where they are to be done: thousands of them ask once.
+    let mut repositories: HashMap<(RepositoryId, Option<String>), Repository> = HashMap::new();
     let mut new = Vec::with_capacity(chosen.tasks.len());
     let mut lines = Lines::default();
     let mut notes = BTreeSet::new();
     for task in &chosen.tasks {
         let ItemBody::Task(body) = &task.body else { continue };
-        let repository = repository_of(store, task, body).await?;
+        let said = (task.repository.clone(), body.repository.clone());
+        if !repositories.contains_key(&said) {
+            repositories.insert(said.clone(), repository_of(store, task, body).await?);
+        }
+        let Some(repository) = repositories.get(&said) else { continue };
         if !grounds.contains_key(&repository.id) {
-            grounds.insert(repository.id.clone(), Grounded::look(app, store, args, &repository).await?);
+            grounds.insert(repository.id.clone(), Grounded::look(app, store, args, repository).await?);
         }
         let Some(grounded) = grounds.get(&repository.id) else { continue };
         let mut ordered = grounded.spec(app, &chosen, task, body)?;
@@ -158,7 +166,7 @@ async fn make(
         let place = wish::place_of(app, &ordered.spec)?;
         let after = chosen.after(task, &new)?.into_iter().chain(outside.iter().cloned()).collect();
         let queueing = Queueing { place, ..queueing.clone() };
-        chosen.onto(&mut lines, task, grounded, &repository, new.len())?;
+        chosen.onto(&mut lines, task, grounded, repository, new.len())?;
         let request = request.map(|request| named(request, &task.id));
         new.push(NewJob { queueing, request, after, ..NewJob::new(repository.id.clone(), ordered.spec) });
     }
@@ -171,6 +179,7 @@ async fn make(
 async fn chosen(store: &Store, keys: &[String]) -> Result<Chosen, AppError> {
     let mut chosen = Chosen::default();
     let mut tasks: Vec<Item> = Vec::new();
+    let mut taken: HashSet<ItemId> = HashSet::new();
     for key in keys {
         let item = find(store, key).await?;
         if !chosen.backlogs.contains_key(&item.repository) {
@@ -182,7 +191,7 @@ async fn chosen(store: &Store, keys: &[String]) -> Result<Chosen, AppError> {
             if item.kind() == ItemKind::Sprint {
                 chosen.sprints.entry(task.id.clone()).or_insert_with(|| item.id.clone());
             }
-            if !tasks.iter().any(|known| known.id == task.id) {
+            if taken.insert(task.id.clone()) {
                 tasks.push(task);
             }
         }
@@ -194,6 +203,7 @@ async fn chosen(store: &Store, keys: &[String]) -> Result<Chosen, AppError> {
             .help("a task is started again by its own key; overnight task mark KEY reopen opens one again"));
     }
     chosen.tasks = chosen.sorted(tasks)?;
+    chosen.places = chosen.tasks.iter().enumerate().map(|(at, task)| (task.id.clone(), at)).collect();
     Ok(chosen)
 }
 
@@ -281,9 +291,9 @@ impl Chosen {
         let Some(backlog) = self.backlogs.get(&task.repository) else { return Ok(Vec::new()) };
         let mut after = Vec::new();
         for need in backlog.waits.get(&task.id).into_iter().flatten() {
-            let of = |new: &NewJob| new.spec.task.as_ref().is_some_and(|order| order.item == *need);
+            let made = self.places.get(need).copied().filter(|at| *at < earlier.len());
             let running = backlog.facts.runs.get(need).filter(|run| run.end.is_none());
-            let on = match (earlier.iter().position(of), running, self.states.get(need)) {
+            let on = match (made, running, self.states.get(need)) {
                 (Some(at), _, _) => Parent::Earlier(at),
                 (None, Some(run), _) => Parent::Job(run.job.clone()),
                 (None, None, Some(ItemState::Task(TaskState::Todo | TaskState::Failed))) => {

@@ -74,6 +74,14 @@ pub(super) const PREFLIGHT: &[Setting] = &[
         set: |config, input| assign(&mut config.preflight.unprotect, globs(input)?),
         get: |config| shown_list(&texts(&config.preflight.unprotect)),
     },
+    Setting {
+        key: "preflight.beside_plan",
+        kind: "list of patterns",
+        default: "none",
+        about: "paths that a task may change though its plan does not name them (rule outside-plan), as in [\"*.lock\"]",
+        set: |config, input| assign(&mut config.preflight.beside_plan, globs(input)?),
+        get: |config| shown_list(&texts(&config.preflight.beside_plan)),
+    },
 ];
 
 fn rules(config: &mut Config, input: &Input<'_>, level: Level) -> Result<(), Wrong> {

@@ -3,7 +3,7 @@
 use overnight_testkit::forge::Flavour;
 
 use super::{Forge, Place, attempt, beside, count, numbered, only_pull};
-use crate::harness::fleet::FIX;
+use crate::harness::fleet::{FIX, held_until};
 use crate::harness::forge::REPOSITORY;
 
 const PLAN: &str = "
@@ -109,6 +109,30 @@ fn a_sprint_of_the_backlog_goes_on_on_its_branch_and_is_ready_at_the_end() {
     assert!(!pull.draft && pull.body.contains("3 of 3 tasks"), "{pull:#?}");
     assert_eq!(count(&place, "repo-9", "pull_request_opened"), 1);
     expect_in_review(&place, &forge, &["repo-3", "repo-4", "repo-6"]);
+    place.check_fleet();
+    place.finish();
+}
+
+#[test]
+fn a_task_that_comes_to_a_sprint_while_its_last_job_works_keeps_it_a_draft() {
+    let (place, forge) = planned("task");
+    place.overnight(&["sprint", "add", "Night", "--task", "repo-6"]).expect_code(0);
+    let gate = place.path("gate");
+    let steps = format!("{}, {}", held_until(gate.to_str().unwrap()), numbered(""));
+    assert_eq!(start(&place, &steps, &["repo-7"]), ["repo-6"]);
+    let worker = place.worker(&["--exit-when-idle"]);
+    place.until_at_gate("repo-6");
+    place.overnight(&["sprint", "edit", "repo-7", "--task", "repo-6", "--task", "repo-3"]).expect_code(0);
+    place.write("gate", "");
+    worker.wait().expect_code(0);
+    let pull = only_pull(&place, &forge, SPRINT_BRANCH);
+    assert!(pull.draft, "{pull:#?}");
+    assert_eq!(place.shown("repo-6").reason(), "published");
+    // What came later is the end of it.
+    assert_eq!(start(&place, &numbered(""), &["repo-7"]), ["repo-3"]);
+    place.work_off().expect_code(0);
+    let pull = only_pull(&place, &forge, SPRINT_BRANCH);
+    assert!(!pull.draft && pull.body.contains("2 of 2 tasks"), "{pull:#?}");
     place.check_fleet();
     place.finish();
 }

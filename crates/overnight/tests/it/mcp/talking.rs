@@ -33,7 +33,12 @@ fn a_question_of_an_agent_parks_its_job_and_the_answer_goes_on_with_it() {
     place
         .overnight(&["run", "--command", &agent, "Do it"])
         .expect_code(8)
-        .expect_said(&["overnight answer repo-1"]);
+        // As it is asked, and once more at the end.
+        .expect_said(&[
+            "answer it: overnight answer repo-1 --option N",
+            "1. left",
+            "overnight answer repo-1",
+        ]);
     place.expect_reason("parked", "answer");
     assert!(place.overnight(&["questions"]).stdout.contains("Left or right?"));
     place.overnight(&["tell", "repo-1", "Mind the gap"]).expect_code(0);
@@ -45,6 +50,23 @@ fn a_question_of_an_agent_parks_its_job_and_the_answer_goes_on_with_it() {
     assert!(prompt.contains("Left or right?") && prompt.contains("right"), "{prompt}");
     assert_eq!(place.events_of("question_asked").len(), 1);
     assert_eq!(place.events_of("message_acknowledged").len(), 1);
+    place.finish();
+}
+
+#[test]
+fn whoever_watches_the_events_misses_none_that_others_wrote() {
+    let place = Place::new();
+    let agent = agent(&place, ASKS);
+    let seen = place.overnight(&["run", "--events", "--command", &agent, "Do it"]).expect_code(8).stdout;
+    let numbers: Vec<i64> = seen
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter_map(|line| line["number"].as_i64())
+        .collect();
+    let first = numbers[0];
+    let gapless: Vec<i64> = (first..).take(numbers.len()).collect();
+    assert_eq!(numbers, gapless, "{seen}");
+    assert_eq!(seen.matches("\"question_asked\"").count(), 1, "{seen}");
     place.finish();
 }
 
