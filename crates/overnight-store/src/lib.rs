@@ -24,6 +24,7 @@ mod apply;
 mod at_once;
 mod backlog;
 mod cancel;
+mod cascade;
 mod circuits;
 mod claim;
 mod commit;
@@ -70,6 +71,7 @@ pub use answers::{ANSWERS_MAX, KeptAnswer, Recalled};
 pub use apply::Applied;
 pub use backlog::{Backlog, BacklogError, Imported, ItemChange, NewItem, PullRequest, SettledRepository};
 pub use cancel::CancelRequest;
+pub use cascade::EpicJobs;
 pub use claim::{Claim, ClaimOrder, Claimant, Claimed, Claims};
 pub use copy::{
     BackupError, BackupReport, CopyError, CopyProgress, CopyReport, CopyStep, DatabaseFacts, Difference,

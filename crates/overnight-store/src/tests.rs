@@ -25,6 +25,7 @@ macro_rules! on_both {
 mod apply;
 mod backlog;
 mod cancel;
+mod cascade;
 mod circuits;
 mod claims;
 mod clock;

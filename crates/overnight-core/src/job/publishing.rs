@@ -108,6 +108,7 @@ pub(super) fn reserving(next: JobState, order: Order<'_>) -> Step {
         | JobState::Collecting { .. }
         | JobState::Verifying { .. }
         | JobState::Cleaning { .. }
+        | JobState::Cascading { .. }
         | JobState::Parked { .. }
         | JobState::Ended { .. } => String::new(),
     };
@@ -203,6 +204,7 @@ pub(super) fn pushed_work(state: &JobState) -> Option<Published> {
         | JobState::Collecting { .. }
         | JobState::Verifying { .. }
         | JobState::Cleaning { .. }
+        | JobState::Cascading { .. }
         | JobState::Ended { .. } => None,
     }
 }

@@ -17,6 +17,7 @@ mod rows;
 pub use add::NewItem;
 pub use change::ItemChange;
 pub use error::BacklogError;
+pub(crate) use find::item_of_key;
 pub use import::Imported;
 pub(crate) use link::{Links, keep_ends};
 pub use pull::PullRequest;
