@@ -33,8 +33,14 @@ fn entered(trail: &Trail, end: &End, order: Order<'_>) -> Option<JobState> {
     Some(JobState::Cascading { trail: trail.clone(), end: end.clone(), cascade })
 }
 
-pub(super) fn cascaded(trail: &Trail, end: &End, elapsed: Duration) -> Step {
-    ended(trail, end).after(Stage::Cascade, elapsed).event(JobEvent::Ended { end: end.clone() })
+/// Everything has a result. A step that was announced and has none is not passed over in silence.
+pub(super) fn cascaded(state: &JobState, elapsed: Duration) -> Option<Step> {
+    let JobState::Cascading { trail, end, cascade } = state else { return None };
+    let open: Vec<String> = cascade.doing.iter().map(CascadeStep::words).collect();
+    if !open.is_empty() {
+        return stopped(state, &format!("it is not known what came of this: {}", open.join("; ")));
+    }
+    Some(ended(trail, end).after(Stage::Cascade, elapsed).event(JobEvent::Ended { end: end.clone() }))
 }
 
 fn ended(trail: &Trail, end: &End) -> Step {

@@ -74,6 +74,10 @@ fn a_step_is_reserved_before_it_is_done_and_told_once() {
     let again = |input| transition(&ended.next, input, NOW, Order { key: &key(), spec: &of_epic() });
     assert!(again(Input::CascadeAnnounced { step: close() }).is_err());
     assert!(again(Input::CascadeStepped { step: close(), result: told() }).is_err());
+    // One that was announced and has no result is not passed over.
+    let open = go(&announced.next, done(StageOutput::Cascaded), &of_epic());
+    let stopped = open.events.iter().any(|event| matches!(event, JobEvent::CascadeStopped { .. }));
+    assert!(stopped && open.next.is_ended(), "{open:?}");
     // What is only told is no effect.
     let left = go(&cascading(), Input::CascadeStepped { step: close(), result: told() }, &of_epic());
     assert!(left.effects.is_empty());

@@ -267,9 +267,7 @@ fn done(
         (JobState::Cleaning { trail, end }, StageOutput::Cleaned) => {
             return Some(cascading::cleaned(trail, end, elapsed, order));
         }
-        (JobState::Cascading { trail, end, .. }, StageOutput::Cascaded) => {
-            return Some(cascading::cascaded(trail, end, elapsed));
-        }
+        (JobState::Cascading { .. }, StageOutput::Cascaded) => return cascading::cascaded(state, elapsed),
         (
             JobState::Queued
             | JobState::Preparing { .. }

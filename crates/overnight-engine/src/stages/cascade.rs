@@ -7,7 +7,7 @@ use overnight_core::job::{CancelledBy, EndReason, Input, Job, Notice, ParkReason
 use overnight_core::policy::cascade::{
     self, CascadeFacts, CascadeOutcome, CascadeResult, CascadeStep, JobAt, PATIENCE, Planned, Scope, What,
 };
-use overnight_store::CancelRequest;
+use overnight_store::{CancelRequest, StoreError};
 
 use super::cascade_steps::{self, Outcome};
 use crate::cascade::{Work, fact, group, look};
@@ -64,7 +64,8 @@ async fn jobs(seat: &Seat<'_>, scope: &Scope) -> Result<Vec<Job>, StageError> {
         let job = seat.until(|| async {
             match seat.engine.store().job(id).await {
                 Ok(job) => Ok(Some(job)),
-                Err(overnight_store::StoreError::UnknownJob { .. }) => Ok(None),
+                // What cannot be read is a later version's.
+                Err(StoreError::UnknownJob { .. } | StoreError::Row(_)) => Ok(None),
                 Err(error) => Err(error),
             }
         });
@@ -101,8 +102,7 @@ async fn cancel(seat: &mut Seat<'_>, scope: &Scope, late: bool) -> Result<Vec<St
 
 /// Cancels that were announced by an earlier holder, of jobs that have ended since.
 async fn cancelled_before(seat: &mut Seat<'_>, facts: &CascadeFacts) -> Result<(), StageError> {
-    let doing = seat.state().cascade().map(|cascade| cascade.doing.clone()).unwrap_or_default();
-    for step in doing {
+    for step in doing(seat) {
         let CascadeStep::CancelJob { job, .. } = &step else { continue };
         if facts.jobs.iter().all(|fact| fact.job != *job || fact.at != JobAt::Unfinished) {
             tell(seat, step, CascadeResult::new(CascadeOutcome::Done, "it has ended")).await?;
@@ -191,7 +191,8 @@ async fn seen(seat: &mut Seat<'_>, scope: &Scope, round: &mut Round) -> Result<V
         let (key, branch, pull) =
             (work.fact.key.clone(), work.fact.branch.clone(), work.fact.pull_request.clone());
         let last = CascadeStep::DeleteBranch { key: key.clone(), branch };
-        if settled(seat).contains(&last.name()) {
+        // All of it has a result, and none of that is waited for.
+        if settled(seat).contains(&last.name()) && doing(seat).iter().all(|step| *step.key() != key) {
             continue;
         }
         let looking = look(seat.engine.forges(), seat.engine.host(), work);
@@ -213,8 +214,7 @@ async fn seen(seat: &mut Seat<'_>, scope: &Scope, round: &mut Round) -> Result<V
 
 /// Steps that were announced by an earlier holder, and that nothing is left to be done of.
 async fn done_before(seat: &mut Seat<'_>, works: &[Work], planned: &[Planned]) -> Result<(), StageError> {
-    let doing = seat.state().cascade().map(|cascade| cascade.doing.clone()).unwrap_or_default();
-    for step in doing {
+    for step in doing(seat) {
         let work = works.iter().find(|work| work.fact.key == *step.key());
         let Some(work) = work.filter(|_| planned.iter().all(|planned| planned.step != step)) else {
             continue;
@@ -259,6 +259,10 @@ fn with_command(result: CascadeResult, seat: &Seat<'_>) -> CascadeResult {
 
 fn settled(seat: &Seat<'_>) -> std::collections::BTreeSet<String> {
     seat.state().cascade().map(|cascade| cascade.settled.clone()).unwrap_or_default()
+}
+
+fn doing(seat: &Seat<'_>) -> Vec<CascadeStep> {
+    seat.state().cascade().map(|cascade| cascade.doing.clone()).unwrap_or_default()
 }
 
 /// Reserves a step before it is done. Returns whether an earlier holder had.

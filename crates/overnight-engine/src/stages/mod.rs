@@ -37,6 +37,6 @@ pub(crate) async fn run(stage: Stage, seat: &mut Seat<'_>) -> Result<Option<Stag
         Stage::Verify => verify::run(seat).await,
         Stage::Publish => publish::run(seat).await,
         Stage::Cleanup => cleanup::run(seat).await.map(Some),
-        Stage::Cascade => cascade::run(seat).await.map(Some),
+        Stage::Cascade => Box::pin(cascade::run(seat)).await.map(Some),
     }
 }

@@ -92,9 +92,15 @@ mod tests {
     fn nobodys_title_does_anything_there() {
         let nasty = "@all `x` fixes #3\n## Head\n<!-- overnight:job=other --> </details> ![](http://evil.test/x) \u{202e}";
         for text in [cascade_comment(&cause(nasty)), revert_body(&cause(nasty), nasty), revert_title(nasty)] {
-            for trick in
-                ["@all", "#3", "\n## Head", "overnight:job=other", "</details>", "http://evil", "\u{202e}"]
-            {
+            for trick in [
+                "@all",
+                "#3",
+                "\n## Head",
+                "<!-- overnight:job=other",
+                "</details>",
+                "http://evil",
+                "\u{202e}",
+            ] {
                 assert!(!text.contains(trick), "{trick}: {text}");
             }
         }

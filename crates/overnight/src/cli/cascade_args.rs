@@ -5,9 +5,9 @@ use clap::Args;
 /// `overnight cascade`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A cascade runs by itself, as the last stage of a job that fails. `overnight show JOB` tells what it did; this tells what it would do\n\
-                  now, or what is left of it, with what forges say at this moment. Switch it off: `overnight repo edit NAME --cascade false`, or\n\
-                  `overnight epic edit KEY --cascade false`."
+    after_help = "A cascade runs by itself, as the last stage of a job that fails; `overnight show JOB` tells what it did.\n\
+                  This tells what it would do now, or what is left of it, with what forges say at this moment.\n\
+                  Off: `overnight repo edit NAME --cascade false`, or `overnight epic edit KEY --cascade false`."
 )]
 pub struct CascadeArgs {
     /// A job, or a task whose newest job is meant
