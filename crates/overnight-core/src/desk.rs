@@ -368,6 +368,7 @@ pub fn context(job: &Job, left: RemainingLimits) -> Context {
         JobState::Queued
         | JobState::Preparing { .. }
         | JobState::Cleaning { .. }
+        | JobState::Cascading { .. }
         | JobState::Parked { .. }
         | JobState::Ended { .. } => None,
     };

@@ -119,6 +119,9 @@ fn add(attempt: &mut Attempt, event: &JobEvent) {
         | JobEvent::AgentReported { .. }
         | JobEvent::AgentNoted { .. }
         | JobEvent::CancelAsked { .. }
+        | JobEvent::CascadeBegan { .. }
+        | JobEvent::Cascaded { .. }
+        | JobEvent::CascadeStopped { .. }
         | JobEvent::Parked { .. }
         | JobEvent::Woken { .. }
         | JobEvent::WorkerLost { .. }

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+pub mod cascade;
 mod clean;
 mod configure;
 pub mod credentials;

@@ -174,7 +174,7 @@ impl<'a> Seat<'a> {
             Renewal::Held { cancel: Some(by), .. } => Cause::Cancel(by),
             Renewal::Lost => Cause::LeaseLost,
         };
-        self.signals.raise(cause);
+        self.signals.raise(cause.clone());
         Ok(Some(cause))
     }
 

@@ -15,7 +15,7 @@ pub struct Stop {
 }
 
 /// Why a stage was stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cause {
     Cancel(CancelledBy),
     /// Somebody else may hold the job: nothing may be written any more.
@@ -47,7 +47,7 @@ impl Signals {
     }
 
     pub(crate) fn cause(&self) -> Option<Cause> {
-        self.cause.get().copied()
+        self.cause.get().cloned()
     }
 
     /// Cancelled as soon as there is a cause.

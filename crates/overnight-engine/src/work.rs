@@ -70,7 +70,7 @@ impl Engine {
         let signals = Arc::new(Signals::default());
         let holding = self.heart().hold(&lease, &signals, self.rhythm());
         let listening = AbortOnDropHandle::new(tokio::spawn(listen(stop.clone(), Arc::clone(&signals))));
-        if let Some(by) = job.cancel {
+        if let Some(by) = job.cancel.clone() {
             // Asked for while nobody held the job: nothing is started any more.
             signals.raise(Cause::Cancel(by));
         }

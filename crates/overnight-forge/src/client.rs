@@ -21,7 +21,7 @@ use crate::request::{
     Account, Found, NewPullRequest, PullRequest, PullRequestChange, PullRequestState, RepositoryInfo,
 };
 use crate::retry::{Budget, Settings};
-use crate::sweep::{self, BranchRemoval};
+use crate::sweep::{self, BranchRemoval, BranchSight};
 use crate::talk::{
     self, CommentInfo, Cursor, Issue, IssuePage, LabelChange, NewComment, Remark, Reviews, Thread,
 };
@@ -252,6 +252,27 @@ impl Forge {
         base: Option<&str>,
     ) -> Result<BranchRemoval, ForgeError> {
         sweep::remove(self, branch, base).await
+    }
+
+    /// Where a branch is, and whether all its commits are in `base` (the default branch when `None`).
+    ///
+    /// # Errors
+    /// Any [`ForgeError`] except those of writing.
+    pub async fn look_at_branch(
+        &self,
+        branch: &BranchName,
+        base: Option<&str>,
+    ) -> Result<BranchSight, ForgeError> {
+        sweep::look(self, branch, base, &mut self.budget()).await
+    }
+
+    /// The newest pull request from a branch of this repository, in any state and to any target.
+    ///
+    /// # Errors
+    /// Any [`ForgeError`] except those of writing.
+    pub async fn pull_request_from(&self, head: &BranchName) -> Result<Option<PullRequest>, ForgeError> {
+        let found = self.find(head, &mut self.budget()).await?;
+        Ok(found.iter().max_by_key(|pull| pull.number).map(|pull| pull.report(true)))
     }
 
     /// Open issues with `label` that changed since `cursor`; pull requests are none.

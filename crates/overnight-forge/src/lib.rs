@@ -51,7 +51,7 @@ pub use request::{
 };
 pub use retry::Settings;
 pub use secret::TokenSource;
-pub use sweep::{BranchRemoval, WhyKept};
+pub use sweep::{BranchRemoval, BranchSight, WhyKept};
 pub use talk::{
     CommentInfo, Cursor, Issue, IssuePage, LabelChange, MAX_COMMENT, NewComment, Opinion, Remark, Reviews,
     Standing, Thread,

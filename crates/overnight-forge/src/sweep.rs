@@ -6,6 +6,7 @@ use overnight_core::git::{BranchName, CommitId};
 
 use crate::client::Forge;
 use crate::error::{ForgeError, Operation};
+use crate::retry::Budget;
 
 /// What became of a branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,27 +29,57 @@ pub enum WhyKept {
     Forbidden { why: String },
 }
 
+/// Where a branch is, and whether its work is in another place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BranchSight {
+    Gone,
+    /// It is the default branch, or the base itself.
+    IsBase,
+    Contained {
+        tip: CommitId,
+    },
+    /// So many of its commits are not in the base.
+    Ahead {
+        tip: CommitId,
+        commits: u64,
+    },
+}
+
+pub(crate) async fn look(
+    forge: &Forge,
+    branch: &BranchName,
+    base: Option<&str>,
+    budget: &mut Budget<'_>,
+) -> Result<BranchSight, ForgeError> {
+    let default = forge.repository_within(budget).await?.default_branch;
+    let base = base.unwrap_or(&default);
+    if branch.as_str() == default || branch.as_str() == base {
+        return Ok(BranchSight::IsBase);
+    }
+    let Some(tip) = forge.branch_tip(branch.as_str(), budget).await? else {
+        return Ok(BranchSight::Gone);
+    };
+    let Ok(tip) = CommitId::parse(&tip) else {
+        return Err(forge.unexpected(Operation::CompareBranches, "a branch's commit is no commit id"));
+    };
+    let commits = forge.missing_from(base, &tip, budget).await?;
+    Ok(if commits > 0 { BranchSight::Ahead { tip, commits } } else { BranchSight::Contained { tip } })
+}
+
 pub(crate) async fn remove(
     forge: &Forge,
     branch: &BranchName,
     base: Option<&str>,
 ) -> Result<BranchRemoval, ForgeError> {
     let mut budget = forge.budget();
-    let default = forge.repository_within(&mut budget).await?.default_branch;
-    let base = base.unwrap_or(&default);
-    if branch.as_str() == default || branch.as_str() == base {
-        return Ok(BranchRemoval::Kept(WhyKept::IsBase));
-    }
-    let Some(tip) = forge.branch_tip(branch.as_str(), &mut budget).await? else {
-        return Ok(BranchRemoval::Gone);
+    let tip = match look(forge, branch, base, &mut budget).await? {
+        BranchSight::Gone => return Ok(BranchRemoval::Gone),
+        BranchSight::IsBase => return Ok(BranchRemoval::Kept(WhyKept::IsBase)),
+        BranchSight::Ahead { commits, .. } => {
+            return Ok(BranchRemoval::Kept(WhyKept::NotContained { commits }));
+        }
+        BranchSight::Contained { tip } => tip,
     };
-    let Ok(tip) = CommitId::parse(&tip) else {
-        return Err(forge.unexpected(Operation::CompareBranches, "a branch's commit is no commit id"));
-    };
-    let commits = forge.missing_from(base, &tip, &mut budget).await?;
-    if commits > 0 {
-        return Ok(BranchRemoval::Kept(WhyKept::NotContained { commits }));
-    }
     match forge.drop_branch(branch.as_str(), &mut budget).await {
         Ok(()) => Ok(BranchRemoval::Removed { tip }),
         Err(ForgeError::NotFound { .. }) => Ok(BranchRemoval::Gone),

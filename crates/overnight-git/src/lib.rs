@@ -29,8 +29,8 @@ pub use env::HostEnv;
 pub use error::{Class, GitError};
 pub use git::{Git, Version};
 pub use mirror::{
-    CommitRef, Fetched, Identity, Import, JobRef, Load, LockWait, Merge, Mirror, Mirrors, Repack, Site,
-    Tending, Wanted,
+    CommitRef, Fetched, Identity, Import, JobRef, Load, LockWait, Merge, Mirror, Mirrors, Repack, Revert,
+    RevertOrder, Reverted, Site, Tending, Wanted,
 };
 pub use overnight_core::secret::Secret;
 pub use parse::{ChangedPath, RemoteUrls};

@@ -14,6 +14,7 @@ mod lock;
 mod merge;
 mod read;
 mod recover;
+mod revert;
 mod tend;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub use fetch::{Fetched, Wanted};
 pub use import::{Identity, Import};
 pub use lock::LockWait;
 pub use merge::Merge;
+pub use revert::{Revert, RevertOrder, Reverted};
 pub use tend::{CommitRef, JobRef, Load, Repack, Site, Tending};
 
 /// Object format of a repository: the length of its ids.

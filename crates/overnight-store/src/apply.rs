@@ -147,6 +147,7 @@ pub(crate) fn ended_as(state: &JobState) -> Option<overnight_core::job::EndReaso
         | JobState::Verifying { .. }
         | JobState::Publishing { .. }
         | JobState::Cleaning { .. }
+        | JobState::Cascading { .. }
         | JobState::Parked { .. } => None,
     }
 }
@@ -303,7 +304,7 @@ pub(crate) async fn write_effect(
     };
     let query = sql(text).bind(job.as_str()).bind(name).bind(value).bind(fence.0).bind(at.0);
     if tx.run(query).await? == 0 {
-        return Err(StoreError::EffectOutOfOrder { job: job.clone(), effect: name, wanted });
+        return Err(StoreError::EffectOutOfOrder { job: job.clone(), effect: name.to_owned(), wanted });
     }
     Ok(())
 }

@@ -7,7 +7,6 @@ use crate::ends::release_dependents;
 use crate::error::StoreError;
 use crate::free::{self, Locked};
 use crate::placement::Phase;
-use crate::row;
 use crate::sql::sql;
 use crate::store::{Store, retried};
 
@@ -20,6 +19,7 @@ pub enum CancelRequest {
     Asked,
     /// Nobody holds it, but something is left of it to be cleared up: whoever claims it next ends it.
     Recorded,
+    /// Or, of a cascade: its end is decided, and only clearing up is left.
     AlreadyEnded,
 }
 
@@ -29,20 +29,22 @@ impl Store {
     /// # Errors
     /// [`StoreError::UnknownJob`], [`StoreError::Database`].
     pub async fn cancel_request(&self, id: &JobId, by: CancelledBy) -> Result<CancelRequest, StoreError> {
-        retried(|| self.cancel_once(id, by)).await
+        retried(|| self.cancel_once(id, &by)).await
     }
 
-    async fn cancel_once(&self, id: &JobId, by: CancelledBy) -> Result<CancelRequest, StoreError> {
+    async fn cancel_once(&self, id: &JobId, by: &CancelledBy) -> Result<CancelRequest, StoreError> {
         let mut tx = self.begin("record the cancel").await?;
         let unknown = || StoreError::UnknownJob { job: id.clone() };
         let locked = free::lock(&mut tx, id.as_str()).await?.ok_or_else(unknown)?;
         let Locked { job, now, .. } = locked;
-        if job.state.is_ended() {
+        // What has failed by itself is not cancelled by the failure of another one.
+        let decided = matches!(by, CancelledBy::Cascade { .. }) && job.state.end().is_some();
+        if job.state.is_ended() || decided {
             return Ok(CancelRequest::AlreadyEnded);
         }
         if job.holder.is_none() && job.state.is_untouched() {
             let order = Order { key: &job.key, spec: &job.spec };
-            let step = transition(&job.state, Input::Cancel { by }, now, order)
+            let step = transition(&job.state, Input::Cancel { by: by.clone() }, now, order)
                 .map_err(|source| StoreError::Transition { job: job.id.clone(), source })?;
             let ended = free::write_free(&mut tx, &job, now, step).await?;
             release_dependents(&mut tx, ended.into_iter().collect()).await?;
@@ -54,7 +56,7 @@ impl Store {
         let phase = if held { Phase::Held } else { Phase::Ready };
         let text =
             "UPDATE jobs SET cancel = COALESCE(cancel, $2), phase = $3, updated_at = {now} WHERE id = $1";
-        tx.run(sql(text).bind(id.as_str()).bind(row::cancel_text(by)).bind(phase.as_str())).await?;
+        tx.run(sql(text).bind(id.as_str()).bind(by.to_string()).bind(phase.as_str())).await?;
         tx.gives_work();
         tx.commit().await?;
         Ok(if held { CancelRequest::Asked } else { CancelRequest::Recorded })

@@ -142,7 +142,7 @@ pub enum StoreError {
     #[error("job {job} is {found} in another way than the step for {expected} expects")]
     StateMoved { job: JobId, expected: &'static str, found: &'static str },
     #[error("effect {effect} of job {job} cannot become {wanted}: it is already done, or was never reserved")]
-    EffectOutOfOrder { job: JobId, effect: &'static str, wanted: &'static str },
+    EffectOutOfOrder { job: JobId, effect: String, wanted: &'static str },
     #[error("request {request:?} was used before, for the different job {key}")]
     RequestReused { request: String, key: TaskKey },
     #[error("request {request:?} stands twice in one batch")]

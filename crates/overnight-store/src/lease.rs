@@ -79,7 +79,7 @@ impl Lease {
 }
 
 /// The store's answer to a holder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Renewal {
     /// Still yours; `cancel` when somebody asked for one.
     Held { until: Timestamp, cancel: Option<CancelledBy> },

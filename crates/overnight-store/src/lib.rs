@@ -24,6 +24,7 @@ mod apply;
 mod at_once;
 mod backlog;
 mod cancel;
+mod cascade;
 mod circuits;
 mod claim;
 mod commit;
@@ -74,6 +75,7 @@ pub use backlog::{
     NewItem, NewLinks, PlanView, PullRequest, RepositoryView, RunView, SettledRepository, ShownItem,
 };
 pub use cancel::CancelRequest;
+pub use cascade::EpicJobs;
 pub use claim::{Claim, ClaimOrder, Claimant, Claimed, Claims};
 pub use copy::{
     BackupError, BackupReport, CopyError, CopyProgress, CopyReport, CopyStep, DatabaseFacts, Difference,

@@ -98,7 +98,7 @@ impl Placement {
     /// `held`: somebody has the lease, and keeps it unless the state gives it back.
     pub(crate) fn of(state: &JobState, held: bool) -> Result<Self, StoreError> {
         let (phase, wake, park) = match state {
-            JobState::Parked { reason: ParkReason::Dependency, .. } => {
+            JobState::Parked { reason: ParkReason::Dependency, wake: None, .. } => {
                 (Phase::Blocked, None, Some(ParkReason::Dependency))
             }
             JobState::Parked { reason, wake: Some(at), .. } => (Phase::Due, Some(*at), Some(*reason)),
@@ -110,7 +110,8 @@ impl Placement {
             | JobState::Collecting { .. }
             | JobState::Verifying { .. }
             | JobState::Publishing { .. }
-            | JobState::Cleaning { .. } => (if held { Phase::Held } else { Phase::Ready }, None, None),
+            | JobState::Cleaning { .. }
+            | JobState::Cascading { .. } => (if held { Phase::Held } else { Phase::Ready }, None, None),
         };
         // Sums are of ended jobs only: nothing else needs to be kept up to date with every step.
         let trail = state.trail().filter(|_| phase == Phase::Ended);

@@ -47,19 +47,8 @@ fn holder(row: &Row, job: &str) -> Result<Option<Holder>, CorruptRow> {
 }
 
 pub(crate) fn cancel(row: &Row, job: &str) -> Result<Option<CancelledBy>, CorruptRow> {
-    match optional_text(row, job, "cancel")?.as_deref() {
-        None => Ok(None),
-        Some("command") => Ok(Some(CancelledBy::Command)),
-        Some("interrupt") => Ok(Some(CancelledBy::Interrupt)),
-        Some(other) => Err(CorruptRow::new(job, "cancel", format!("{other:?} is not a way to cancel"))),
-    }
-}
-
-pub(crate) fn cancel_text(by: CancelledBy) -> &'static str {
-    match by {
-        CancelledBy::Command => "command",
-        CancelledBy::Interrupt => "interrupt",
-    }
+    let by = optional_text(row, job, "cancel")?.map(CancelledBy::try_from).transpose();
+    by.map_err(|why| CorruptRow::new(job, "cancel", why))
 }
 
 pub(crate) fn text(row: &Row, job: &str, column: &'static str) -> Result<String, CorruptRow> {

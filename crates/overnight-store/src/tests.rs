@@ -26,6 +26,7 @@ mod additions;
 mod apply;
 mod backlog;
 mod cancel;
+mod cascade;
 mod circuits;
 mod claims;
 mod clock;

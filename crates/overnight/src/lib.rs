@@ -180,6 +180,7 @@ async fn dispatch(cli: Cli, env: Environment) -> Result<u8, AppError> {
         | Command::Logs(_)
         | Command::Diff(_)
         | Command::Cancel(_)
+        | Command::Cascade(_)
         | Command::Approve(_)
         | Command::Reject(_)
         | Command::Exception(_)
@@ -234,6 +235,7 @@ async fn on_app(app: &App, global: &Global, command: &Command) -> Outcome {
         Command::Logs(args) => Box::pin(commands::logs::run(app, args)).await,
         Command::Diff(args) => Box::pin(commands::diff::run(app, args)).await,
         Command::Cancel(args) => Box::pin(commands::cancel::run(app, args)).await,
+        Command::Cascade(args) => Box::pin(commands::cascade::run(app, args)).await,
         Command::Approve(args) => Box::pin(commands::gate::approve(app, args)).await,
         Command::Reject(args) => Box::pin(commands::gate::reject(app, args)).await,
         Command::Exception(args) => commands::exception::run(app, args).await,

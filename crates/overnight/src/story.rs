@@ -9,6 +9,7 @@ use overnight_core::agent::{BackendId, Usage};
 use overnight_core::command::Containment;
 use overnight_core::git::{BranchName, CommitId};
 use overnight_core::job::{End, JobEvent, Label, Notice, ParkReason, PullRequestRef, Stage};
+use overnight_core::policy::cascade::{CascadeResult, CascadeStep};
 use overnight_core::policy::preflight::Inspection;
 use overnight_core::verdict::{CheckReport, CheckSource, DiffStat, Standing, Verdict};
 use serde::Serialize;
@@ -41,6 +42,12 @@ pub struct Story {
     /// What people said of its commits, in their order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<String>,
+    /// What its failure did to its epic's other work.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cascade: Vec<CascadeStory>,
+    /// Why that ended before everything had a result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cascade_stopped: Option<String>,
     pub stages: Vec<StageStory>,
     pub end: Option<End>,
 }
@@ -92,6 +99,13 @@ pub struct VerdictStory {
     pub standing: Option<Standing>,
     #[serde(rename = "elapsed_ms", with = "overnight_core::units::millis")]
     pub elapsed: Duration,
+}
+
+/// A step of the cascade.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CascadeStory {
+    pub step: CascadeStep,
+    pub result: CascadeResult,
 }
 
 /// A finished stage.
@@ -206,6 +220,11 @@ impl Story {
             JobEvent::PullRequestOpened { pull_request, .. } => {
                 self.pull_request = Some(pull_request.clone())
             }
+            JobEvent::CascadeBegan { .. } => {}
+            JobEvent::Cascaded { step, result } => {
+                self.cascade.push(CascadeStory { step: step.clone(), result: result.clone() });
+            }
+            JobEvent::CascadeStopped { why } => self.cascade_stopped = Some(why.clone()),
             JobEvent::Parked { reason, detail, .. } => self.parked = Some((*reason, detail.clone())),
             JobEvent::Ended { end } => self.end = Some(end.clone()),
         }

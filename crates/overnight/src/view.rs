@@ -150,7 +150,7 @@ impl JobView {
             published: end.and_then(|end| end.published.clone()),
             held_by: job.holder.as_ref().map(|holder| holder.worker.clone()),
             lease_until_ms: job.holder.as_ref().map(|holder| holder.lease_until),
-            cancel_asked: job.cancel.filter(|_| !job.state.is_ended()),
+            cancel_asked: job.cancel.clone().filter(|_| !job.state.is_ended()),
             lost: job.lost,
             priority: job.queueing.priority.number(),
             not_before_ms: job.queueing.not_before.filter(|_| job.state.is_untouched()),
@@ -178,7 +178,8 @@ pub fn exit_code(state: &JobState) -> ExitCode {
         | JobState::Collecting { .. }
         | JobState::Verifying { .. }
         | JobState::Publishing { .. }
-        | JobState::Cleaning { .. } => ExitCode::Pending,
+        | JobState::Cleaning { .. }
+        | JobState::Cascading { .. } => ExitCode::Pending,
     }
 }
 

@@ -222,7 +222,8 @@ pub fn summary(job: &Job, story: &Story) -> Vec<String> {
         | JobState::Collecting { .. }
         | JobState::Verifying { .. }
         | JobState::Publishing { .. }
-        | JobState::Cleaning { .. } => {
+        | JobState::Cleaning { .. }
+        | JobState::Cascading { .. } => {
             vec![format!("{} is {}; go on: overnight resume {}", job.key, job.state.name(), job.key)]
         }
     }

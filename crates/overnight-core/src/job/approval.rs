@@ -69,6 +69,7 @@ pub(super) fn awaited(state: &JobState) -> Option<&CommitId> {
         | JobState::Collecting { .. }
         | JobState::Verifying { .. }
         | JobState::Cleaning { .. }
+        | JobState::Cascading { .. }
         | JobState::Ended { .. } => None,
     }
 }
@@ -205,6 +206,7 @@ fn due(state: &JobState) -> &JobState {
         | JobState::Verifying { .. }
         | JobState::Publishing { .. }
         | JobState::Cleaning { .. }
+        | JobState::Cascading { .. }
         | JobState::Ended { .. } => state,
     }
 }

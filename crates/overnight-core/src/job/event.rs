@@ -10,7 +10,8 @@ use crate::backlog::idea::DocumentFacts;
 use crate::command::ProcessIdentity;
 use crate::desk::ReportedStatus;
 use crate::git::{BranchName, CommitId};
-use crate::id::{Fence, MessageId, QuestionId, WorkerId};
+use crate::id::{Fence, MessageId, QuestionId, TaskKey, WorkerId};
+use crate::policy::cascade::{CascadeResult, CascadeStep};
 use crate::policy::preflight::Inspection;
 use crate::talk::Sender;
 use crate::units::{Timestamp, millis};
@@ -154,6 +155,19 @@ pub enum JobEvent {
         turn: u32,
         text: String,
     },
+    /// A job of an epic has failed, and takes the work of the epic's other jobs back.
+    CascadeBegan {
+        epic: TaskKey,
+        jobs: Vec<TaskKey>,
+    },
+    Cascaded {
+        step: CascadeStep,
+        result: CascadeResult,
+    },
+    /// The cascade ended before everything had a result.
+    CascadeStopped {
+        why: String,
+    },
     CancelAsked {
         by: CancelledBy,
     },
@@ -258,4 +272,6 @@ pub enum Notice {
     /// Messages came too late for the job's limits: it is published without a turn that is told of them. How many.
     MessagesNotDelivered(u32),
     NotVerified,
+    /// A failed task would take its epic's other work back; the epic or its repository says that it does not.
+    CascadeOff,
 }

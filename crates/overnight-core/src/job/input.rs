@@ -8,6 +8,7 @@ use crate::command::ProcessIdentity;
 use crate::desk::Word;
 use crate::git::CommitId;
 use crate::id::{Fence, QuestionId, SessionId, TaskKey, WorkerId};
+use crate::policy::cascade::{CascadeResult, CascadeStep, Scope};
 use crate::policy::preflight::Inspection;
 use crate::talk::{Given, Talk};
 use crate::units::Timestamp;
@@ -139,6 +140,19 @@ pub enum Input {
     Cancel {
         by: CancelledBy,
     },
+    /// A cascade has found what it is about; `jobs` for people.
+    CascadeBegan {
+        scope: Scope,
+        jobs: Vec<TaskKey>,
+    },
+    /// A step of a cascade is about to be done.
+    CascadeAnnounced {
+        step: CascadeStep,
+    },
+    CascadeStepped {
+        step: CascadeStep,
+        result: CascadeResult,
+    },
     /// Somebody else holds the job now: nothing may be written any more.
     LeaseLost,
 }
@@ -182,6 +196,8 @@ pub enum StageOutput {
         open: Option<TaskKey>,
     },
     Cleaned,
+    /// Every step of the cascade has a result.
+    Cascaded,
 }
 
 /// When a vendor that refused a turn is asked again.
@@ -230,6 +246,9 @@ impl Input {
             Self::Noticed { .. } => "noticed",
             Self::Told { .. } => "told",
             Self::Cancel { .. } => "cancel",
+            Self::CascadeBegan { .. } => "cascade began",
+            Self::CascadeAnnounced { .. } => "cascade step announced",
+            Self::CascadeStepped { .. } => "cascade step ended",
             Self::LeaseLost => "lease lost",
         }
     }
@@ -246,6 +265,7 @@ impl StageOutput {
             Self::Verified { .. } => "verified",
             Self::PullRequest { .. } => "pull request opened",
             Self::Cleaned => "cleaned",
+            Self::Cascaded => "cascaded",
         }
     }
 }

@@ -239,7 +239,9 @@ impl Made {
         match state {
             JobState::Publishing { tip, pushed: true, .. } => self.published.push(tip.clone()),
             JobState::Publishing { tip, pushed: false, .. } => self.perhaps.push(tip.clone()),
-            JobState::Cleaning { end, .. } | JobState::Ended { end, .. } => {
+            JobState::Cleaning { end, .. }
+            | JobState::Cascading { end, .. }
+            | JobState::Ended { end, .. } => {
                 self.published.extend(end.published.as_ref().map(|work| work.commit.clone()));
                 self.perhaps.extend(end.tip.clone());
             }

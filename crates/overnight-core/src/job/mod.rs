@@ -1,6 +1,7 @@
 //! A job: what was asked ([`JobSpec`]), where it is ([`JobState`]), how it moves ([`transition`]), and what is told of it ([`JobEvent`]).
 
 mod approval;
+mod cascading;
 mod choice;
 mod end;
 mod event;
@@ -69,14 +70,47 @@ pub struct Holder {
     pub lease_until: Timestamp,
 }
 
-/// Who asked for a cancel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// Who asked for a cancel. Written as `command`, `interrupt` or `cascade:app-12`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum CancelledBy {
     /// `overnight cancel`, from anywhere.
     Command,
     /// Ctrl-C at the terminal that runs the job.
     Interrupt,
+    /// The job of another task of its epic failed.
+    Cascade { failed: TaskKey },
+}
+
+const BY_CASCADE: &str = "cascade:";
+
+impl std::fmt::Display for CancelledBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Command => f.write_str("command"),
+            Self::Interrupt => f.write_str("interrupt"),
+            Self::Cascade { failed } => write!(f, "{BY_CASCADE}{failed}"),
+        }
+    }
+}
+
+impl From<CancelledBy> for String {
+    fn from(by: CancelledBy) -> Self {
+        by.to_string()
+    }
+}
+
+impl TryFrom<String> for CancelledBy {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match (text.as_str(), text.strip_prefix(BY_CASCADE).map(TaskKey::parse)) {
+            ("command", _) => Ok(Self::Command),
+            ("interrupt", _) => Ok(Self::Interrupt),
+            (_, Some(Ok(failed))) => Ok(Self::Cascade { failed }),
+            (_, _) => Err(format!("{text:?} is not a way to cancel")),
+        }
+    }
 }
 
 impl Job {
@@ -90,7 +124,7 @@ impl Job {
 impl From<CancelledBy> for EndReason {
     fn from(by: CancelledBy) -> Self {
         match by {
-            CancelledBy::Command => Self::Cancelled,
+            CancelledBy::Command | CancelledBy::Cascade { .. } => Self::Cancelled,
             CancelledBy::Interrupt => Self::Interrupted,
         }
     }

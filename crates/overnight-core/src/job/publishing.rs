@@ -109,6 +109,7 @@ pub(super) fn reserving(next: JobState, order: Order<'_>) -> Step {
         | JobState::Collecting { .. }
         | JobState::Verifying { .. }
         | JobState::Cleaning { .. }
+        | JobState::Cascading { .. }
         | JobState::Parked { .. }
         | JobState::Ended { .. } => String::new(),
     };
@@ -190,19 +191,23 @@ pub(super) fn request_open(
 ) -> Step {
     let Opened { pull_request, adopted, open } = opened;
     let url = pull_request.url.clone();
-    let result = |name| match (name, &open) {
+    let result = |name: &EffectName| match (name, &open) {
         (EffectName::MarkReady, Some(task)) => format!("it stays a draft: {task} is open"),
         (
             EffectName::PushBranch
             | EffectName::OpenPullRequest
             | EffectName::UpdatePullRequest
-            | EffectName::MarkReady,
+            | EffectName::MarkReady
+            | EffectName::Cascade(_),
             _,
         ) => url.clone(),
     };
     let event = JobEvent::PullRequestOpened { pull_request: pull_request.clone(), adopted };
     let step = published(trail, branch, tip, Some(pull_request)).event(event);
-    let done = |step: Step, name| step.effect(EffectChange::Done { name, result: result(name) });
+    let done = |step: Step, name| {
+        let result = result(&name);
+        step.effect(EffectChange::Done { name, result })
+    };
     pull_request_effects(order).into_iter().fold(step, done)
 }
 
@@ -235,6 +240,7 @@ pub(super) fn pushed_work(state: &JobState) -> Option<Published> {
         | JobState::Collecting { .. }
         | JobState::Verifying { .. }
         | JobState::Cleaning { .. }
+        | JobState::Cascading { .. }
         | JobState::Ended { .. } => None,
     }
 }

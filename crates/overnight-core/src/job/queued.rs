@@ -2,8 +2,10 @@
 
 use crate::id::{Fence, TaskKey, WorkerId};
 
+use super::cascading;
 use super::end::{End, EndReason};
 use super::event::JobEvent;
+use super::input::Order;
 use super::publishing::pushed_work;
 use super::state::{Feedback, JobState, Trail};
 use super::step::Step;
@@ -28,6 +30,7 @@ fn taken_up(state: &JobState) -> JobState {
         | JobState::Verifying { .. }
         | JobState::Publishing { .. }
         | JobState::Cleaning { .. }
+        | JobState::Cascading { .. }
         | JobState::Ended { .. } => state.clone(),
     }
 }
@@ -42,9 +45,9 @@ fn moved_away(state: &JobState) -> Step {
             Step::ending(trail.clone(), EndReason::WorkerLost, detail).event(JobEvent::Moved).starting()
         }
         // The rest needs the forge only, or nothing.
-        JobState::Publishing { pushed: true, .. } | JobState::Cleaning { .. } => {
-            Step::still(state).event(JobEvent::Moved).starting()
-        }
+        JobState::Publishing { pushed: true, .. }
+        | JobState::Cleaning { .. }
+        | JobState::Cascading { .. } => Step::still(state).event(JobEvent::Moved).starting(),
         JobState::Preparing { trail }
         | JobState::Working { trail, .. }
         | JobState::Collecting { trail, .. }
@@ -75,10 +78,23 @@ pub(super) fn dependency_failed(state: &JobState, key: &TaskKey, reason: EndReas
 }
 
 /// The lease is taken from a worker that is gone. The job stays where it is, unless it has cost too many workers already.
-pub(super) fn worker_lost(state: &JobState, worker: WorkerId, times: u32, last: bool) -> Step {
+pub(super) fn worker_lost(
+    state: &JobState,
+    worker: WorkerId,
+    times: u32,
+    last: bool,
+    order: Order<'_>,
+) -> Step {
     let lost = JobEvent::WorkerLost { worker, times };
     if !last {
         return Step::still(state).event(lost);
+    }
+    // Only clearing up was left, and what failed is carried on to its epic all the same.
+    if let Some(next) = cascading::due(state, order) {
+        return Step::to(next).event(lost);
+    }
+    if let Some(step) = cascading::stopped(state, &format!("its worker died or was lost {times} times")) {
+        return step.before(lost);
     }
     let detail = format!(
         "its worker died or was lost {times} times; overnight logs shows what ran last, overnight retry runs it again"

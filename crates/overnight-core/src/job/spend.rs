@@ -113,6 +113,9 @@ impl Told {
             | Input::Noticed { .. }
             | Input::Told { .. }
             | Input::Cancel { .. }
+            | Input::CascadeBegan { .. }
+            | Input::CascadeAnnounced { .. }
+            | Input::CascadeStepped { .. }
             | Input::LeaseLost => Self::default(),
         }
     }
@@ -153,6 +156,7 @@ fn turn(state: &JobState) -> Option<(&Trail, &Turn)> {
         | JobState::Verifying { .. }
         | JobState::Publishing { .. }
         | JobState::Cleaning { .. }
+        | JobState::Cascading { .. }
         | JobState::Ended { .. } => None,
     }
 }

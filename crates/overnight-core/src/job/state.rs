@@ -8,6 +8,7 @@ use crate::agent::{SessionStart, TurnReport, Usage};
 use crate::command::ProcessIdentity;
 use crate::git::{BranchName, CommitId};
 use crate::id::SessionId;
+use crate::policy::cascade::Cascade;
 use crate::policy::preflight::Inspection;
 use crate::talk::Given;
 use crate::units::{Timestamp, millis};
@@ -65,6 +66,12 @@ pub enum JobState {
         trail: Trail,
         end: End,
     },
+    /// It has failed, and takes its epic's other work back.
+    Cascading {
+        trail: Trail,
+        end: End,
+        cascade: Box<Cascade>,
+    },
     /// Waits with no process, no slot and no lease; goes on in `then`.
     Parked {
         reason: ParkReason,
@@ -89,6 +96,7 @@ pub enum Stage {
     Verify,
     Publish,
     Cleanup,
+    Cascade,
 }
 
 impl Stage {
@@ -101,6 +109,7 @@ impl Stage {
             Self::Verify => "verify",
             Self::Publish => "publish",
             Self::Cleanup => "cleanup",
+            Self::Cascade => "cascade",
         }
     }
 }
@@ -271,6 +280,7 @@ impl JobState {
             Self::Verifying { .. } => Some(Stage::Verify),
             Self::Publishing { .. } => Some(Stage::Publish),
             Self::Cleaning { .. } => Some(Stage::Cleanup),
+            Self::Cascading { .. } => Some(Stage::Cascade),
             Self::Parked { then, .. } => then.stage(),
             Self::Ended { .. } => None,
         }
@@ -287,6 +297,7 @@ impl JobState {
             Self::Verifying { .. } => "verifying",
             Self::Publishing { .. } => "publishing",
             Self::Cleaning { .. } => "cleaning",
+            Self::Cascading { .. } => "cascading",
             Self::Parked { .. } => "parked",
             Self::Ended { .. } => "ended",
         }
@@ -295,7 +306,7 @@ impl JobState {
     #[must_use]
     pub fn end(&self) -> Option<&End> {
         match self {
-            Self::Cleaning { end, .. } | Self::Ended { end, .. } => Some(end),
+            Self::Cleaning { end, .. } | Self::Cascading { end, .. } | Self::Ended { end, .. } => Some(end),
             Self::Parked { then, .. } => then.end(),
             Self::Queued
             | Self::Preparing { .. }
@@ -317,6 +328,7 @@ impl JobState {
             | Self::Working { .. }
             | Self::Collecting { .. }
             | Self::Cleaning { .. }
+            | Self::Cascading { .. }
             | Self::Ended { .. } => None,
         };
         let base = self.ground().map(|ground| &ground.base);
@@ -341,6 +353,7 @@ impl JobState {
             | Self::Verifying { .. }
             | Self::Publishing { .. }
             | Self::Cleaning { .. }
+            | Self::Cascading { .. }
             | Self::Ended { .. } => false,
         }
     }
@@ -349,7 +362,8 @@ impl JobState {
     #[must_use]
     pub fn is_bound(&self) -> bool {
         match self {
-            Self::Queued | Self::Ended { .. } => false,
+            // A cascade needs forges, and mirrors that can be made anew.
+            Self::Queued | Self::Cascading { .. } | Self::Ended { .. } => false,
             // Sent back because its branch moved: its commits are in this worker's mirror only.
             Self::Preparing { trail } => trail.preserved.is_some(),
             Self::Working { .. }
@@ -376,6 +390,7 @@ impl JobState {
             | Self::Verifying { trail, .. }
             | Self::Publishing { trail, .. }
             | Self::Cleaning { trail, .. }
+            | Self::Cascading { trail, .. }
             | Self::Ended { trail, .. } => Some(trail),
             Self::Parked { then, .. } => then.trail(),
         }
@@ -389,7 +404,11 @@ impl JobState {
             | Self::Verifying { ground, .. }
             | Self::Publishing { ground, .. } => Some(ground),
             Self::Parked { then, .. } => then.ground(),
-            Self::Queued | Self::Preparing { .. } | Self::Cleaning { .. } | Self::Ended { .. } => None,
+            Self::Queued
+            | Self::Preparing { .. }
+            | Self::Cleaning { .. }
+            | Self::Cascading { .. }
+            | Self::Ended { .. } => None,
         }
     }
 }

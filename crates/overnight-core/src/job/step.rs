@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::backlog::idea::NewDocument;
 use crate::talk::TalkChange;
 use crate::units::Timestamp;
@@ -14,8 +12,7 @@ use super::spend::SpendChange;
 use super::state::{JobState, Stage, Trail};
 
 /// Name of an outside effect: unique within its job, so that each is reserved once and done once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum EffectName {
     PushBranch,
     OpenPullRequest,
@@ -23,16 +20,19 @@ pub enum EffectName {
     UpdatePullRequest,
     /// A draft becomes a pull request that is ready to be reviewed.
     MarkReady,
+    /// A step of a cascade, by its [name](crate::policy::cascade::CascadeStep::name).
+    Cascade(String),
 }
 
 impl EffectName {
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::PushBranch => "push-branch",
             Self::OpenPullRequest => "open-pull-request",
             Self::UpdatePullRequest => "update-pull-request",
             Self::MarkReady => "mark-ready",
+            Self::Cascade(name) => name,
         }
     }
 }

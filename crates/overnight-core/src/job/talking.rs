@@ -221,6 +221,8 @@ pub fn can_be_told(state: &JobState) -> Result<(), NotTold> {
         }
         JobState::Parked { then, .. } => can_be_told(then),
         JobState::Publishing { .. } => Err(NotTold::Publishing),
-        JobState::Cleaning { .. } | JobState::Ended { .. } => Err(NotTold::Ended),
+        JobState::Cleaning { .. } | JobState::Cascading { .. } | JobState::Ended { .. } => {
+            Err(NotTold::Ended)
+        }
     }
 }

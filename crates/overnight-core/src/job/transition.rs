@@ -12,6 +12,7 @@ use crate::verdict::DiffStat;
 
 use super::CancelledBy;
 use super::approval::{Rejection, StatusReport, approved, inspected, rejected};
+use super::cascading;
 use super::event::JobEvent;
 use super::input::{Input, Order, StageOutput, Trouble};
 use super::publishing::{Opened, branch_pushed, branch_taken, pushed_work, request_open, verified};
@@ -80,6 +81,9 @@ fn decided(
             | Input::BranchPushed { .. }
             | Input::Noticed { .. }
             | Input::Told { .. }
+            | Input::CascadeBegan { .. }
+            | Input::CascadeAnnounced { .. }
+            | Input::CascadeStepped { .. }
             | Input::Cancel { .. } => Err(illegal),
         };
     }
@@ -87,11 +91,14 @@ fn decided(
         Input::Claimed { worker, fence, resumed, moved } => Ok(claimed(state, worker, fence, resumed, moved)),
         Input::Woken => woken(state).ok_or(illegal),
         Input::DependencyFailed { key, reason } => dependency_failed(state, &key, reason).ok_or(illegal),
-        Input::WorkerLost { worker, times, last } => Ok(worker_lost(state, worker, times, last)),
+        Input::WorkerLost { worker, times, last } => Ok(worker_lost(state, worker, times, last, order)),
         Input::LeaseLost => Ok(Step::still(state)),
         Input::Noticed { notice } => Ok(Step::still(state).event(JobEvent::Noticed { notice })),
         Input::Told { word } => told(state, word).ok_or(illegal),
         Input::Cancel { by } => Ok(cancelled(state, by)),
+        Input::CascadeBegan { scope, jobs } => cascading::began(state, scope, jobs).ok_or(illegal),
+        Input::CascadeAnnounced { step } => cascading::announced(state, step).ok_or(illegal),
+        Input::CascadeStepped { step, result } => cascading::stepped(state, step, result).ok_or(illegal),
         Input::Failed { trouble, detail, elapsed } => {
             failed(state, trouble, detail, elapsed, now).ok_or(illegal)
         }
@@ -143,24 +150,46 @@ fn told(state: &JobState, word: Word) -> Option<Step> {
 }
 
 fn cancelled(state: &JobState, by: CancelledBy) -> Step {
-    let asked = JobEvent::CancelAsked { by };
+    let asked = JobEvent::CancelAsked { by: by.clone() };
     if let JobState::Cleaning { .. } = state {
         return Step::still(state).event(asked);
     }
+    if let Some(stopped) = cascading::stopped(state, &stopped_by(&by)) {
+        return stopped.before(asked);
+    }
+    let because = because_of(&by);
     if state.is_untouched() {
-        return ends_at_once(state, by.into(), "cancelled before it was started").before(asked);
+        let detail = format!("cancelled before it was started{because}");
+        return ends_at_once(state, by.into(), &detail).before(asked);
     }
     let trail = state.trail().cloned().unwrap_or_default();
     let published = pushed_work(state);
     let detail = match &published {
-        Some(work) => format!("cancelled after the branch {} had been pushed", work.branch),
-        None => "cancelled; nothing was published".to_owned(),
+        Some(work) => format!("cancelled after the branch {} had been pushed{because}", work.branch),
+        None => format!("cancelled; nothing was published{because}"),
     };
     let mut step = Step::ending(trail, by.into(), detail);
     if let JobState::Cleaning { end, .. } = &mut step.next {
         end.published = published;
     }
     step.event(asked).starting()
+}
+
+/// What stands behind "cancelled" for those who did not do it themselves.
+fn because_of(by: &CancelledBy) -> String {
+    match by {
+        CancelledBy::Command | CancelledBy::Interrupt => String::new(),
+        CancelledBy::Cascade { failed } => {
+            format!("; {failed}, which belongs to the same epic, failed and took it with it")
+        }
+    }
+}
+
+fn stopped_by(by: &CancelledBy) -> String {
+    match by {
+        CancelledBy::Command | CancelledBy::Interrupt => "somebody stopped the cascade".to_owned(),
+        CancelledBy::Cascade { failed } => format!("the cascade of {failed} is about the same epic"),
+    }
 }
 
 fn failed(
@@ -189,6 +218,7 @@ fn failed(
             let again = reason.tried_again_after().map(|span| now.plus(span));
             Step::parking(state, reason, detail, wake.or(again))
         }
+        Trouble::End(_) if state.cascade().is_some() => cascading::stopped(&state, &detail)?,
         Trouble::End(reason) => {
             let trail = state.trail().cloned().unwrap_or_default();
             let mut step = Step::ending(trail, reason, detail);
@@ -236,10 +266,9 @@ fn done(
             StageOutput::PullRequest { pull_request, adopted, open },
         ) => request_open((trail, branch, tip), Opened { pull_request, adopted, open }, order),
         (JobState::Cleaning { trail, end }, StageOutput::Cleaned) => {
-            let step = Step::to(JobState::Ended { trail: trail.clone(), end: end.clone() });
-            // The end of a job is the last thing that is told of it.
-            return Some(step.after(stage, elapsed).event(JobEvent::Ended { end: end.clone() }));
+            return Some(cascading::cleaned(trail, end, elapsed, order));
         }
+        (JobState::Cascading { .. }, StageOutput::Cascaded) => return cascading::cascaded(state, elapsed),
         (
             JobState::Queued
             | JobState::Preparing { .. }
@@ -248,6 +277,7 @@ fn done(
             | JobState::Verifying { .. }
             | JobState::Publishing { .. }
             | JobState::Cleaning { .. }
+            | JobState::Cascading { .. }
             | JobState::Parked { .. }
             | JobState::Ended { .. },
             StageOutput::Prepared { .. }
@@ -257,7 +287,8 @@ fn done(
             | StageOutput::Written { .. }
             | StageOutput::Verified { .. }
             | StageOutput::PullRequest { .. }
-            | StageOutput::Cleaned,
+            | StageOutput::Cleaned
+            | StageOutput::Cascaded,
         ) => return None,
     };
     Some(step.after(stage, elapsed))

@@ -196,8 +196,8 @@ fn a_pull_request_follows_the_push_and_both_are_reserved_first() {
         .effects
         .iter()
         .map(|effect| match effect {
-            EffectChange::Reserve { name, .. } => (*name, "reserve"),
-            EffectChange::Done { name, .. } => (*name, "done"),
+            EffectChange::Reserve { name, .. } => (name.clone(), "reserve"),
+            EffectChange::Done { name, .. } => (name.clone(), "done"),
         })
         .collect();
     use EffectName::{OpenPullRequest, PushBranch};

@@ -157,6 +157,7 @@ pub(super) fn compacted(state: &JobState) -> Option<Step> {
         | JobState::Verifying { .. }
         | JobState::Publishing { .. }
         | JobState::Cleaning { .. }
+        | JobState::Cascading { .. }
         | JobState::Parked { .. }
         | JobState::Ended { .. } => return None,
     }

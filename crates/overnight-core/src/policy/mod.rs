@@ -2,6 +2,7 @@
 
 pub mod alignment;
 pub mod budget;
+pub mod cascade;
 pub mod circuit;
 pub mod gate;
 pub mod preflight;

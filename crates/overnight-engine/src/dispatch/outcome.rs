@@ -63,7 +63,8 @@ fn of_state(job: &Job) -> Conclusion {
         | JobState::Collecting { .. }
         | JobState::Verifying { .. }
         | JobState::Publishing { .. }
-        | JobState::Cleaning { .. } => {
+        | JobState::Cleaning { .. }
+        | JobState::Cascading { .. } => {
             let why = format!("its work stopped while it was {}", job.state.name());
             Conclusion {
                 health: Some(JobOutcome::Trouble { detail: why.clone() }),

@@ -75,7 +75,7 @@ impl Holds {
             match held.iter().find(|held| held.job == *job && held.fence == hold.fence) {
                 Some(found) => {
                     hold.deadline = deadline.unwrap_or(hold.deadline);
-                    if let Some(by) = found.cancel {
+                    if let Some(by) = found.cancel.clone() {
                         hold.signals.raise(Cause::Cancel(by));
                     }
                 }

@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use overnight_core::git::CommitId;
-use overnight_core::job::{ParkReason, Trouble};
+use overnight_core::job::{EndReason, ParkReason, Trouble};
+use overnight_forge::Forge;
 use overnight_git::workspace::{self, Setup};
 use overnight_git::{Credentials, Endpoint, Identity, LockWait, Mirror, Remote};
 
+use crate::credentials::ForgeSettings;
+use crate::host::Host;
 use crate::progress::Progress;
 use crate::seat::Seat;
 use crate::trouble::{self, StageError};
@@ -74,6 +77,21 @@ pub(crate) async fn remote_endpoint(seat: &Seat<'_>, remote: &str) -> Result<End
         None => Credentials::None,
     };
     Ok(Endpoint { remote: parsed, credentials })
+}
+
+/// The forge of a remote, with the token for it. Sends nothing yet.
+pub(crate) async fn connect(forges: &ForgeSettings, host: &Host, remote: &str) -> Result<Forge, StageError> {
+    let Some(address) = forges.address(remote) else {
+        let detail = format!(
+            "no forge is known for {remote}; name its kind in the configuration: [forge.hosts.\"HOST\"] kind = \"gitea\""
+        );
+        return Err(trouble::end(EndReason::ConfigInvalid, detail));
+    };
+    let token = forges.token(remote, host).await.map_err(trouble::token)?;
+    let Some(token) = token else {
+        return Err(trouble::no_token(remote));
+    };
+    Forge::connect(address, token, forges.http.clone()).map_err(trouble::forge)
 }
 
 fn parse_remote(text: &str) -> Result<Remote, StageError> {

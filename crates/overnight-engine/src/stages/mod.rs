@@ -3,8 +3,10 @@
 
 mod agent;
 mod agent_turn;
+mod cascade;
+mod cascade_steps;
 mod cleanup;
-mod code;
+pub(crate) mod code;
 mod collect;
 mod document;
 mod ground;
@@ -36,5 +38,6 @@ pub(crate) async fn run(stage: Stage, seat: &mut Seat<'_>) -> Result<Option<Stag
         Stage::Verify => verify::run(seat).await,
         Stage::Publish => publish::run(seat).await,
         Stage::Cleanup => cleanup::run(seat).await.map(Some),
+        Stage::Cascade => Box::pin(cascade::run(seat)).await.map(Some),
     }
 }

@@ -123,18 +123,7 @@ async fn open_pull_request(
 }
 
 async fn forge(seat: &Seat<'_>, remote: &str) -> Result<Forge, StageError> {
-    let forges = seat.engine.forges();
-    let Some(address) = forges.address(remote) else {
-        let detail = format!(
-            "no forge is known for {remote}; name its kind in the configuration: [forge.hosts.\"HOST\"] kind = \"gitea\""
-        );
-        return Err(trouble::end(EndReason::ConfigInvalid, detail));
-    };
-    let token = forges.token(remote, seat.engine.host()).await.map_err(trouble::token)?;
-    let Some(token) = token else {
-        return Err(trouble::no_token(remote));
-    };
-    Forge::connect(address, token, forges.http.clone()).map_err(trouble::forge)
+    code::connect(seat.engine.forges(), seat.engine.host(), remote).await
 }
 
 async fn facts(seat: &mut Seat<'_>, base_branch: &str) -> Result<PullRequestFacts, StageError> {

@@ -79,9 +79,9 @@ impl TaskFacts {
 fn pushed(state: &JobState) -> Option<(&Trail, &CommitId)> {
     match state {
         JobState::Publishing { trail, tip, pushed: true, .. } => Some((trail, tip)),
-        JobState::Cleaning { trail, end } | JobState::Ended { trail, end } => {
-            end.published.as_ref().map(|work| (trail, &work.commit))
-        }
+        JobState::Cleaning { trail, end }
+        | JobState::Cascading { trail, end, .. }
+        | JobState::Ended { trail, end } => end.published.as_ref().map(|work| (trail, &work.commit)),
         JobState::Parked { then, .. } => pushed(then),
         JobState::Publishing { pushed: false, .. }
         | JobState::Queued

@@ -3,6 +3,7 @@
 //! Owns the template and the marker. Whatever an agent, a task's author or a repository wrote is passed through
 //! [`defuse`] and stands in a fence or a code span; only the template itself speaks Markdown.
 
+mod cascade;
 mod defuse;
 mod facts;
 mod line;
@@ -16,6 +17,7 @@ use overnight_core::git::CommitId;
 use overnight_core::id::JobId;
 use overnight_core::verdict::{CheckSource, CheckedPair, CouldNotRun, Standing, Verdict};
 
+pub use cascade::{CascadeCause, cascade_comment, revert_body, revert_title};
 pub use defuse::{defuse, defuse_for, one_line};
 pub use facts::{CommitLine, PullRequestFacts};
 pub use line::{LineFacts, TaskFacts, put_line, render_line};

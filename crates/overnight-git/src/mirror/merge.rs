@@ -20,7 +20,7 @@ pub enum Merge {
 }
 
 /// What `git merge-tree` comes to.
-enum Tree {
+pub(super) enum Tree {
     Clean(String),
     Conflicts(Vec<String>),
 }
@@ -91,7 +91,7 @@ impl Mirror {
         Ok(paths.iter().map(|changed| String::from_utf8_lossy(&changed.path).into_owned()).collect())
     }
 
-    async fn merge_tree(&self, ours: &CommitId, theirs: &CommitId) -> Result<Tree, GitError> {
+    pub(super) async fn merge_tree(&self, ours: &CommitId, theirs: &CommitId) -> Result<Tree, GitError> {
         let operation = "merge two commits";
         let call = self.call(operation).about(ours).about(theirs);
         let call = call.args(["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages"]);

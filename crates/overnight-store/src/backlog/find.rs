@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use overnight_core::backlog::Item;
+use overnight_core::backlog::{Item, ItemKind};
 use overnight_core::id::{ItemId, RepositoryId, TaskKey};
 
 use super::error::BacklogError;
 use super::read::Backlog;
 use super::rows::{SELECT, item};
+use crate::error::StoreError;
 use crate::row;
 use crate::sql::sql;
 use crate::store::Store;
@@ -19,6 +20,18 @@ const WANTED_MAX: usize = 256;
 const NEAR_POOL: i64 = 500;
 const NEAR_EDITS: usize = 2;
 const NEAR_MAX: usize = 3;
+
+/// The item of this kind with exactly this key.
+pub(crate) async fn item_of_key(
+    store: &Store,
+    key: &TaskKey,
+    kind: ItemKind,
+) -> Result<Option<Item>, StoreError> {
+    let query =
+        sql(format!("{SELECT} WHERE i.key = $1 AND i.kind = $2")).bind(key.as_str()).bind(kind.as_str());
+    let found = store.optional("look for the item", query).await?;
+    Ok(found.as_ref().map(item).transpose()?)
+}
 
 impl Store {
     /// Finds an item by its key or id, in any case.

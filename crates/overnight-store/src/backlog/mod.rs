@@ -24,6 +24,7 @@ pub use documents::Document;
 pub(crate) use documents::write_documents;
 pub use error::BacklogError;
 pub use export::ExportedPlan;
+pub(crate) use find::item_of_key;
 pub use idea::GoingOn;
 pub use import::Imported;
 pub(crate) use link::{Links, keep_ends};

@@ -105,7 +105,7 @@ impl Store {
             return Ok(Claim::Blocked);
         }
         let home = job.queueing.place.as_ref().filter(|home| **home != claimant.place);
-        if let (Some(home), None) = (home, job.cancel) {
+        if let (Some(home), None) = (home, &job.cancel) {
             return Ok(Claim::Elsewhere { place: home.clone() });
         }
         if job.holder.is_some() {

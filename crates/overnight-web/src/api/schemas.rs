@@ -6,7 +6,7 @@ use super::jobs::PAGE_MAX;
 use super::take::KEY_MAX;
 
 /// Names of a job's states.
-pub(super) const STATES: [&str; 9] = [
+pub(super) const STATES: [&str; 10] = [
     "queued",
     "preparing",
     "working",
@@ -14,6 +14,7 @@ pub(super) const STATES: [&str; 9] = [
     "verifying",
     "publishing",
     "cleaning",
+    "cascading",
     "parked",
     "ended",
 ];

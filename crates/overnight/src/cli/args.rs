@@ -10,6 +10,7 @@ use super::backlog_args::{
     EpicArgs, ExportArgs, IdeaArgs, ImportArgs, RepoArgs, SprintArgs, StoryArgs, TaskArgs,
 };
 use super::budget_args::{BudgetArgs, CostArgs};
+use super::cascade_args::CascadeArgs;
 use super::db_args::DbArgs;
 use super::gate_args::{ApproveArgs, ExceptionArgs, RejectArgs};
 use super::gc_args::GcArgs;
@@ -93,6 +94,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// Cancel jobs, and wait until they have ended
     Cancel(CancelArgs),
+    /// Show what a failed task takes back of its epic's other work
+    Cascade(CascadeArgs),
     /// Agree to publish the commit that a job waits with
     Approve(ApproveArgs),
     /// Say no to the commit that a job waits with, and why

@@ -4,6 +4,7 @@ pub mod agent_args;
 pub mod args;
 pub mod backlog_args;
 pub mod budget_args;
+pub mod cascade_args;
 pub mod db_args;
 pub mod gate_args;
 pub mod gc_args;

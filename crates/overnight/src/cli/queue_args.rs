@@ -140,6 +140,7 @@ pub enum StateName {
     Verifying,
     Publishing,
     Cleaning,
+    Cascading,
     Parked,
     Ended,
 }
@@ -155,6 +156,7 @@ impl StateName {
             Self::Verifying => "verifying",
             Self::Publishing => "publishing",
             Self::Cleaning => "cleaning",
+            Self::Cascading => "cascading",
             Self::Parked => "parked",
             Self::Ended => "ended",
         }

@@ -7,6 +7,7 @@ pub mod api;
 pub mod backlog;
 pub mod budget;
 pub mod cancel;
+pub mod cascade;
 pub mod compact;
 pub mod completions;
 pub mod config;

@@ -214,6 +214,12 @@ pub fn page(job: &Job, story: &Story, queued: &Queued, logs: &str) -> String {
     for said in &story.words {
         text += &field("said", &one_line(said, 500));
     }
+    for step in &story.cascade {
+        text += &field("cascade", &words::cascade_step(&step.step, &step.result));
+    }
+    if let Some(why) = &story.cascade_stopped {
+        text += &field("cascade", &one_line(why, 300));
+    }
     text.push('\n');
     for line in work::summary(job, story) {
         let _ = writeln!(text, "{line}");

@@ -93,7 +93,8 @@ fn once_code(job: &Job) -> u8 {
         | JobState::Collecting { .. }
         | JobState::Verifying { .. }
         | JobState::Publishing { .. }
-        | JobState::Cleaning { .. } => ONCE_FAILED,
+        | JobState::Cleaning { .. }
+        | JobState::Cascading { .. } => ONCE_FAILED,
     }
 }
 

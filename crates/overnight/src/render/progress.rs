@@ -8,6 +8,7 @@ use overnight_core::agent::adapter::AdapterName;
 use overnight_core::agent::{SessionStart, TurnOutcome, Usage};
 use overnight_core::id::TaskKey;
 use overnight_core::job::{JobEvent, Stage};
+use overnight_core::policy::cascade::CascadeOutcome;
 use overnight_core::text::{cut_chars, one_line};
 use overnight_core::verdict::{Standing, Verdict};
 use overnight_engine::progress::Progress;
@@ -174,6 +175,26 @@ impl View {
                 now,
                 line(Mark::Note, "moved", None, "another machine begins again from the base"),
             ),
+            JobEvent::CascadeBegan { epic, jobs } => {
+                let count = words::plural(jobs.len() as u64, "other job");
+                vec![line(
+                    Mark::Note,
+                    "cascade",
+                    None,
+                    &format!("the work of {count} of {epic} is taken back"),
+                )]
+            }
+            JobEvent::Cascaded { step, result } => {
+                let mark = match result.outcome {
+                    CascadeOutcome::Done | CascadeOutcome::AlreadySo => Mark::Fact,
+                    CascadeOutcome::Left => Mark::Note,
+                    CascadeOutcome::Failed | CascadeOutcome::GivenUp => Mark::Bad,
+                };
+                vec![line(mark, "cascade", None, &words::cascade_step(step, result))]
+            }
+            JobEvent::CascadeStopped { why } => {
+                self.with_close(now, line(Mark::Bad, "cascade", None, &one_line(why, 300)))
+            }
             JobEvent::Ended { .. } => self.close(now),
             JobEvent::Grounded { .. }
             | JobEvent::TurnEnded { .. }
@@ -276,6 +297,9 @@ impl View {
             | JobEvent::AgentReported { .. }
             | JobEvent::AgentNoted { .. }
             | JobEvent::CancelAsked { .. }
+            | JobEvent::CascadeBegan { .. }
+            | JobEvent::Cascaded { .. }
+            | JobEvent::CascadeStopped { .. }
             | JobEvent::Parked { .. }
             | JobEvent::Woken { .. }
             | JobEvent::WorkerLost { .. }

@@ -50,6 +50,7 @@ pub fn needs_you(state: &JobState) -> bool {
         | JobState::Verifying { .. }
         | JobState::Publishing { .. }
         | JobState::Cleaning { .. }
+        | JobState::Cascading { .. }
         | JobState::Ended { .. } => false,
     }
 }

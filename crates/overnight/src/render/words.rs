@@ -4,6 +4,7 @@ use overnight_core::agent::{AgentEvent, TurnOutcome, Usage};
 use overnight_core::backlog::idea::{DocumentFacts, ReviewFacts};
 use overnight_core::job::{EndReason, Job, JobState, Notice, ParkReason};
 use overnight_core::policy::budget;
+use overnight_core::policy::cascade::{CascadeResult, CascadeStep};
 use overnight_core::policy::preflight::{Finding, Level};
 use overnight_core::text::{human_duration, human_tokens, one_line};
 use overnight_core::verdict::{CheckSource, CouldNotRun, DiffStat, Standing, Verdict};
@@ -13,6 +14,8 @@ use crate::render::stage::Mark;
 
 /// Characters of a detail that fit beside other things.
 const DETAIL: usize = 160;
+/// A step of a cascade may name a command to be copied.
+const CASCADE: usize = 700;
 
 /// What was found in a document that was taken.
 #[must_use]
@@ -196,7 +199,8 @@ pub fn state(state: &JobState) -> String {
         | JobState::Collecting { .. }
         | JobState::Verifying { .. }
         | JobState::Publishing { .. }
-        | JobState::Cleaning { .. } => state.name().to_owned(),
+        | JobState::Cleaning { .. }
+        | JobState::Cascading { .. } => state.name().to_owned(),
     }
 }
 
@@ -277,6 +281,14 @@ pub fn check_source(source: CheckSource) -> &'static str {
     }
 }
 
+/// A step of a cascade and what came of it.
+#[must_use]
+pub fn cascade_step(step: &CascadeStep, result: &CascadeResult) -> String {
+    let told = format!("{}: {}, {}", step.words(), result.outcome.words(), result.detail);
+    let command = result.command.as_ref().map(|command| format!("; by hand: {command}")).unwrap_or_default();
+    one_line(&format!("{told}{command}"), CASCADE)
+}
+
 /// Something to know about a job.
 #[must_use]
 pub fn notice(notice: &Notice) -> String {
@@ -324,6 +336,9 @@ pub fn notice(notice: &Notice) -> String {
             )
         }
         Notice::NotVerified => "published without any verification, as asked".to_owned(),
+        Notice::CascadeOff => {
+            "its epic's other work stays as it is: the epic or its repository says so".to_owned()
+        }
     }
 }
 

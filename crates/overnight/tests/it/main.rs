@@ -15,6 +15,7 @@ mod api;
 mod backlog;
 mod bad_input;
 mod budget;
+mod cascade;
 mod claude;
 mod control;
 mod crash;

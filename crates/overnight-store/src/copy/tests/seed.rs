@@ -77,6 +77,7 @@ pub(super) fn states() -> Vec<JobState> {
             approval: overnight_core::job::Approval::NotNeeded,
         },
         JobState::Cleaning { trail: trail(), end: end(EndReason::NoChanges) },
+        JobState::Cascading { trail: trail(), end: end(EndReason::AgentFailed), cascade: Box::default() },
     ];
     for (reason, number) in ParkReason::ALL.into_iter().zip(0..) {
         let wake = (number % 2 == 0).then_some(Timestamp(START + number));

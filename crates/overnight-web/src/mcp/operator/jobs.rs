@@ -18,7 +18,7 @@ pub(super) fn reading() -> Vec<Tool> {
     let mut listing = Page::properties();
     listing["state"] = json!({
         "type": "array", "items": {"type": "string"},
-        "description": "only these states: queued, preparing, working, collecting, verifying, publishing, cleaning, parked, ended",
+        "description": "only these states: queued, preparing, working, collecting, verifying, publishing, cleaning, cascading, parked, ended",
     });
     listing["repository"] = json!({"type": "string", "description": "name, as of list_repositories"});
     listing["label"] = json!({"type": "string"});

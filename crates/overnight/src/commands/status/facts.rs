@@ -164,7 +164,7 @@ async fn jobs(store: &Store, states: &[&str], ended: bool, limit: u32) -> Result
 }
 
 async fn running(store: &Store) -> Result<Vec<RunningJob>, AppError> {
-    let states = ["preparing", "working", "collecting", "verifying", "publishing", "cleaning"];
+    let states = ["preparing", "working", "collecting", "verifying", "publishing", "cleaning", "cascading"];
     let jobs = jobs(store, &states, false, 4 * LOOKED_AT).await?;
     let held = jobs.into_iter().filter_map(|job| {
         let holder = job.holder?;
@@ -197,6 +197,7 @@ async fn waiting(store: &Store) -> Result<Vec<WaitingJob>, AppError> {
         | JobState::Verifying { .. }
         | JobState::Publishing { .. }
         | JobState::Cleaning { .. }
+        | JobState::Cascading { .. }
         | JobState::Ended { .. } => None,
     });
     let mut waiting: Vec<WaitingJob> = parked.collect();

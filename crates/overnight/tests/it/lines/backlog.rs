@@ -92,6 +92,8 @@ fn the_tasks_of_a_story_share_its_branch_where_the_repository_says_so() {
 fn a_sprint_of_the_backlog_goes_on_on_its_branch_and_is_ready_at_the_end() {
     let (place, forge) = planned("task");
     place.overnight(&["sprint", "add", "Night", "--task", "repo-1"]).expect_code(0);
+    // All of it is of one epic: what follows is what a sprint does by itself.
+    place.overnight(&["repo", "edit", "repo", "--cascade", "false"]).expect_code(0);
     let worse = numbered("[ $n = 1 ] && echo 40 > answer");
     let jobs = start(&place, &worse, &["repo-7", "--attempts", "1"]);
     assert_eq!(jobs, ["repo-3", "repo-4", "repo-6"]);
