@@ -1,6 +1,7 @@
 //! Words for what states, reasons and outcomes mean to a person.
 
 use overnight_core::agent::{AgentEvent, TurnOutcome, Usage};
+use overnight_core::id::TaskKey;
 use overnight_core::job::{EndReason, Job, JobState, Notice, ParkReason};
 use overnight_core::policy::budget;
 use overnight_core::policy::cascade::{CascadeResult, CascadeStep};
@@ -245,6 +246,12 @@ pub fn check_source(source: CheckSource) -> &'static str {
         CheckSource::Detected => "detected",
         CheckSource::None => "none wanted",
     }
+}
+
+/// What a cascade is about.
+#[must_use]
+pub fn cascade_began(epic: &TaskKey, jobs: &[TaskKey]) -> String {
+    format!("the work of {} of {epic} is taken back", plural(jobs.len() as u64, "other job"))
 }
 
 /// A step of a cascade and what came of it.
