@@ -328,7 +328,8 @@ fn number(work: &WorkFact) -> u64 {
 
 fn cancels(facts: &CascadeFacts) -> Vec<Planned> {
     let mut jobs = waits_for(facts);
-    jobs.sort_by(|a, b| a.job.cmp(&b.job));
+    // The newest first: it may wait for an older one, whose end would be its end before it hears why.
+    jobs.sort_by(|a, b| b.job.cmp(&a.job));
     let cancel = |job: &&JobFact| Planned {
         step: CascadeStep::CancelJob { key: job.key.clone(), job: job.job.clone() },
         what: What::Do,

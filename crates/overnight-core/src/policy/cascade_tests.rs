@@ -116,7 +116,7 @@ fn jobs_are_cancelled_before_anything_else_is_touched() {
         ],
         works: vec![work(2, PullSeen::Open, BranchSeen::Ahead { commits: 1 })],
     };
-    assert_eq!(names(&plan(&facts, &BTreeSet::new())), ["cascade-cancel-app-4", "cascade-cancel-app-5"]);
+    assert_eq!(names(&plan(&facts, &BTreeSet::new())), ["cascade-cancel-app-5", "cascade-cancel-app-4"]);
     let asked = ["cascade-cancel-app-4", "cascade-cancel-app-5"].map(str::to_owned).into();
     assert_eq!(plan(&facts, &asked), []);
     let gone = CascadeFacts { jobs: vec![fact(4, JobAt::Ended), fact(3, JobAt::Failing)], ..facts };

@@ -225,7 +225,7 @@ async fn apply_opened(f: &Fixture, task: &Item, number: u64, effects: bool) -> J
     let name = EffectName::OpenPullRequest;
     let mut last = Vec::new();
     if effects {
-        let reserve = EffectChange::Reserve { name, detail: "branch".to_owned() };
+        let reserve = EffectChange::Reserve { name: name.clone(), detail: "branch".to_owned() };
         let step = Step {
             next: claimed.job.state.clone(),
             events: Vec::new(),

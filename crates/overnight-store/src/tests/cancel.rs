@@ -72,7 +72,7 @@ async fn a_parked_job_is_taken_up_to_be_cancelled(f: &Fixture) {
         assert!(claim_next(&f.store, "w", 9).await.is_empty());
         assert_eq!(cancel(&f.store, &job).await, CancelRequest::Recorded);
         let Claimed { lease, mut job, .. } = claim_next(&f.store, "w2", 9).await.pop().unwrap();
-        assert_eq!((&job.id, job.cancel), (&id, Some(BY)));
+        assert_eq!((&job.id, &job.cancel), (&id, &Some(BY)));
         advance(&f.store, &lease, &mut job, Input::Cancel { by: BY }).await;
         advance(&f.store, &lease, &mut job, cleaned()).await;
         assert_eq!(f.store.job(&id).await.unwrap().state.end().unwrap().reason, EndReason::Cancelled);

@@ -75,7 +75,8 @@ async fn a_heartbeat_tells_what_is_lost_what_is_to_be_cancelled_and_when_to_stop
         f.store.worker_beat(&worker("w"), MINUTE, "{}").await.unwrap(),
     ] {
         assert!(beat.drain);
-        let told: Vec<_> = beat.held.iter().map(|HeldJob { job, cancel, .. }| (job, *cancel)).collect();
+        let told: Vec<_> =
+            beat.held.iter().map(|HeldJob { job, cancel, .. }| (job, cancel.clone())).collect();
         assert_eq!(told, [(&held[0].job.id, Some(CancelledBy::Command)), (&held[2].job.id, None)]);
     }
     // A later version may know more ways to ask for it.

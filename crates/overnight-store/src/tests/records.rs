@@ -100,7 +100,7 @@ async fn lists_are_newest_first_and_filtered(f: &Fixture) {
 async fn an_effect_is_reserved_until_it_is_done_and_done_once(f: &Fixture) {
     let id = enqueue(&f.store).await.id;
     let Claimed { lease, job, .. } = claim(&f.store, &id, "w").await;
-    let name = EffectName::PushBranch;
+    let name = || EffectName::PushBranch;
     let with = |effect| Step {
         next: job.state.clone(),
         events: Vec::new(),
@@ -109,8 +109,8 @@ async fn an_effect_is_reserved_until_it_is_done_and_done_once(f: &Fixture) {
         talk: Vec::new(),
         documents: Vec::new(),
     };
-    let reserve = |detail: &str| with(EffectChange::Reserve { name, detail: detail.to_owned() });
-    let done = |result: &str| with(EffectChange::Done { name, result: result.to_owned() });
+    let reserve = |detail: &str| with(EffectChange::Reserve { name: name(), detail: detail.to_owned() });
+    let done = |result: &str| with(EffectChange::Done { name: name(), result: result.to_owned() });
 
     let early = f.store.apply(&lease, &job.state, done("x")).await;
     assert!(matches!(early, Err(StoreError::EffectOutOfOrder { wanted: "done", .. })), "{early:?}");

@@ -236,7 +236,7 @@ async fn a_hostile_question_is_refused_before_it_is_stored(f: &Fixture) {
 async fn a_question_ends_with_its_job(f: &Fixture) {
     let (claimed, id) = parked(&f.store).await;
     let by = overnight_core::job::CancelledBy::Command;
-    f.store.cancel_request(&claimed.job.id, by).await.unwrap();
+    f.store.cancel_request(&claimed.job.id, by.clone()).await.unwrap();
     let Claimed { lease, mut job, .. } = claim_next(&f.store, "w2", 9).await.pop().unwrap();
     advance(&f.store, &lease, &mut job, Input::Cancel { by }).await;
     advance(&f.store, &lease, &mut job, cleaned()).await;

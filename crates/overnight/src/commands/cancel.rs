@@ -92,7 +92,7 @@ impl Cancel<'_> {
                 };
                 return self.tell(&self.again(&job).await?, &format!("{} {how}", job.key)).await;
             }
-            CancelRequest::Asked | CancelRequest::Recorded => self.until_ended(&job).await?,
+            CancelRequest::Asked | CancelRequest::Recorded => Box::pin(self.until_ended(&job)).await?,
         }
         let job = self.again(&job).await?;
         match job.state.end().map(|end| end.reason) {

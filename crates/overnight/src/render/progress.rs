@@ -8,7 +8,7 @@ use overnight_core::agent::adapter::AdapterName;
 use overnight_core::agent::{SessionStart, TurnOutcome, Usage};
 use overnight_core::id::TaskKey;
 use overnight_core::job::{JobEvent, Stage};
-use overnight_core::policy::cascade::CascadeOutcome;
+use overnight_core::policy::cascade::{CascadeOutcome, CascadeResult, CascadeStep};
 use overnight_core::text::{cut_chars, one_line};
 use overnight_core::verdict::{Standing, Verdict};
 use overnight_engine::progress::Progress;
@@ -175,26 +175,9 @@ impl View {
                 now,
                 line(Mark::Note, "moved", None, "another machine begins again from the base"),
             ),
-            JobEvent::CascadeBegan { epic, jobs } => {
-                let count = words::plural(jobs.len() as u64, "other job");
-                vec![line(
-                    Mark::Note,
-                    "cascade",
-                    None,
-                    &format!("the work of {count} of {epic} is taken back"),
-                )]
-            }
-            JobEvent::Cascaded { step, result } => {
-                let mark = match result.outcome {
-                    CascadeOutcome::Done | CascadeOutcome::AlreadySo => Mark::Fact,
-                    CascadeOutcome::Left => Mark::Note,
-                    CascadeOutcome::Failed | CascadeOutcome::GivenUp => Mark::Bad,
-                };
-                vec![line(mark, "cascade", None, &words::cascade_step(step, result))]
-            }
-            JobEvent::CascadeStopped { why } => {
-                self.with_close(now, line(Mark::Bad, "cascade", None, &one_line(why, 300)))
-            }
+            JobEvent::CascadeBegan { epic, jobs } => said("cascade", &words::cascade_began(epic, jobs)),
+            JobEvent::Cascaded { step, result } => vec![cascaded(step, result)],
+            JobEvent::CascadeStopped { why } => said("cascade", why),
             JobEvent::Ended { .. } => self.close(now),
             JobEvent::Grounded { .. }
             | JobEvent::TurnEnded { .. }
@@ -206,10 +189,7 @@ impl View {
                 self.fact(event);
                 Vec::new()
             }
-            JobEvent::AgentReported { status, summary, .. } => said(
-                "report",
-                format!("the agent says {}: {summary}", status.code()).trim_end_matches([':', ' ']),
-            ),
+            JobEvent::AgentReported { status, summary, .. } => report(status.code(), summary),
             JobEvent::AgentNoted { text, .. } => said("log", text),
             JobEvent::QuestionAsked { text, options, .. } => self.question(text, options),
             JobEvent::QuestionAnswered { answer, .. } => said("answer", answer),
@@ -360,6 +340,19 @@ impl View {
         }
         lines
     }
+}
+
+fn report(code: &str, summary: &str) -> Vec<String> {
+    said("report", format!("the agent says {code}: {summary}").trim_end_matches([':', ' ']))
+}
+
+fn cascaded(step: &CascadeStep, result: &CascadeResult) -> String {
+    let mark = match result.outcome {
+        CascadeOutcome::Done | CascadeOutcome::AlreadySo => Mark::Fact,
+        CascadeOutcome::Left => Mark::Note,
+        CascadeOutcome::Failed | CascadeOutcome::GivenUp => Mark::Bad,
+    };
+    line(mark, "cascade", None, &words::cascade_step(step, result))
 }
 
 /// What was said by an agent or to it.

@@ -2,6 +2,7 @@
 
 use overnight_core::agent::{AgentEvent, TurnOutcome, Usage};
 use overnight_core::backlog::idea::{DocumentFacts, ReviewFacts};
+use overnight_core::id::TaskKey;
 use overnight_core::job::{EndReason, Job, JobState, Notice, ParkReason};
 use overnight_core::policy::budget;
 use overnight_core::policy::cascade::{CascadeResult, CascadeStep};
@@ -279,6 +280,12 @@ pub fn check_source(source: CheckSource) -> &'static str {
         CheckSource::Detected => "detected",
         CheckSource::None => "none wanted",
     }
+}
+
+/// What a cascade is about.
+#[must_use]
+pub fn cascade_began(epic: &TaskKey, jobs: &[TaskKey]) -> String {
+    format!("the work of {} of {epic} is taken back", plural(jobs.len() as u64, "other job"))
 }
 
 /// A step of a cascade and what came of it.

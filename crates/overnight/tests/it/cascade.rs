@@ -169,8 +169,8 @@ fn a_failed_task_takes_its_epics_other_work_back() {
         expect_taken_back(&place, &forge, "in one go");
         expect_comment(&place, &forge, FAILING);
         let wanted = [
-            "cancel_job repo-6 done",
             "cancel_job repo-7 done",
+            "cancel_job repo-6 done",
             "close_pull_request repo-4 done",
             "open_revert repo-3 done",
             "delete_branch repo-3 done",
