@@ -73,7 +73,8 @@ async fn a_schema_is_told_without_changing_anything() {
         assert_eq!(Store::schema_of(store.database()).await.unwrap(), Schema::Version(SCHEMA_VERSION));
         change(&store, "UPDATE overnight_schema SET version = 1").await;
         let old = Store::schema_of(store.database()).await.unwrap();
-        let steps = vec!["queue", "circuits", "spend", "backlog", "exceptions", "api", "talk", "lean"];
+        let steps =
+            vec!["queue", "circuits", "spend", "backlog", "exceptions", "api", "talk", "lean", "watch"];
         assert_eq!((old, old.steps()), (Schema::Version(1), steps));
         assert_eq!(number(&store, "SELECT version FROM overnight_schema").await, 1);
     }
