@@ -131,10 +131,21 @@ fn however_many_look_there_is_one_job() {
     place.finish();
 }
 
+/// Changes the database of a place.
+fn sql(place: &Place, text: &str) {
+    use sqlx::{AssertSqlSafe, Connection as _};
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(place.data().join("overnight.db"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::query(AssertSqlSafe(text.to_owned())).execute(&mut connection).await.unwrap();
+    });
+}
+
 /// Sets what is remembered of the only pull request back to what it was before its last look: the worker was killed before it wrote it.
 fn forget_the_look(place: &Place) {
     let text = "UPDATE pull_watches SET memory = '{}', taken_until = 0, next_look = 0, version = version + 1";
-    place.tables().rows(text);
+    sql(place, text);
 }
 
 #[test]
@@ -163,7 +174,7 @@ fn a_worker_that_is_killed_while_it_asks_a_person_asks_once() {
     let mut worker = place.worker(&[]);
     forge.wait_for(On::CreateComment, 1);
     worker.kill();
-    place.tables().rows("UPDATE pull_watches SET taken_until = 0");
+    sql(&place, "UPDATE pull_watches SET taken_until = 0");
     place.work_off();
     assert_eq!(shown(&place, pull.number)["person"]["about"], "ci");
     assert_eq!(forge.comments(REPOSITORY, pull.number).len(), 1);
@@ -182,6 +193,7 @@ fn a_job_on_a_pull_request_that_is_closed_meanwhile_opens_no_other() {
         forge.report_check(REPOSITORY, check(&head(&forge), FakeResult::Failure, "no\n"));
         place.overnight(&["pr", "look", &pull.number.to_string()]).expect_code(0);
         let mut worker = place.worker(&[]);
+        eventually("a job", || (jobs(&place) == 2).then_some(()));
         place.until_at_gate("repo-2");
         forge.close(REPOSITORY, pull.number);
         if early {
