@@ -1,12 +1,17 @@
 //! Which forge a remote belongs to, and the token for it. Tokens are looked up at the moment they are needed and go to
 //! exactly two places: the forge's client and the one git process that pushes.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use overnight_core::command::{CommandSpec, Isolation};
-use overnight_forge::{ForgeAddress, KnownForges, Secret, Settings, TokenSource, detect};
+use overnight_core::units::Timestamp;
+use overnight_forge::{
+    AppKey, Forge, ForgeAddress, ForgeError, KnownForges, Secret, Settings, TokenSource, detect,
+};
 
 use crate::host::Host;
 
@@ -21,6 +26,10 @@ pub struct ForgeSettings {
     pub known: KnownForges,
     /// Where the token of each host is; the first source that has one counts.
     pub tokens: Vec<HostToken>,
+    /// Hosts on which we speak for a GitHub App; they go before tokens.
+    pub apps: Vec<HostApp>,
+    /// What is open to them: their tokens live for an hour, and making one costs two calls.
+    pub opened: OpenedApps,
     /// Files with other secrets, which no agent may see either.
     pub secret_files: Vec<PathBuf>,
     pub http: Settings,
@@ -34,6 +43,23 @@ pub struct HostToken {
     pub sources: Vec<TokenSource>,
 }
 
+/// The GitHub App of one host.
+#[derive(Debug, Clone)]
+pub struct HostApp {
+    /// As of [`HostToken::host`].
+    pub host: String,
+    /// The App's id or its client id.
+    pub id: String,
+    /// The PEM file that GitHub gave out. Nobody but its owner may read it.
+    pub key_file: PathBuf,
+    /// The time now, for the statement that the key signs.
+    pub now: fn() -> Timestamp,
+}
+
+/// Connections that speak for an App, by remote. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct OpenedApps(Arc<Mutex<HashMap<String, Arc<Forge>>>>);
+
 /// Why a source has no token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
@@ -45,12 +71,63 @@ pub enum TokenError {
     },
     #[error("token command {program:?} failed: {why}")]
     Command { program: String, why: String },
+    #[error(
+        "the App's key {path:?} can be read by others than its owner (mode {mode:03o}); chmod 600 it, and make a new key if it was seen"
+    )]
+    KeyOpen { path: PathBuf, mode: u32 },
+    #[error("the GitHub App cannot be spoken for")]
+    App(#[from] ForgeError),
 }
 
 impl ForgeSettings {
     #[must_use]
     pub fn address(&self, remote: &str) -> Option<ForgeAddress> {
         detect(remote, &self.known)
+    }
+
+    /// A remote's forge, spoken to as the App of its host or with its token; `None`: there is neither.
+    ///
+    /// # Errors
+    /// As [`ForgeSettings::token`], and when the forge's address cannot be used.
+    pub(crate) async fn connect(
+        &self,
+        address: ForgeAddress,
+        remote: &str,
+        host: &Host,
+    ) -> Result<Option<(Arc<Forge>, Option<Secret>)>, TokenError> {
+        let place = Place::of(remote);
+        if let Some(forge) = place.as_ref().map(|place| self.app(remote, place)).transpose()?.flatten() {
+            return Ok(Some((forge, None)));
+        }
+        let Some(token) = self.token(remote, host).await? else { return Ok(None) };
+        let forge = Forge::connect(address, token.clone(), self.http.clone())?;
+        Ok(Some((Arc::new(forge), Some(token))))
+    }
+
+    /// The connection as the App of the remote's host, where it has one.
+    fn app(&self, remote: &str, place: &Place<'_>) -> Result<Option<Arc<Forge>>, TokenError> {
+        let Some(app) = self.apps.iter().find(|app| place.is_on(&app.host)) else { return Ok(None) };
+        let Some(address) = self.address(remote) else { return Ok(None) };
+        let mut opened = self.opened.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(forge) = opened.get(remote) {
+            return Ok(Some(Arc::clone(forge)));
+        }
+        let key = AppKey { id: app.id.clone(), private_key: key_file(&app.key_file)?, now: app.now };
+        let forge = Arc::new(Forge::connect_app(address, &key, self.http.clone())?);
+        opened.insert(remote.to_owned(), Arc::clone(&forge));
+        Ok(Some(forge))
+    }
+
+    /// Whether an App's key can be used. The forge is not asked.
+    ///
+    /// # Errors
+    /// [`TokenError`] when it cannot be read, others can read it too, or it is none.
+    pub fn check_app(&self, app: &HostApp) -> Result<(), TokenError> {
+        let key = AppKey { id: app.id.clone(), private_key: key_file(&app.key_file)?, now: app.now };
+        let Some(address) = self.address(&format!("https://{}/owner/repository", app.host)) else {
+            return Ok(());
+        };
+        Ok(Forge::connect_app(address, &key, self.http.clone()).map(drop)?)
     }
 
     /// Whether a remote lies on the forge of this name, as the configuration writes it.
@@ -62,7 +139,8 @@ impl ForgeSettings {
     /// Every file that holds a token or another secret of a forge.
     pub(crate) fn token_files(&self) -> impl Iterator<Item = &Path> {
         let sources = self.tokens.iter().flat_map(|token| &token.sources);
-        let others = self.secret_files.iter().map(PathBuf::as_path);
+        let keys = self.apps.iter().map(|app| app.key_file.as_path());
+        let others = self.secret_files.iter().map(PathBuf::as_path).chain(keys);
         others.chain(sources.filter_map(|source| match source {
             TokenSource::File(path) => Some(path.as_path()),
             TokenSource::Env(_) | TokenSource::Command(_) => None,
@@ -75,6 +153,9 @@ impl ForgeSettings {
     /// [`TokenError`] when a source that was named cannot be used: going on without it would look like a missing right.
     pub async fn token(&self, remote: &str, host: &Host) -> Result<Option<Secret>, TokenError> {
         let Some(place) = Place::of(remote) else { return Ok(None) };
+        if let Some(forge) = self.app(remote, &place)? {
+            return Ok(Some(forge.token().await?));
+        }
         let sources = self.tokens.iter().filter(|token| place.is_on(&token.host));
         for source in sources.flat_map(|token| &token.sources) {
             let found = match source {
@@ -92,6 +173,17 @@ impl ForgeSettings {
 
 fn env_token(host: &Host, name: &str) -> Option<Secret> {
     host.env.get(OsStr::new(name)).map(|value| Secret::new(&value.to_string_lossy()))
+}
+
+/// A key signs for months: one that others can read is not used.
+fn key_file(path: &Path) -> Result<Secret, TokenError> {
+    use std::os::unix::fs::PermissionsExt;
+    let failed = |source| TokenError::File { path: path.to_owned(), source };
+    let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(TokenError::KeyOpen { path: path.to_owned(), mode });
+    }
+    file_token(path)
 }
 
 fn file_token(path: &Path) -> Result<Secret, TokenError> {

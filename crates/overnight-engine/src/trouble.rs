@@ -98,13 +98,17 @@ pub(crate) fn forge(error: ForgeError) -> StageError {
 }
 
 pub(crate) fn token(error: TokenError) -> StageError {
+    // The forge itself has said why.
+    if let TokenError::App(error) = error {
+        return forge(error);
+    }
     wait(ParkReason::ForgeLogin, chain(&error))
 }
 
 pub(crate) fn no_token(remote: &str) -> StageError {
     let detail = format!(
         "no token for {remote}; set GITHUB_TOKEN, or name a source in the configuration: \
-         [forge.hosts.\"HOST\"] token_env, token_file or token_command"
+         [forge.hosts.\"HOST\"] token_env, token_file, token_command or app_id"
     );
     wait(ParkReason::ForgeLogin, detail)
 }

@@ -54,6 +54,7 @@ mod standing;
 mod talk;
 mod tokens;
 mod wakes;
+mod watch;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use overnight_core::id::WorkerId;
 use overnight_core::job::{ExitCode, Label};
-use overnight_engine::credentials::{ForgeSettings, HostToken};
+use overnight_core::units::Timestamp;
+use overnight_engine::credentials::{ForgeSettings, HostApp, HostToken};
 use overnight_engine::dirs::Dirs;
 use overnight_engine::{AccountSettings, Configure, Engine, EngineParts, EngineSettings, Host, ToolDoor};
 use overnight_forge::{CallBudget, ForgeKind, KnownForge, KnownForges, Settings, TokenSource};
@@ -271,11 +272,20 @@ impl App {
                 tokens.push(HostToken { host: host.to_owned(), sources });
             }
         }
+        let apps = self.config().hosts.iter().filter_map(|(host, config)| app_of(host, config));
+        let apps = apps.collect::<Result<Vec<_>, _>>()?;
         let calls = CallBudget { share: self.config().forge_call_share, ..CallBudget::default() };
         let http = Settings { proxy: self.proxy(), calls, ..Settings::default() };
         let secret_files =
             self.config().hosts.values().filter_map(|host| host.webhook_secret_file.clone()).collect();
-        Ok(ForgeSettings { known: KnownForges::new(known), tokens, secret_files, http })
+        Ok(ForgeSettings {
+            known: KnownForges::new(known),
+            tokens,
+            apps,
+            secret_files,
+            http,
+            ..ForgeSettings::default()
+        })
     }
 
     fn proxy(&self) -> Option<String> {
@@ -298,6 +308,30 @@ fn private_dir(path: &Path) -> std::io::Result<()> {
 
 const GITHUB: &str = "github.com";
 const GITLAB: &str = "gitlab.com";
+
+/// The GitHub App of a host, where one is named.
+fn app_of(host: &str, config: &HostConfig) -> Option<Result<HostApp, AppError>> {
+    let (id, key_file) = match (&config.app_id, &config.app_key_file) {
+        (None, None) => return None,
+        (Some(id), Some(key_file)) => (id.clone(), key_file.clone()),
+        (Some(_), None) | (None, Some(_)) => {
+            let what = format!("forge.hosts.{host} names half of a GitHub App");
+            return Some(Err(AppError::usage(what).help("set both app_id and app_key_file, or neither")));
+        }
+    };
+    match kind_of(host, config) {
+        Ok(ForgeKind::GitHub) => {}
+        Ok(ForgeKind::Gitea | ForgeKind::GitLab) => {
+            let what = format!("forge.hosts.{host} has an app_id, but only GitHub has Apps");
+            return Some(Err(
+                AppError::usage(what).help("use a token there: token_file, token_env or token_command")
+            ));
+        }
+        Err(error) => return Some(Err(error)),
+    }
+    let now = || Timestamp(jiff::Timestamp::now().as_millisecond());
+    Some(Ok(HostApp { host: host.to_owned(), id, key_file, now }))
+}
 
 /// What speaks at a host.
 ///

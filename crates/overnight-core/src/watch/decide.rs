@@ -71,6 +71,7 @@ fn seen(before: &Memory, sight: &Sight) -> Memory {
     let mut memory = before.clone();
     memory.trouble = None;
     memory.draft = sight.draft;
+    memory.line_goes_on = sight.line == LineStanding::Going;
     if memory.head != sight.head {
         memory.head.clone_from(&sight.head);
         (memory.checks, memory.failing_since, memory.excused) = (None, None, None);

@@ -245,6 +245,8 @@ pub struct Memory {
     pub read_to: ReadTo,
     pub running: Option<Running>,
     pub person: Option<PersonNeeded>,
+    /// Jobs that share its branch go on.
+    pub line_goes_on: bool,
     /// Since when a check of the head has failed while others still run.
     pub failing_since: Option<Timestamp>,
     /// The commit whose failure looked like trouble of the checks' own machines, and since when it is waited for.

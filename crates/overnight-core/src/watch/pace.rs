@@ -23,6 +23,7 @@ pub(super) fn pause(policy: &WatchPolicy, memory: &Memory) -> Duration {
     let grown = policy.first.saturating_mul(1 << memory.quiet.min(DOUBLINGS));
     let busy = memory.checks == Some(ChecksWord::Pending)
         || memory.running.is_some()
+        || memory.line_goes_on
         || memory.failing_since.is_some()
         || memory.excused.is_some();
     let most = if busy { policy.longest.min(BUSY) } else { policy.longest };

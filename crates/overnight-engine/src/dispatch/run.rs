@@ -281,6 +281,7 @@ impl Worker {
                 return self.tell(Told::Failed { job: job.id, key: job.key, why });
             }
         };
+        self.watching.ended_beside(&self.engine, &job);
         let conclusion = conclude(&job, result.as_ref().err());
         if let JobState::Parked { reason: ParkReason::RateLimited | ParkReason::Overloaded, .. } = &job.state
         {

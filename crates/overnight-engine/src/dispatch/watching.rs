@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use overnight_core::job::{Job, JobState};
 use overnight_core::watch::WatchPolicy;
+use overnight_store::Hint;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -59,6 +61,19 @@ impl Watching {
         });
         self.round = None;
         looks
+    }
+
+    /// A job has ended without publishing onto a branch that it shares: what waits for it there need not wait for the next look.
+    pub(super) fn ended_beside(&self, engine: &Arc<Engine>, job: &Job) {
+        let unpublished = matches!(&job.state, JobState::Ended { end, .. } if end.published.is_none());
+        let Some(branch) = job.spec.shared_branch().filter(|_| unpublished) else { return };
+        let (store, repository) = (engine.store().clone(), job.repository.clone());
+        let hint = Hint::Branch(branch.to_string());
+        tokio::spawn(async move {
+            if let Err(error) = store.watch_hint(&repository, &hint).await {
+                tracing::debug!(%error, "the next look comes by itself");
+            }
+        });
     }
 
     /// Leaves it: what it had not finished is done at the next look.

@@ -1,6 +1,7 @@
 //! Where a stage gets the job's code from and where it puts it: the mirror, the workspace, a remote with its key.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use overnight_core::git::CommitId;
 use overnight_core::job::{EndReason, ParkReason, Trouble};
@@ -80,18 +81,21 @@ pub(crate) async fn remote_endpoint(seat: &Seat<'_>, remote: &str) -> Result<End
 }
 
 /// The forge of a remote, with the token for it. Sends nothing yet.
-pub(crate) async fn connect(forges: &ForgeSettings, host: &Host, remote: &str) -> Result<Forge, StageError> {
+pub(crate) async fn connect(
+    forges: &ForgeSettings,
+    host: &Host,
+    remote: &str,
+) -> Result<Arc<Forge>, StageError> {
     let Some(address) = forges.address(remote) else {
         let detail = format!(
             "no forge is known for {remote}; name its kind in the configuration: [forge.hosts.\"HOST\"] kind = \"gitea\""
         );
         return Err(trouble::end(EndReason::ConfigInvalid, detail));
     };
-    let token = forges.token(remote, host).await.map_err(trouble::token)?;
-    let Some(token) = token else {
-        return Err(trouble::no_token(remote));
-    };
-    Forge::connect(address, token, forges.http.clone()).map_err(trouble::forge)
+    match forges.connect(address, remote, host).await.map_err(trouble::token)? {
+        Some((forge, _)) => Ok(forge),
+        None => Err(trouble::no_token(remote)),
+    }
 }
 
 fn parse_remote(text: &str) -> Result<Remote, StageError> {

@@ -1,6 +1,8 @@
 //! Publish: the verified commit goes out from the mirror, and a pull request is opened where one was asked for. Both were
 //! reserved in the store before; each first asks the other side whether it is done already.
 
+use std::sync::Arc;
+
 use overnight_core::git::{BranchName, CommitId};
 use overnight_core::job::{
     Approval, EndReason, Input, JobEvent, JobState, ParkReason, Publication, PullRequestRef, StageOutput,
@@ -99,6 +101,7 @@ async fn open_pull_request(
     if let Some(place) = seat.job.spec.line.clone() {
         return line_request::share(seat, &forge, &place, Pushed { branch, tip, base: &base }).await;
     }
+    refuse_over(seat, &forge).await?;
     let facts = facts(seat, &base).await?;
     let request = NewPullRequest {
         job: seat.job.id.clone(),
@@ -122,7 +125,22 @@ async fn open_pull_request(
     Ok(StageOutput::PullRequest { pull_request, adopted: opened.adopted, open: None })
 }
 
-async fn forge(seat: &Seat<'_>, remote: &str) -> Result<Forge, StageError> {
+/// What was to go on with a pull request opens no other one when somebody has merged or closed it meanwhile.
+async fn refuse_over(seat: &Seat<'_>, forge: &Forge) -> Result<(), StageError> {
+    let order = seat.job.spec.follows.as_ref().and_then(|follows| follows.pull.as_ref());
+    let Some(number) = order.map(|order| order.number) else { return Ok(()) };
+    let looking = forge.pull_request(number);
+    let found = seat.unless_stopped(async { looking.await.map_err(trouble::forge) }).await?;
+    let what = match found.state {
+        PullRequestState::Open => return Ok(()),
+        PullRequestState::Closed => "closed",
+        PullRequestState::Merged => "merged",
+    };
+    let detail = format!("{} was {what} while this was worked on; its branch has the work", found.url);
+    Err(trouble::end(EndReason::BranchConflict, detail))
+}
+
+async fn forge(seat: &Seat<'_>, remote: &str) -> Result<Arc<Forge>, StageError> {
     code::connect(seat.engine.forges(), seat.engine.host(), remote).await
 }
 

@@ -6,7 +6,7 @@ use overnight_core::backlog::PullState;
 use overnight_core::follow::{Wanted, follow_up, left_something};
 use overnight_core::git::{BranchName, CommitId};
 use overnight_core::id::EventNumber;
-use overnight_core::job::{Job, JobEvent, JobSpec, JobState, Queueing};
+use overnight_core::job::{CancelledBy, Job, JobEvent, JobSpec, JobState, Queueing};
 use overnight_core::watch::{
     Act, Cause, Decision, Memory, MergeStyle, PersonNeeded, PullNews, PullOrder, Running, message, not_merged,
 };
@@ -26,7 +26,7 @@ pub(super) async fn act(scene: Scene<'_>, decision: Decision) -> Result<(), Look
     }
     match act {
         Act::Nothing => {}
-        Act::Over => over(&scene, &mut end).await,
+        Act::Over => over(&scene, &mut end).await?,
         Act::Continue { cause, round } => go_on(&scene, &mut end, cause, round).await?,
         Act::AskPerson(person) => ask(&scene, &mut end, &person).await,
         Act::MarkReady => {
@@ -42,9 +42,16 @@ pub(super) async fn act(scene: Scene<'_>, decision: Decision) -> Result<(), Look
     Ok(())
 }
 
-async fn over(scene: &Scene<'_>, end: &mut LookEnd) {
+async fn over(scene: &Scene<'_>, end: &mut LookEnd) -> Result<(), LookError> {
+    // Whatever still works on it works for nothing.
+    if let Some(running) = &scene.watched.memory.running {
+        match scene.engine.store().cancel_request(&running.job, CancelledBy::Command).await {
+            Ok(_) | Err(StoreError::UnknownJob { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     if scene.watched.state == end.state {
-        return;
+        return Ok(());
     }
     match end.state {
         PullState::Merged => {
@@ -54,6 +61,7 @@ async fn over(scene: &Scene<'_>, end: &mut LookEnd) {
         PullState::Closed => end.news.push(PullNews::Closed),
         PullState::Open => {}
     }
+    Ok(())
 }
 
 /// Takes the branch of a merged pull request away, where that was asked for and everything of it is in its target.

@@ -15,8 +15,9 @@ pub(crate) struct Connections(Mutex<HashMap<String, Arc<Connection>>>);
 /// A forge, and who we are there.
 #[derive(Debug)]
 pub(super) struct Connection {
-    token: Secret,
-    pub(super) forge: Forge,
+    /// `None`: an App's, which the connection makes itself.
+    token: Option<Secret>,
+    pub(super) forge: Arc<Forge>,
     login: tokio::sync::OnceCell<String>,
 }
 
@@ -34,14 +35,12 @@ impl Connections {
         let address = forges
             .address(remote)
             .ok_or_else(|| LookError::Other(format!("no forge is known for {remote} on this machine")))?;
-        let token = forges.token(remote, engine.host()).await?;
-        let token = token
-            .ok_or_else(|| LookError::Other(format!("there is no token for {remote} on this machine")))?;
+        let none = || LookError::Other(format!("there is no token for {remote} on this machine"));
+        let (forge, token) = forges.connect(address, remote, engine.host()).await?.ok_or_else(none)?;
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known.get(remote).filter(|found| found.token.expose() == token.expose()) {
+        if let Some(found) = known.get(remote).filter(|found| found.token == token) {
             return Ok(Arc::clone(found));
         }
-        let forge = Forge::connect(address, token.clone(), forges.http.clone())?;
         let made = Arc::new(Connection { token, forge, login: tokio::sync::OnceCell::new() });
         known.insert(remote.to_owned(), Arc::clone(&made));
         Ok(made)

@@ -59,7 +59,7 @@ pub(super) async fn look(engine: &Engine, policy: &WatchPolicy, watched: &Watche
         now: now(engine).await?,
     };
     let decision = decide(policy, &watched.memory, &sight);
-    act::act(Scene { engine, policy, watched, job, connection, sight }, decision).await
+    Box::pin(act::act(Scene { engine, policy, watched, job, connection, sight }, decision)).await
 }
 
 fn state(pull: &PullRequest) -> PullState {

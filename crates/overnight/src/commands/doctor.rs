@@ -221,6 +221,19 @@ async fn forges(app: &App, host: &Host) -> Vec<Finding> {
     let mut findings = Vec::new();
     for entry in &forges.tokens {
         let name = &entry.host;
+        if let Some(app) = forges.apps.iter().find(|app| app.host == *name) {
+            findings.push(match forges.check_app(app) {
+                Ok(()) => {
+                    Finding::ok("forge", format!("{name}: the key of the GitHub App {} can be used", app.id))
+                }
+                Err(why) => {
+                    let error =
+                        AppError::usage(format!("{name}: the GitHub App's key cannot be used")).because(&why);
+                    Finding::fail("forge", &error.help("overnight help config lists every setting"))
+                }
+            });
+            continue;
+        }
         findings.push(match forges.token(&format!("https://{name}/a/b"), host).await {
             Ok(Some(_)) => Finding::ok("forge", format!("{name}: there is a token")),
             Ok(None) => Finding::warn(

@@ -184,7 +184,7 @@ fn page(view: &PullView) -> String {
     let mut text = String::new();
     let mut put = |name: &str, value: &str| {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{:<10} {value}", name);
+        let _ = writeln!(text, "{name:<10} {value}");
     };
     put("pull", &format!("{}#{}", one_line(&view.repository, 60), view.number));
     put("url", &for_terminal(&view.url));

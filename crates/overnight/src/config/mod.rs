@@ -162,6 +162,8 @@ pub struct HostConfig {
     pub token_env: Option<String>,
     pub token_file: Option<PathBuf>,
     pub token_command: Vec<String>,
+    pub app_id: Option<String>,
+    pub app_key_file: Option<PathBuf>,
     pub webhook_secret_env: Option<String>,
     pub webhook_secret_file: Option<PathBuf>,
 }

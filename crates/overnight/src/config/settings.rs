@@ -281,6 +281,20 @@ pub const HOST_SETTINGS: &[HostSetting] = &[
         get: |host| shown_list(&host.token_command),
     },
     HostSetting {
+        key: "app_id",
+        kind: "text",
+        about: "GitHub only: id or client id of an App that is spoken for instead of a token; its installation is found by the repository",
+        set: |host, input| put(&mut host.app_id, input.text()?.to_owned()),
+        get: |host| host.app_id.clone(),
+    },
+    HostSetting {
+        key: "app_key_file",
+        kind: "absolute path",
+        about: "the App's private key in PEM; only its owner may be able to read it",
+        set: |host, input| put(&mut host.app_key_file, input.path()?),
+        get: |host| host.app_key_file.as_ref().map(|path| path.display().to_string()),
+    },
+    HostSetting {
         key: "webhook_secret_env",
         kind: "name",
         about: "environment variable that holds the secret of webhooks",

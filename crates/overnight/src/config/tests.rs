@@ -57,6 +57,11 @@ fn every_setting_can_be_set_and_is_shown_as_it_was_set() {
         ("forge.call_share", "7"),
         ("questions.policy", "end"),
         ("questions.on_expiry", "end"),
+        ("watch.pull_requests", "off"),
+        ("watch.needs_approval", "no"),
+        ("publish.merge", "when_green"),
+        ("publish.merge_method", "rebase"),
+        ("publish.delete_branch", "yes"),
     ]
     .into();
     for setting in SETTINGS {

@@ -1,5 +1,6 @@
 //! Our pull requests after they were opened: what becomes of them is written down, and what goes wrong with them comes back as jobs.
 
+mod apps;
 mod ends;
 mod hooks;
 

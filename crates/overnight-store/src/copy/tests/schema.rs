@@ -82,7 +82,7 @@ async fn a_schema_is_told_without_changing_anything() {
             "api",
             "talk",
             "lean",
-            "reserved",
+            "watch",
             "documents",
         ];
         assert_eq!((old, old.steps()), (Schema::Version(1), steps));

@@ -130,3 +130,81 @@ fn however_many_look_there_is_one_job() {
     forge.expect_one(&place, "one job");
     place.finish();
 }
+
+/// Changes the database of a place.
+fn sql(place: &Place, text: &str) {
+    use sqlx::{AssertSqlSafe, Connection as _};
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(place.data().join("overnight.db"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::query(AssertSqlSafe(text.to_owned())).execute(&mut connection).await.unwrap();
+    });
+}
+
+/// Sets what is remembered of the only pull request back to what it was before its last look: the worker was killed before it wrote it.
+fn forget_the_look(place: &Place) {
+    let text = "UPDATE pull_watches SET memory = '{}', taken_until = 0, next_look = 0, version = version + 1";
+    sql(place, text);
+}
+
+#[test]
+fn a_worker_that_is_killed_between_the_job_and_the_record_makes_no_second_one() {
+    let (place, forge, pull) = published(Flavour::GitHub);
+    forge.review(REPOSITORY, pull.number, "ann", FakeOpinion::ChangesRequested, "Another word.");
+    look(&place, pull.number);
+    forget_the_look(&place);
+    place.work_off();
+    let seen = shown(&place, pull.number);
+    assert_eq!((jobs(&place), &seen["rounds"]["review"]), (2, &1.into()), "{seen:#}");
+    look(&place, pull.number);
+    assert_eq!(jobs(&place), 2, "what was told once is not told again");
+    forge.expect_one(&place, "killed");
+    place.finish();
+}
+
+/// Killed while the comment is on its way: it stands there once, and a person is needed.
+#[test]
+fn a_worker_that_is_killed_while_it_asks_a_person_asks_once() {
+    let (mut place, forge, pull) = published(Flavour::GitHub);
+    place.env("OVERNIGHT_WATCH_CI_FIXES", "0");
+    forge.report_check(REPOSITORY, check(&head(&forge), FakeResult::Failure, "no\n"));
+    forge.inject(On::CreateComment, Fault::CommitThenHang);
+    place.overnight(&["pr", "look", &pull.number.to_string()]).expect_code(0);
+    let mut worker = place.worker(&[]);
+    forge.wait_for(On::CreateComment, 1);
+    worker.kill();
+    sql(&place, "UPDATE pull_watches SET taken_until = 0");
+    place.work_off();
+    assert_eq!(shown(&place, pull.number)["person"]["about"], "ci");
+    assert_eq!(forge.comments(REPOSITORY, pull.number).len(), 1);
+    place.finish();
+}
+
+/// Somebody closes it while a job works on it: the job is ended, and no other pull request is opened.
+#[test]
+fn a_job_on_a_pull_request_that_is_closed_meanwhile_opens_no_other() {
+    for early in [true, false] {
+        let (mut place, forge, pull) = published(Flavour::GitHub);
+        // Only when it is told to.
+        place.env("OVERNIGHT_WATCH_INTERVAL", "1h").env("OVERNIGHT_WATCH_LONGEST_INTERVAL", "1h");
+        let gate = place.path("go").display().to_string();
+        place.script(&[&crate::harness::fleet::held_until(&gate).replace("42\\n", "42\\n\\n")]);
+        forge.report_check(REPOSITORY, check(&head(&forge), FakeResult::Failure, "no\n"));
+        place.overnight(&["pr", "look", &pull.number.to_string()]).expect_code(0);
+        let mut worker = place.worker(&[]);
+        eventually("a job", || (jobs(&place) == 2).then_some(()));
+        place.until_at_gate("repo-2");
+        forge.close(REPOSITORY, pull.number);
+        if early {
+            place.overnight(&["pr", "look", &pull.number.to_string()]).expect_code(0);
+            assert_eq!(place.until_ended("repo-2"), "cancelled");
+        } else {
+            place.write("go", "");
+            assert_eq!(place.until_ended("repo-2"), "branch_conflict");
+        }
+        worker.kill();
+        assert_eq!(forge.pulls().len(), 1);
+        place.finish();
+    }
+}
