@@ -13,7 +13,7 @@ use crate::batch;
 use crate::cli::backlog_args::StartArgs;
 use crate::cli::queue_args::QueueArgs;
 use crate::cli::run_args::WishArgs;
-use crate::commands::backlog::{repo, start as starting};
+use crate::commands::backlog::{begin, repo};
 
 /// Items of one start. Each may stand for a whole epic.
 const ITEMS_MAX: usize = 500;
@@ -28,7 +28,7 @@ pub(super) async fn start(app: &App, store: &Store, new: NewStart) -> Result<Sta
         return Err(unusable(what, "name a story, an epic or a sprint instead of all of its tasks"));
     }
     let args = arguments(app, items, fields)?;
-    let begun = Box::pin(starting::begin(app, store, &args, request.as_deref())).await.map_err(refusal)?;
+    let begun = Box::pin(begin::begin(app, store, &args, request.as_deref())).await.map_err(refusal)?;
     let jobs = begun.jobs.iter().map(|job| (job.id.clone(), job.created_at >= begun.asked)).collect();
     Ok(Started { jobs, left: begun.left, notes: begun.notes })
 }

@@ -1,11 +1,12 @@
 //! `overnight epic|story|task|sprint|idea`: one set of commands for every kind of item.
 
 mod about;
+pub mod begin;
 mod branch;
-pub mod ground;
+mod ground;
 pub mod plan;
 pub mod repo;
-pub mod start;
+mod start;
 pub mod view;
 
 use std::fmt::Write as _;
