@@ -8,7 +8,7 @@ use overnight_core::backlog::{
     TaskBody, TaskState, in_order, prompt,
 };
 use overnight_core::id::{ItemId, JobId, RepositoryId};
-use overnight_core::job::{AfterRule, ExitCode, Job, Label, Publication, Queueing, TaskOrder};
+use overnight_core::job::{AfterRule, ExitCode, Label, Publication, Queueing, TaskOrder};
 use overnight_core::text::for_terminal;
 use overnight_core::units::Timestamp;
 use overnight_store::{After, Backlog, NewJob, Parent, Repository, Store};
