@@ -164,7 +164,8 @@ mod tests {
     use super::*;
 
     fn said(value: Value) -> Map<String, Value> {
-        value.as_object().cloned().unwrap()
+        let Value::Object(map) = value else { panic!("{value}") };
+        map
     }
 
     #[test]
@@ -180,7 +181,7 @@ mod tests {
             ..RepositorySettings::default()
         };
         assert_eq!(after, wanted);
-        assert_eq!(before.merged(&said(json!({"draft": null}))).unwrap().draft, false);
+        assert!(!before.merged(&said(json!({"draft": null}))).unwrap().draft);
         assert_eq!(before.merged(&said(serde_json::to_value(&before).unwrap())), Ok(before));
     }
 

@@ -1,4 +1,4 @@
-//! What surrounds the jobs: repositories, workers, limits, budgets, accounts.
+//! What surrounds the jobs: workers, limits, budgets, accounts.
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use crate::batch;
 use crate::cli::backlog_args::StartArgs;
 use crate::cli::queue_args::QueueArgs;
 use crate::cli::run_args::WishArgs;
-use crate::commands::backlog::{repo, start as starting};
+use crate::commands::backlog::{begin, repo};
 
 /// Items of one start. Each may stand for a whole epic.
 const ITEMS_MAX: usize = 500;
@@ -28,7 +28,7 @@ pub(super) async fn start(app: &App, store: &Store, new: NewStart) -> Result<Sta
         return Err(unusable(what, "name a story, an epic or a sprint instead of all of its tasks"));
     }
     let args = arguments(app, items, fields)?;
-    let begun = Box::pin(starting::begin(app, store, &args, request.as_deref())).await.map_err(refusal)?;
+    let begun = Box::pin(begin::begin(app, store, &args, request.as_deref())).await.map_err(refusal)?;
     let jobs = begun.jobs.iter().map(|job| (job.id.clone(), job.created_at >= begun.asked)).collect();
     Ok(Started { jobs, left: begun.left, notes: begun.notes })
 }
@@ -40,7 +40,7 @@ fn arguments(app: &App, keys: Vec<String>, mut fields: Map<String, Value>) -> Re
         return Err(unusable(what, format!("leave {name:?} out, or change the task")));
     }
     // An order has a prompt; that of a task is made of what the task says.
-    fields.insert("prompt".to_owned(), Value::from("-"));
+    fields.insert("prompt".to_owned(), Value::from("as the task says"));
     let order: batch::Order = serde_json::from_value(Value::Object(fields))
         .map_err(|error| unusable(error.to_string(), "the API's description says what a start may hold"))?;
     batch::sound(&order, &app.config().agent).map_err(refusal)?;
@@ -63,6 +63,11 @@ pub(super) async fn registration(app: &App, remote: &str) -> Result<NewRepositor
             overnight_core::text::one_line(remote, 80)
         );
         return Err(unusable(what, "write a URL, or the whole path of a directory of the server"));
+    }
+    if Path::new(remote).is_absolute() && !Path::new(remote).is_dir() {
+        let what =
+            format!("there is no directory {:?} on the server", overnight_core::text::one_line(remote, 80));
+        return Err(unusable(what, "name a directory with a repository, or the URL of a remote"));
     }
     repo::registration(app, remote).await.map_err(refusal)
 }

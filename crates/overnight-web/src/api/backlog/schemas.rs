@@ -74,42 +74,6 @@ fn requests() -> Value {
     let keys = json!({ "$ref": "#/components/schemas/Keys" });
     let title = json!({ "type": "string", "minLength": 1, "maxLength": TITLE_MAX });
     let body = json!({ "$ref": "#/components/schemas/ItemBody" });
-    let mut start = json!({
-        "type": "object",
-        "required": ["items"],
-        "additionalProperties": false,
-        "properties": {
-            "items": { "type": "array", "minItems": 1, "maxItems": 500, "items": { "type": "string" }, "description": "Tasks, or stories, epics and sprints with all their open tasks" },
-            "agent": { "type": "string" },
-            "no_verify": { "type": "boolean" },
-        },
-    });
-    // The same words as of an order.
-    for name in [
-        "priority",
-        "not_before",
-        "after",
-        "after_any",
-        "labels",
-        "group",
-        "requires",
-        "verify",
-        "model",
-        "effort",
-        "thinking_budget",
-        "backup_agent",
-        "backup_model",
-        "backup_effort",
-        "backup_patience",
-        "attempts",
-        "max_cost",
-        "max_tokens",
-        "max_turns",
-        "max_time",
-    ] {
-        start["properties"][name] =
-            json!({ "$ref": format!("#/components/schemas/NewJob/properties/{name}") });
-    }
     json!({
         "NewItem": {
             "type": "object",
@@ -153,7 +117,7 @@ fn requests() -> Value {
                 "key": { "type": "string", "minLength": 1, "maxLength": crate::backlog::REQUEST_MAX, "description": "Your own name for this plan: imported twice it is there once" },
             },
         },
-        "NewStart": start,
+        "NewStart": start(),
         "NewRepository": {
             "type": "object",
             "required": ["remote"],
@@ -165,6 +129,47 @@ fn requests() -> Value {
             },
         },
     })
+}
+
+/// What a start may hold: besides the items, the words of an order.
+fn start() -> Value {
+    let mut start = json!({
+        "type": "object",
+        "required": ["items"],
+        "additionalProperties": false,
+        "properties": {
+            "items": { "type": "array", "minItems": 1, "maxItems": 500, "items": { "type": "string" }, "description": "Tasks, or stories, epics and sprints with all their open tasks" },
+            "agent": { "type": "string" },
+            "no_verify": { "type": "boolean" },
+        },
+    });
+    // The same words as of an order.
+    for name in [
+        "priority",
+        "not_before",
+        "after",
+        "after_any",
+        "labels",
+        "group",
+        "requires",
+        "verify",
+        "model",
+        "effort",
+        "thinking_budget",
+        "backup_agent",
+        "backup_model",
+        "backup_effort",
+        "backup_patience",
+        "attempts",
+        "max_cost",
+        "max_tokens",
+        "max_turns",
+        "max_time",
+    ] {
+        start["properties"][name] =
+            json!({ "$ref": format!("#/components/schemas/NewJob/properties/{name}") });
+    }
+    start
 }
 
 fn repositories() -> Value {

@@ -112,6 +112,28 @@ async fn an_item_is_changed_by_name_and_only_as_it_was_looked_at() {
     }
 }
 
+/// Who does not say what they looked at loses nothing that others say at the same time.
+#[tokio::test]
+async fn changes_of_several_at_once_are_all_there() {
+    for f in both("changes_of_several_at_once_are_all_there").await {
+        let change = |body: Value| {
+            let f = &f;
+            async move { patch(f, "/items/app-3", None, &json!({ "body": body })).await.status }
+        };
+        let all = tokio::join!(
+            change(json!({ "description": "d" })),
+            change(json!({ "plan": "p" })),
+            change(json!({ "verify_only": true })),
+            change(json!({ "settings": { "model": "m" } })),
+        );
+        assert_eq!(all, (200, 200, 200, 200));
+        let body = f.get("/items/app-3").await.json()["data"]["item"]["body"].clone();
+        let seen = (&body["description"], &body["plan"], &body["verify_only"], &body["settings"]["model"]);
+        assert_eq!(seen, (&json!("d"), &json!("p"), &json!(true), &json!("m")), "{body:#}");
+        f.server.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn the_same_request_adds_imports_and_starts_once() {
     for f in both("the_same_request_adds_imports_and_starts_once").await {

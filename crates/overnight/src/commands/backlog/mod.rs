@@ -1,13 +1,14 @@
 //! `overnight epic|story|task|sprint|idea`: one set of commands for every kind of item.
 
 mod about;
+pub mod begin;
 mod branch;
-pub mod ground;
+mod ground;
 pub mod idea;
 mod listing;
 pub mod plan;
 pub mod repo;
-pub mod start;
+mod start;
 pub mod view;
 
 use overnight_core::backlog::{Item, ItemKind, Mark, by_family};
