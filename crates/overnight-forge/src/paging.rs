@@ -3,14 +3,16 @@
 //! Owns no state. A page may hold fewer entries than asked for where the server's own limit is lower, so the forge's link
 //! to the next page counts first.
 
+use overnight_core::units::Timestamp;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, LINK};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{ForgeError, Operation};
-use crate::http::Http;
+use crate::http::{Http, Order};
 use crate::retry::Budget;
+use crate::time;
 
 /// How a list is read.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +41,16 @@ impl Http {
         serde_json::from_value(json).map_err(|error| self.unexpected(operation, error.to_string()))
     }
 
+    /// A time that must be there: without it nobody could go on from where a list ended.
+    pub(crate) fn time_of(
+        &self,
+        operation: Operation,
+        what: &str,
+        text: &str,
+    ) -> Result<Timestamp, ForgeError> {
+        time::parse(text).ok_or_else(|| self.unexpected(operation, format!("the time of {what} is none")))
+    }
+
     pub(crate) async fn read_as<T: DeserializeOwned>(
         &self,
         operation: Operation,
@@ -47,6 +59,40 @@ impl Http {
     ) -> Result<T, ForgeError> {
         let answer = self.get(operation, url, budget).await?;
         self.decode(operation, answer.json)
+    }
+
+    /// Sends what may be done twice, and reads what it came to.
+    pub(crate) async fn change_as<T: DeserializeOwned>(
+        &self,
+        order: &Order<'_>,
+        budget: &mut Budget<'_>,
+    ) -> Result<T, ForgeError> {
+        let answer = self.send(order, budget).await?;
+        self.decode(order.operation, answer.json)
+    }
+
+    /// Sends what must not be done twice, and reads what it came to.
+    pub(crate) async fn once_as<T: DeserializeOwned>(
+        &self,
+        order: Order<'_>,
+        budget: &Budget<'_>,
+    ) -> Result<T, ForgeError> {
+        let operation = order.operation;
+        let answer = self.send_once(order, budget.request_timeout()).await?;
+        self.decode(operation, answer.json)
+    }
+
+    /// Deletes what may be gone already.
+    pub(crate) async fn delete_if_there(
+        &self,
+        operation: Operation,
+        url: Url,
+        budget: &mut Budget<'_>,
+    ) -> Result<(), ForgeError> {
+        match self.send(&Order::delete(operation, url), budget).await {
+            Ok(_) | Err(ForgeError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Like [`Http::read_as`]; `None` where the forge knows no such thing.

@@ -64,6 +64,19 @@ pub struct CommentInfo {
     pub adopted: bool,
 }
 
+/// Each reviewer's last word, of words in their order: who, what, and of which commit. `None` takes back what was said before.
+pub(crate) fn last_words<'a>(
+    words: impl Iterator<Item = (&'a str, Option<Opinion>, Option<&'a str>)>,
+) -> Vec<Standing> {
+    let mut standing: Vec<Standing> = Vec::new();
+    for (login, opinion, commit) in words {
+        standing.retain(|one| one.login != login);
+        let commit = commit.and_then(|id| CommitId::parse(id).ok());
+        standing.extend(opinion.map(|opinion| Standing { login: login.to_owned(), opinion, commit }));
+    }
+    standing
+}
+
 /// What somebody wrote: a comment, a remark on a line, or the text of a review.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {

@@ -3,6 +3,7 @@
 //! Owns no state.
 
 use overnight_core::units::Timestamp;
+use reqwest::Url;
 
 /// `None` for anything else.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
@@ -13,6 +14,13 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
 pub(crate) fn show(time: Timestamp) -> String {
     let seconds = time.0.div_euclid(1_000);
     jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
+}
+
+/// Asks only for what was changed since then.
+pub(crate) fn only_since(url: &mut Url, parameter: &str, since: Option<Timestamp>) {
+    if let Some(since) = since {
+        url.query_pairs_mut().append_pair(parameter, &show(since));
+    }
 }
 
 #[cfg(test)]

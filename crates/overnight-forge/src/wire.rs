@@ -3,6 +3,7 @@
 //! Owns no state. What differs stays with each client.
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::request::RepositoryInfo;
 
@@ -34,6 +35,15 @@ pub(crate) struct Permissions {
 #[derive(Debug, Deserialize)]
 pub(crate) struct User {
     pub(crate) login: String,
+}
+
+/// Puts those fields into an object that have a value.
+pub(crate) fn put_some<const N: usize>(json: &mut Value, fields: [(&str, &Option<String>); N]) {
+    for (name, value) in fields {
+        if let Some(value) = value {
+            json[name] = json!(value);
+        }
+    }
 }
 
 impl Repository {

@@ -53,9 +53,7 @@ impl Gitea {
             .append_pair("labels", label)
             .append_pair("state", "open")
             .append_pair("type", "issues");
-        if let Some(since) = since {
-            url.query_pairs_mut().append_pair("since", &time::show(since));
-        }
+        time::only_since(&mut url, "since", since);
         let found = self.http.list::<Wire>(Operation::FindIssues, &url, LIST, budget).await?;
         let issues: Result<Vec<Issue>, _> =
             found.items.into_iter().map(|issue| self.issue_of(Operation::FindIssues, issue)).collect();
@@ -77,8 +75,7 @@ impl Gitea {
     }
 
     fn issue_of(&self, operation: Operation, issue: Wire) -> Result<Issue, ForgeError> {
-        let updated = time::parse(&issue.updated_at)
-            .ok_or_else(|| self.http.unexpected(operation, "an issue's time is none"))?;
+        let updated = self.http.time_of(operation, "an issue", &issue.updated_at)?;
         Ok(Issue {
             number: issue.number,
             url: issue.html_url,
@@ -113,11 +110,8 @@ impl Gitea {
         let there: Vec<Label> =
             self.http.read_as(operation, self.at(&["issues", &at, "labels"]), budget).await?;
         for label in there.iter().filter(|label| change.remove.contains(&label.name)) {
-            let order = Order::delete(operation, self.at(&["issues", &at, "labels", &label.id.to_string()]));
-            match self.http.send(&order, budget).await {
-                Ok(_) | Err(ForgeError::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-            }
+            let url = self.at(&["issues", &at, "labels", &label.id.to_string()]);
+            self.http.delete_if_there(operation, url, budget).await?;
         }
         Ok(())
     }
@@ -136,8 +130,7 @@ impl Gitea {
             }
             let json = json!({"name": name, "color": COLOR});
             let order = Order::post(operation, url.clone(), &json);
-            let made = self.http.send_once(order, budget.request_timeout()).await?;
-            ids.push(self.http.decode::<Label>(operation, made.json)?.id);
+            ids.push(self.http.once_as::<Label>(order, budget).await?.id);
         }
         Ok(ids)
     }

@@ -14,7 +14,7 @@ use crate::merge::{MergeMethod, MergeOrder, Mergeability};
 use crate::paging::Pages;
 use crate::request::{Fit, Found, NewPullRequest, PullRequestChange, PullRequestState};
 use crate::retry::Budget;
-use crate::wire::{NamedRepository, State};
+use crate::wire::{NamedRepository, State, put_some};
 
 /// Of open pull requests, newest change first, 2,000; of closed ones 200: one that a person closed while its job was
 /// running is among the first, and what is older does not concern a running job.
@@ -49,8 +49,7 @@ impl Gitea {
         let title = if new.draft { draft::marked(DRAFT, &new.title, true) } else { new.title.clone() };
         let json = json!({ "title": title, "body": new.body, "head": new.head.as_str(), "base": new.base });
         let order = Order::post(operation, self.at(&["pulls"]), &json);
-        let answer = self.http.send_once(order, budget.request_timeout()).await?;
-        self.http.decode(operation, answer.json).map(Pull::into_found)
+        self.http.once_as(order, budget).await.map(Pull::into_found)
     }
 
     pub(crate) async fn get(&self, number: u64, budget: &mut Budget<'_>) -> Result<Found, ForgeError> {
@@ -70,12 +69,7 @@ impl Gitea {
             let draft = self.get(number, budget).await?.draft;
             json["title"] = json!(draft::marked(DRAFT, title, draft));
         }
-        if let Some(body) = &change.body {
-            json["body"] = json!(body);
-        }
-        if let Some(base) = &change.base {
-            json["base"] = json!(base);
-        }
+        put_some(&mut json, [("body", &change.body), ("base", &change.base)]);
         self.patch(number, &json, budget).await
     }
 
@@ -96,8 +90,7 @@ impl Gitea {
     async fn patch(&self, number: u64, json: &Value, budget: &mut Budget<'_>) -> Result<Found, ForgeError> {
         let operation = Operation::UpdatePullRequest;
         let order = Order::patch(operation, self.at(&["pulls", &number.to_string()]), json);
-        let answer = self.http.send(&order, budget).await?;
-        self.http.decode(operation, answer.json).map(Pull::into_found)
+        self.http.change_as(&order, budget).await.map(Pull::into_found)
     }
 
     /// Merges, once. What it made, only the pull request tells afterwards.
@@ -116,12 +109,7 @@ impl Gitea {
             "Do": way, "head_commit_id": wanted.head.as_str(), "delete_branch_after_merge": false,
             "merge_when_checks_succeed": false, "force_merge": false,
         });
-        if let Some(title) = &wanted.title {
-            json["MergeTitleField"] = json!(title);
-        }
-        if let Some(message) = &wanted.message {
-            json["MergeMessageField"] = json!(message);
-        }
+        put_some(&mut json, [("MergeTitleField", &wanted.title), ("MergeMessageField", &wanted.message)]);
         let order = Order::post(Operation::Merge, self.at(&["pulls", &number.to_string(), "merge"]), &json);
         self.http.send_once(order, budget.request_timeout()).await.map(|_| None)
     }

@@ -2,7 +2,6 @@
 //!
 //! Owns no state. Remarks on lines are listed review by review.
 
-use overnight_core::git::CommitId;
 use overnight_core::units::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
@@ -11,7 +10,7 @@ use super::{Gitea, LIST};
 use crate::error::{ForgeError, Operation};
 use crate::http::Order;
 use crate::retry::Budget;
-use crate::talk::{Opinion, Remark, Standing, Thread};
+use crate::talk::{Opinion, Remark, Standing, Thread, last_words};
 use crate::time;
 use crate::wire::User;
 
@@ -54,9 +53,7 @@ impl Gitea {
         budget: &mut Budget<'_>,
     ) -> Result<Vec<Remark>, ForgeError> {
         let mut url = self.at(&["issues", &thread.number().to_string(), "comments"]);
-        if let Some(since) = since {
-            url.query_pairs_mut().append_pair("since", &time::show(since));
-        }
+        time::only_since(&mut url, "since", since);
         let comments: Vec<Comment> = self.http.read_as(Operation::ReadComments, url, budget).await?;
         Ok(comments.into_iter().filter_map(|comment| comment.into_remark("comment")).collect())
     }
@@ -70,9 +67,8 @@ impl Gitea {
         let operation = Operation::Comment;
         let json = json!({"body": body});
         let url = self.at(&["issues", &thread.number().to_string(), "comments"]);
-        let answer =
-            self.http.send_once(Order::post(operation, url, &json), budget.request_timeout()).await?;
-        self.http.decode::<Comment>(operation, answer.json).map(|comment| comment.html_url)
+        let comment: Comment = self.http.once_as(Order::post(operation, url, &json), budget).await?;
+        Ok(comment.html_url)
     }
 
     pub(crate) async fn reviews(
@@ -99,23 +95,17 @@ impl Gitea {
     }
 }
 
-/// Each reviewer's last word; a mere comment is none, a dismissed one does not count.
+/// A mere comment is no word, a dismissed one does not count.
 fn standing(reviews: &[Review]) -> Vec<Standing> {
-    let mut standing: Vec<Standing> = Vec::new();
-    for review in reviews {
-        let Some(author) = &review.user else { continue };
+    last_words(reviews.iter().filter_map(|review| {
         let opinion = match review.state.as_str() {
             "APPROVED" => Opinion::Approved,
             "REQUEST_CHANGES" => Opinion::ChangesRequested,
-            _ => continue,
+            _ => return None,
         };
-        standing.retain(|one| one.login != author.login);
-        if !review.dismissed {
-            let commit = review.commit_id.as_deref().and_then(|id| CommitId::parse(id).ok());
-            standing.push(Standing { login: author.login.clone(), opinion, commit });
-        }
-    }
-    standing
+        let opinion = (!review.dismissed).then_some(opinion);
+        Some((review.user.as_ref()?.login.as_str(), opinion, review.commit_id.as_deref()))
+    }))
 }
 
 impl Comment {

@@ -58,9 +58,7 @@ impl GitHub {
             .append_pair("state", "open")
             .append_pair("sort", "updated")
             .append_pair("direction", "asc");
-        if let Some(since) = since {
-            url.query_pairs_mut().append_pair("since", &time::show(since));
-        }
+        time::only_since(&mut url, "since", since);
         let found = self.http.list::<Wire>(Operation::FindIssues, &url, ISSUES, budget).await?;
         let issues = found.items.into_iter().filter(|issue| issue.pull_request.is_none());
         issues.map(|issue| self.issue_of(Operation::FindIssues, issue)).collect()
@@ -79,8 +77,7 @@ impl GitHub {
     }
 
     fn issue_of(&self, operation: Operation, issue: Wire) -> Result<Issue, ForgeError> {
-        let updated = time::parse(&issue.updated_at)
-            .ok_or_else(|| self.http.unexpected(operation, "an issue's time is none"))?;
+        let updated = self.http.time_of(operation, "an issue", &issue.updated_at)?;
         let name = |label| match label {
             Label::Named { name } => name,
             Label::Bare(name) => Some(name),
@@ -113,11 +110,8 @@ impl GitHub {
                 .await?;
         }
         for label in &change.remove {
-            let order = Order::delete(operation, self.at(&["issues", &at, "labels", label]));
-            match self.http.send(&order, budget).await {
-                Ok(_) | Err(ForgeError::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-            }
+            let url = self.at(&["issues", &at, "labels", label]);
+            self.http.delete_if_there(operation, url, budget).await?;
         }
         Ok(())
     }

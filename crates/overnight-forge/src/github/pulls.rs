@@ -13,7 +13,7 @@ use crate::merge::{MergeMethod, MergeOrder, Mergeability};
 use crate::paging::Pages;
 use crate::request::{Fit, Found, NewPullRequest, PullRequestChange, PullRequestState};
 use crate::retry::Budget;
-use crate::wire::{NamedRepository, State};
+use crate::wire::{NamedRepository, State, put_some};
 
 /// One branch with more pull requests than 500 is not ours.
 const PULLS: Pages = Pages { most: 5, ..LIST };
@@ -43,8 +43,7 @@ impl GitHub {
             "title": new.title, "body": new.body, "head": new.head.as_str(), "base": new.base, "draft": new.draft,
         });
         let order = Order::post(operation, self.at(&["pulls"]), &json);
-        let answer = self.http.send_once(order, budget.request_timeout()).await?;
-        self.http.decode(operation, answer.json).map(Pull::into_found)
+        self.http.once_as(order, budget).await.map(Pull::into_found)
     }
 
     pub(crate) async fn get(&self, number: u64, budget: &mut Budget<'_>) -> Result<Found, ForgeError> {
@@ -59,12 +58,7 @@ impl GitHub {
         budget: &mut Budget<'_>,
     ) -> Result<Found, ForgeError> {
         let mut json = json!({});
-        let fields = [("title", &change.title), ("body", &change.body), ("base", &change.base)];
-        for (name, value) in fields {
-            if let Some(value) = value {
-                json[name] = json!(value);
-            }
-        }
+        put_some(&mut json, [("title", &change.title), ("body", &change.body), ("base", &change.base)]);
         self.patch(number, &json, budget).await
     }
 
@@ -75,8 +69,7 @@ impl GitHub {
     async fn patch(&self, number: u64, json: &Value, budget: &mut Budget<'_>) -> Result<Found, ForgeError> {
         let operation = Operation::UpdatePullRequest;
         let order = Order::patch(operation, self.at(&["pulls", &number.to_string()]), json);
-        let answer = self.http.send(&order, budget).await?;
-        self.http.decode(operation, answer.json).map(Pull::into_found)
+        self.http.change_as(&order, budget).await.map(Pull::into_found)
     }
 
     pub(crate) async fn set_draft(
@@ -121,15 +114,9 @@ impl GitHub {
             MergeMethod::Rebase => "rebase",
         };
         let mut json = json!({"sha": wanted.head.as_str(), "merge_method": method});
-        if let Some(title) = &wanted.title {
-            json["commit_title"] = json!(title);
-        }
-        if let Some(message) = &wanted.message {
-            json["commit_message"] = json!(message);
-        }
+        put_some(&mut json, [("commit_title", &wanted.title), ("commit_message", &wanted.message)]);
         let order = Order::put(operation, self.at(&["pulls", &number.to_string(), "merge"]), &json);
-        let answer = self.http.send_once(order, budget.request_timeout()).await?;
-        let merged: Merged = self.http.decode(operation, answer.json)?;
+        let merged: Merged = self.http.once_as(order, budget).await?;
         Ok(Some(merged.sha))
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Owns no state.
 
-use overnight_core::git::CommitId;
 use overnight_core::units::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
@@ -11,7 +10,7 @@ use super::{GitHub, LIST};
 use crate::error::{ForgeError, Operation};
 use crate::http::Order;
 use crate::retry::Budget;
-use crate::talk::{Opinion, Remark, Standing, Thread};
+use crate::talk::{Opinion, Remark, Standing, Thread, last_words};
 use crate::time;
 
 #[derive(Debug, Deserialize)]
@@ -53,9 +52,7 @@ impl GitHub {
         budget: &mut Budget<'_>,
     ) -> Result<Vec<Remark>, ForgeError> {
         let mut url = self.at(&["issues", &thread.number().to_string(), "comments"]);
-        if let Some(since) = since {
-            url.query_pairs_mut().append_pair("since", &time::show(since));
-        }
+        time::only_since(&mut url, "since", since);
         let comments = self.http.list::<Comment>(Operation::ReadComments, &url, LIST, budget).await?;
         Ok(comments.items.into_iter().filter_map(|comment| comment.into_remark("comment")).collect())
     }
@@ -69,9 +66,8 @@ impl GitHub {
         let operation = Operation::Comment;
         let json = json!({"body": body});
         let url = self.at(&["issues", &thread.number().to_string(), "comments"]);
-        let answer =
-            self.http.send_once(Order::post(operation, url, &json), budget.request_timeout()).await?;
-        self.http.decode::<Comment>(operation, answer.json).map(|comment| comment.html_url)
+        let comment: Comment = self.http.once_as(Order::post(operation, url, &json), budget).await?;
+        Ok(comment.html_url)
     }
 
     pub(crate) async fn reviews(
@@ -85,9 +81,7 @@ impl GitHub {
         let reviews =
             self.http.list::<Review>(operation, &self.at(&["pulls", &at, "reviews"]), LIST, budget).await?;
         let mut url = self.at(&["pulls", &at, "comments"]);
-        if let Some(since) = since {
-            url.query_pairs_mut().append_pair("since", &time::show(since));
-        }
+        time::only_since(&mut url, "since", since);
         let lines = self.http.list::<Comment>(operation, &url, LIST, budget).await?;
         let standing = standing(&reviews.items);
         let mut remarks = self.comments(Thread::PullRequest(number), since, budget).await?;
@@ -97,22 +91,17 @@ impl GitHub {
     }
 }
 
-/// Each reviewer's last word; a mere comment is none, a dismissal takes it back.
+/// A mere comment is no word, a dismissal takes one back.
 fn standing(reviews: &[Review]) -> Vec<Standing> {
-    let mut standing: Vec<Standing> = Vec::new();
-    for review in reviews {
-        let Some(author) = &review.user else { continue };
+    last_words(reviews.iter().filter_map(|review| {
         let opinion = match review.state.as_str() {
             "APPROVED" => Some(Opinion::Approved),
             "CHANGES_REQUESTED" => Some(Opinion::ChangesRequested),
             "DISMISSED" => None,
-            _ => continue,
+            _ => return None,
         };
-        standing.retain(|one| one.login != author.login);
-        let commit = review.commit_id.as_deref().and_then(|id| CommitId::parse(id).ok());
-        standing.extend(opinion.map(|opinion| Standing { login: author.login.clone(), opinion, commit }));
-    }
-    standing
+        Some((review.user.as_ref()?.login.as_str(), opinion, review.commit_id.as_deref()))
+    }))
 }
 
 fn bot(author: Option<&Author>) -> bool {

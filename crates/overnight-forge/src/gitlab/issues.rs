@@ -49,9 +49,7 @@ impl GitLab {
             .append_pair("state", "opened")
             .append_pair("order_by", "updated_at")
             .append_pair("sort", "asc");
-        if let Some(since) = since {
-            url.query_pairs_mut().append_pair("updated_after", &time::show(since));
-        }
+        time::only_since(&mut url, "updated_after", since);
         let found = self.http.list::<Wire>(Operation::FindIssues, &url, ISSUES, budget).await?;
         found.items.into_iter().map(|issue| self.issue_of(Operation::FindIssues, issue)).collect()
     }
@@ -69,8 +67,7 @@ impl GitLab {
     }
 
     fn issue_of(&self, operation: Operation, issue: Wire) -> Result<Issue, ForgeError> {
-        let updated = time::parse(&issue.updated_at)
-            .ok_or_else(|| self.http.unexpected(operation, "an issue's time is none"))?;
+        let updated = self.http.time_of(operation, "an issue", &issue.updated_at)?;
         Ok(Issue {
             number: issue.iid,
             url: issue.web_url,

@@ -63,8 +63,7 @@ impl GitLab {
             "remove_source_branch": false,
         });
         let order = Order::post(operation, self.at(&["merge_requests"]), &json);
-        let answer = self.http.send_once(order, budget.request_timeout()).await?;
-        self.http.decode(operation, answer.json).map(|request| self.found(request))
+        self.http.once_as(order, budget).await.map(|request| self.found(request))
     }
 
     pub(crate) async fn get(&self, number: u64, budget: &mut Budget<'_>) -> Result<Found, ForgeError> {
@@ -110,8 +109,7 @@ impl GitLab {
     async fn put(&self, number: u64, json: &Value, budget: &mut Budget<'_>) -> Result<Found, ForgeError> {
         let operation = Operation::UpdatePullRequest;
         let order = Order::put(operation, self.at(&["merge_requests", &number.to_string()]), json);
-        let answer = self.http.send(&order, budget).await?;
-        self.http.decode(operation, answer.json).map(|request| self.found(request))
+        self.http.change_as(&order, budget).await.map(|request| self.found(request))
     }
 
     /// Merges, once. A rebase is not ours to order: the project's own method must be one.
@@ -141,8 +139,7 @@ impl GitLab {
             json[name] = json!(parts.join("\n\n"));
         }
         let order = Order::put(operation, self.at(&["merge_requests", &number.to_string(), "merge"]), &json);
-        let answer = self.http.send_once(order, budget.request_timeout()).await?;
-        let merged: MergeRequest = self.http.decode(operation, answer.json)?;
+        let merged: MergeRequest = self.http.once_as(order, budget).await?;
         Ok(merged.merge_commit())
     }
 

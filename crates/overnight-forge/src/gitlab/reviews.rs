@@ -93,8 +93,7 @@ impl GitLab {
         let operation = Operation::Comment;
         let json = json!({"body": body});
         let order = Order::post(operation, self.thread(thread, "notes"), &json);
-        let answer = self.http.send_once(order, budget.request_timeout()).await?;
-        let note: Note = self.http.decode(operation, answer.json)?;
+        let note: Note = self.http.once_as(order, budget).await?;
         Ok(format!("{}#note_{}", self.page(thread), note.id))
     }
 

@@ -100,7 +100,7 @@ impl Mirror {
         };
         let files = parse::patch(&ran.stdout).sections.into_iter().map(file).collect();
         let commits = self.commits(base, tip, known).await?;
-        Ok((!commits.cut).then(|| Change { files, unread: None, commits: commits.read }))
+        Ok((!commits.cut).then_some(Change { files, unread: None, commits: commits.read }))
     }
 
     async fn whole_patch(&self, base: &CommitId, tip: &CommitId) -> Result<(Vec<u8>, bool), GitError> {

@@ -369,7 +369,8 @@ fn what_the_plan_does_not_name_is_refused_where_that_is_wanted() {
             .collect()
     };
     let plan = Some("Change `src/door.rs`; see `origin/main`.");
-    let table: &[(Preflight, Option<&str>, &[&str], &[&str])] = &[
+    type Row<'a> = (Preflight, Option<&'a str>, &'a [&'a str], &'a [&'a str]);
+    let table: &[Row<'_>] = &[
         (Preflight::default(), plan, &[], &[]),
         (strict(&[]), None, &[], &[]),
         // A plan that names no path holds nothing, and a branch is none.

@@ -30,7 +30,8 @@ pub(super) fn grouped(rows: &[(ItemView, Option<String>)]) -> String {
             && last != Some(group)
         {
             let name = group.as_deref().unwrap_or("belongs to nothing");
-            text += &format!("{}\n", styled(DIM, name));
+            text += &styled(DIM, name);
+            text.push('\n');
             last = Some(group);
         }
         text += line;

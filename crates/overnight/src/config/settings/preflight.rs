@@ -6,40 +6,49 @@ use overnight_core::text::nearest;
 use super::{Config, Input, Setting, Wrong, assign, shown_list};
 use crate::cli::values;
 
+/// The rules that have this consequence.
+macro_rules! rules_of {
+    ($key:literal, $level:ident, $default:literal, $about:literal) => {
+        Setting {
+            key: $key,
+            kind: "list of rules",
+            default: $default,
+            about: $about,
+            set: |config, input| rules(config, input, Level::$level),
+            get: |config| shown(config, Level::$level),
+        }
+    };
+}
+
+macro_rules! paths {
+    ($key:literal, $field:ident, $about:literal) => {
+        Setting {
+            key: $key,
+            kind: "list of patterns",
+            default: "none",
+            about: $about,
+            set: |config, input| assign(&mut config.preflight.$field, globs(input)?),
+            get: |config| shown_list(&texts(&config.preflight.$field)),
+        }
+    };
+}
+
 /// In the order of the documentation.
 pub(super) const PREFLIGHT: &[Setting] = &[
-    Setting {
-        key: "preflight.off",
-        kind: "list of rules",
-        default: "none",
-        about: "rules that are not looked for; all rules: overnight help gate",
-        set: |config, input| rules(config, input, Level::Off),
-        get: |config| shown(config, Level::Off),
-    },
-    Setting {
-        key: "preflight.warn",
-        kind: "list of rules",
-        default: "those of overnight help gate",
-        about: "rules whose findings are only told",
-        set: |config, input| rules(config, input, Level::Warn),
-        get: |config| shown(config, Level::Warn),
-    },
-    Setting {
-        key: "preflight.approve",
-        kind: "list of rules",
-        default: "those of overnight help gate",
-        about: "rules whose findings need a person's approval",
-        set: |config, input| rules(config, input, Level::Approve),
-        get: |config| shown(config, Level::Approve),
-    },
-    Setting {
-        key: "preflight.block",
-        kind: "list of rules",
-        default: "those of overnight help gate",
-        about: "rules whose findings the agent has to mend",
-        set: |config, input| rules(config, input, Level::Block),
-        get: |config| shown(config, Level::Block),
-    },
+    rules_of!("preflight.off", Off, "none", "rules that are not looked for; all rules: overnight help gate"),
+    rules_of!("preflight.warn", Warn, "those of overnight help gate", "rules whose findings are only told"),
+    rules_of!(
+        "preflight.approve",
+        Approve,
+        "those of overnight help gate",
+        "rules whose findings need a person's approval"
+    ),
+    rules_of!(
+        "preflight.block",
+        Block,
+        "those of overnight help gate",
+        "rules whose findings the agent has to mend"
+    ),
     Setting {
         key: "preflight.max_file_size",
         kind: "number of bytes",
@@ -58,30 +67,17 @@ pub(super) const PREFLIGHT: &[Setting] = &[
         set: |config, input| assign(&mut config.preflight.max_files, values::count(input.text()?)?),
         get: |config| Some(config.preflight.max_files.to_string()),
     },
-    Setting {
-        key: "preflight.protect",
-        kind: "list of patterns",
-        default: "none",
-        about: "paths whose change a person has to approve, as in [\"infra/\", \"*.sql\"]",
-        set: |config, input| assign(&mut config.preflight.protect, globs(input)?),
-        get: |config| shown_list(&texts(&config.preflight.protect)),
-    },
-    Setting {
-        key: "preflight.unprotect",
-        kind: "list of patterns",
-        default: "none",
-        about: "paths that the built-in rules guard and that need no approval",
-        set: |config, input| assign(&mut config.preflight.unprotect, globs(input)?),
-        get: |config| shown_list(&texts(&config.preflight.unprotect)),
-    },
-    Setting {
-        key: "preflight.beside_plan",
-        kind: "list of patterns",
-        default: "none",
-        about: "paths that a task may change though its plan does not name them (rule outside-plan), as in [\"*.lock\"]",
-        set: |config, input| assign(&mut config.preflight.beside_plan, globs(input)?),
-        get: |config| shown_list(&texts(&config.preflight.beside_plan)),
-    },
+    paths!(
+        "preflight.protect",
+        protect,
+        "paths whose change a person has to approve, as in [\"infra/\", \"*.sql\"]"
+    ),
+    paths!("preflight.unprotect", unprotect, "paths that the built-in rules guard and that need no approval"),
+    paths!(
+        "preflight.beside_plan",
+        beside_plan,
+        "paths that a task may change though its plan does not name them (rule outside-plan), as in [\"*.lock\"]"
+    ),
 ];
 
 fn rules(config: &mut Config, input: &Input<'_>, level: Level) -> Result<(), Wrong> {
