@@ -110,7 +110,7 @@ async fn an_end_before_the_wait_is_not_waited_for(f: &Fixture) {
     let mut running = claim(&f.store, &other.id, "w").await;
     let failed = enqueue(&f.store).await;
     let Claimed { lease, job: mut waiting, .. } = claim(&f.store, &failed.id, "w").await;
-    assert_eq!(f.store.job_await_ends(&lease, &[other.id.clone()]).await.unwrap(), 1);
+    assert_eq!(f.store.job_await_ends(&lease, std::slice::from_ref(&other.id)).await.unwrap(), 1);
     end(&f.store, &mut running, EndReason::Cancelled).await;
     assert_eq!(f.store.job_await_ends(&lease, &[other.id]).await.unwrap(), 0);
     // And one that waits with a time of its own is not held up for ever.

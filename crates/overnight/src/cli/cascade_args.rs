@@ -5,7 +5,7 @@ use clap::Args;
 /// `overnight cascade`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A cascade runs by itself, as the last stage of a job that fails; `overnight show JOB` tells what it did.\n\
+    after_help = "A cascade runs by itself, as the last stage of a job that fails: `overnight show JOB`.\n\
                   This tells what it would do now, or what is left of it, with what forges say at this moment.\n\
                   Off: `overnight repo edit NAME --cascade false`, or `overnight epic edit KEY --cascade false`."
 )]
