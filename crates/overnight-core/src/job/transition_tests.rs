@@ -17,6 +17,8 @@ use crate::verdict::{CheckedPair, CouldNotRun, DiffStat, Verdict};
 
 #[path = "approval_tests.rs"]
 mod approval;
+#[path = "document_tests.rs"]
+mod documents;
 #[path = "failover_tests.rs"]
 mod failover;
 #[path = "stuck_tests.rs"]

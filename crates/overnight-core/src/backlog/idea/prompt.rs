@@ -136,6 +136,6 @@ fn how(result: Option<&Path>, part: DocumentPart) -> String {
     format!(
         "\n# How this works\n\nYou work in a private clone of the repository, to read.{alone} Nothing that you change there is kept; only the \
          document counts. Write it as a plain text file in UTF-8, at most {RESULT_MAX} characters, to {place}\n\
-         It is read by a program when you end: what does not have the form above is given back to you.\n"
+         It is read by a program when you end: what does not have the form above (without the blanks before each of its lines) is given back to you.\n"
     )
 }

@@ -122,8 +122,8 @@ async fn start(app: &App, wanted: Wanted, args: &IdeaStartArgs) -> Done {
         return Err(AppError::usage("--line means nothing here: a document goes on no branch")
             .help("leave --line out"));
     }
-    let store = store_for(app, &args.key).await?;
-    let known = Known::look(&store, &args.key).await?;
+    let store = store_for(app, &args.idea).await?;
+    let known = Known::look(&store, &args.idea).await?;
     let part = known.first(wanted)?;
     let now = store.now().await.map_err(|error| store_error(&error))?;
     let as_task = as_start(args);
@@ -163,7 +163,7 @@ async fn start(app: &App, wanted: Wanted, args: &IdeaStartArgs) -> Done {
 fn as_start(args: &IdeaStartArgs) -> StartArgs {
     let verify = VerifyArgs { no_verify: true, ..VerifyArgs::default() };
     StartArgs {
-        keys: vec![args.key.clone()],
+        keys: vec![args.idea.clone()],
         repo: args.repo.clone(),
         order: OrderArgs {
             agent: args.agent.clone(),
