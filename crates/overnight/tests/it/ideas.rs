@@ -6,7 +6,7 @@ mod misuse;
 
 use serde_json::Value;
 
-use crate::harness::fleet::{FIX, hasten};
+use crate::harness::fleet::{Engine, FIX, hasten, place_on};
 use crate::harness::{Outcome, Place, eventually};
 
 pub(crate) const GRILL: &str =
@@ -46,6 +46,10 @@ pub(crate) fn script(place: &Place) -> String {
 pub(crate) fn place(documents: &[(&str, &str)]) -> (Place, String) {
     let mut place = Place::new();
     hasten(&mut place);
+    with_idea(place, documents)
+}
+
+fn with_idea(place: Place, documents: &[(&str, &str)]) -> (Place, String) {
     let script = script(&place);
     for (name, text) in documents {
         place.write(&format!("agent/{name}.md"), text);
@@ -133,6 +137,29 @@ fn an_idea_becomes_an_epic_that_is_worked_on() {
     place.work_off().expect_code(0);
     assert_eq!(place.states("task"), ["repo-8 review", "repo-9 review"]);
     place.finish();
+}
+
+#[test]
+fn several_workers_make_one_job_of_each_part() {
+    for engine in Engine::BOTH {
+        let Some(place) = place_on(engine, "several_workers_make_one_job_of_each_part") else { continue };
+        let all = good();
+        let (place, script) = with_idea(place, &texts(&all));
+        let workers = [place.worker(&[]), place.worker(&[]), place.worker(&[])];
+        place.idea("run", &script, &[]).expect_code(0);
+        eventually("the end of the review", || (place.idea_state() == "plan_reviewed").then_some(()));
+        let accepting: Vec<Option<i32>> = std::thread::scope(|scope| {
+            let accept = || place.overnight(&["idea", "accept", "repo-1"]).code;
+            let threads: Vec<_> = (0..3).map(|_| scope.spawn(accept)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(accepting, [Some(0); 3], "the second one is told of the same epic");
+        drop(workers);
+        assert_eq!(place.states("epic").len(), 1);
+        assert_eq!(place.keys().len(), 4);
+        assert_eq!(place.written().len(), 6);
+        place.check_fleet();
+    }
 }
 
 #[test]

@@ -16,11 +16,12 @@ pub(crate) fn task(idea: &str, order: &DocumentOrder, result: Option<&Path>) -> 
         }
     }
     text.push_str("\n# The document\n\n");
-    text.push_str(&match order.part {
-        DocumentPart::Grill => GRILL.to_owned(),
-        DocumentPart::Plan => format!("{PLAN_INTRO}{PLAN_FORM}{PLAN_RULES}"),
-        DocumentPart::Review => format!("{REVIEW_FORM}{PLAN_FORM}{PLAN_RULES}"),
-    });
+    let form: &[&str] = match order.part {
+        DocumentPart::Grill => &[GRILL],
+        DocumentPart::Plan => &[PLAN_INTRO, PLAN_FORM, PLAN_RULES],
+        DocumentPart::Review => &[REVIEW_FORM, PLAN_FORM, PLAN_RULES],
+    };
+    text.extend(form.iter().copied());
     text.push_str(&how(result, order.part));
     text
 }

@@ -37,10 +37,10 @@ enum Wanted {
 pub async fn run(app: &App, action: &IdeaAction) -> Done {
     match action {
         IdeaAction::Item(action) => Box::pin(super::run::<IdeaAbout>(app, action)).await,
-        IdeaAction::Grill(args) => start(app, Wanted::Only(DocumentPart::Grill), args).await,
-        IdeaAction::Plan(args) => start(app, Wanted::Only(DocumentPart::Plan), args).await,
-        IdeaAction::Review(args) => start(app, Wanted::Only(DocumentPart::Review), args).await,
-        IdeaAction::Run(args) => start(app, Wanted::All, args).await,
+        IdeaAction::Grill(args) => Box::pin(start(app, Wanted::Only(DocumentPart::Grill), args)).await,
+        IdeaAction::Plan(args) => Box::pin(start(app, Wanted::Only(DocumentPart::Plan), args)).await,
+        IdeaAction::Review(args) => Box::pin(start(app, Wanted::Only(DocumentPart::Review), args)).await,
+        IdeaAction::Run(args) => Box::pin(start(app, Wanted::All, args)).await,
         IdeaAction::Accept { key, revision, output } => accept(app, key, *revision, *output).await,
         IdeaAction::Documents { key, part, revision, output } => {
             documents(app, key, part.map(DocumentPart::from), *revision, *output).await
