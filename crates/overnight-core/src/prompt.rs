@@ -19,8 +19,7 @@ pub fn assemble(
     trail: &Trail,
     resumed: bool,
     handover: Option<&str>,
-    said: &str,
-    result: Option<&Path>,
+    (said, result): (&str, Option<&Path>),
 ) -> String {
     if resumed {
         let feedback = trail.feedback.as_ref().unwrap_or(&Feedback::Interrupted);
@@ -299,14 +298,14 @@ mod tests {
     #[test]
     fn a_resumed_conversation_is_told_only_what_is_new() {
         let trail = Trail { feedback: Some(Feedback::NoChanges), ..Trail::default() };
-        let text = assemble(&spec(), &ground(), &trail, true, None, "", None);
+        let text = assemble(&spec(), &ground(), &trail, true, None, ("", None));
         assert!(!text.contains(&spec().prompt), "{text}");
-        assert!(assemble(&spec(), &ground(), &trail, false, None, "", None).contains(&spec().prompt));
+        assert!(assemble(&spec(), &ground(), &trail, false, None, ("", None)).contains(&spec().prompt));
     }
 
     #[test]
     fn the_first_prompt_names_the_checks_and_the_rules() {
-        insta::assert_snapshot!(assemble(&spec(), &ground(), &Trail::default(), false, None, "", None));
+        insta::assert_snapshot!(assemble(&spec(), &ground(), &Trail::default(), false, None, ("", None)));
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Engine {
             Ok(()) => {
                 if job.state.is_ended() && job.spec.document().is_some() {
                     // Before anybody looks whether the queue is empty. Where it fails, a worker's chore makes up for it.
-                    if let Err(error) = ideas::go_on(self.store()).await {
+                    if let Err(error) = Box::pin(ideas::go_on(self.store())).await {
                         tracing::warn!(job.id = %job.id, %error, "what follows an idea's job was not looked at");
                     }
                 }

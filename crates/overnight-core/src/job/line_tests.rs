@@ -283,12 +283,12 @@ fn the_next_task_of_a_sprint_goes_on_in_the_conversation_and_is_told_the_whole_t
         (Some("s-1"), Some(&Feedback::NextTask))
     );
     assert_eq!(trail.account.as_ref().map(Label::as_str), Some("work"));
-    insta::assert_snapshot!(prompt::assemble(&order, state.ground().unwrap(), trail, true, None, "", None));
+    insta::assert_snapshot!(prompt::assemble(&order, state.ground().unwrap(), trail, true, None, ("", None)));
     // The first of a line, and each of a story, begins like any other job.
     let state = prepared(None);
     let trail = state.trail().unwrap();
     assert_eq!((trail.session.as_ref(), trail.feedback.as_ref()), (None, None));
-    let fresh = prompt::assemble(&order, state.ground().unwrap(), trail, false, None, "", None);
+    let fresh = prompt::assemble(&order, state.ground().unwrap(), trail, false, None, ("", None));
     assert!(fresh.contains("- app-1: Hang the door") && !fresh.contains("What happened before"), "{fresh}");
 }
 
@@ -310,7 +310,7 @@ fn the_agent_is_told_what_to_merge_whatever_the_paths_are_called() {
     ];
     let ground = on(OnLine { begins: Some(commit('c')), unmerged, ..OnLine::default() });
     let moved = Trail { feedback: Some(Feedback::BranchMoved), ..trail(2) };
-    insta::assert_snapshot!(prompt::assemble(&order, &ground, &moved, true, None, "", None));
+    insta::assert_snapshot!(prompt::assemble(&order, &ground, &moved, true, None, ("", None)));
 }
 
 #[test]

@@ -15,6 +15,8 @@ use crate::verdict::{CheckedPair, CouldNotRun, DiffStat, Verdict};
 
 #[path = "approval_tests.rs"]
 mod approval;
+#[path = "document_tests.rs"]
+mod documents;
 #[path = "failover_tests.rs"]
 mod failover;
 #[path = "property_tests.rs"]

@@ -70,7 +70,7 @@ async fn announced_turn(
     let handover = if resumed { None } else { handover(seat, trail).await? };
     let (result, said) = (document::place(seat), told.text());
     let (handover, result) = (handover.as_deref(), result.as_deref());
-    let text = prompt::assemble(&seat.job.spec, ground, trail, resumed, handover, &said, result);
+    let text = prompt::assemble(&seat.job.spec, ground, trail, resumed, handover, (&said, result));
     seat.input(Input::TurnAnnounced { session: session.clone(), account: go.name() }).await?;
     let number = trail.turns + 1;
     let mut request = request(seat, session, text, number, trail);

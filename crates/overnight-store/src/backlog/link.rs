@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use overnight_core::backlog::idea::DocumentOrder;
 use overnight_core::id::{ItemId, JobId, RepositoryId, TaskKey};
 use overnight_core::job::Job;
 
@@ -97,7 +98,7 @@ impl Links {
                 job.key.as_str().into(),
                 job.created_at.0.into(),
                 document.map(|document| document.part.as_str()).into(),
-                document.is_some().into(),
+                document.is_some_and(DocumentOrder::may_go_on).into(),
             ]);
         }
     }

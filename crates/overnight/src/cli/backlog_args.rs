@@ -288,7 +288,7 @@ pub enum PartName {
 #[derive(Debug, Clone, Args)]
 pub struct IdeaStartArgs {
     #[arg(value_name = "KEY")]
-    pub key: String,
+    pub idea: String,
     /// Most rounds of a review [default: as configured]
     #[arg(long, value_name = "NUMBER", value_parser = values::count)]
     pub rounds: Option<u32>,

@@ -27,6 +27,7 @@ mod gate;
 mod gc;
 mod harness;
 mod hostile;
+mod ideas;
 mod lines;
 mod mcp;
 mod pull_request;

@@ -61,13 +61,14 @@ fn read(order: &DocumentOrder, text: String) -> Result<Judgement, Vec<String>> {
             vec![new(text, facts)]
         }
         DocumentPart::Plan => {
-            let plan = plan::read_from_agent(&text).map_err(line)?;
+            let plan = plan::read_from_agent(&text).map_err(|error| line(&error))?;
             let facts = DocumentFacts::Plan { stories: plan.stories.len(), tasks: plan.tasks().count() };
             vec![new(text, facts)]
         }
         DocumentPart::Review => {
             let before = order.plan.as_deref().unwrap_or_default();
-            let review = review::read(&text, before, (order.round, order.rounds)).map_err(line)?;
+            let review =
+                review::read(&text, before, (order.round, order.rounds)).map_err(|error| line(&error))?;
             let plan = new(review.plan.to_owned(), review.plan_facts);
             let facts = review.facts;
             vec![new(text, facts), plan]
@@ -76,6 +77,6 @@ fn read(order: &DocumentOrder, text: String) -> Result<Judgement, Vec<String>> {
     Ok(Judgement::Taken(taken))
 }
 
-fn line(error: PlanError) -> Vec<String> {
+fn line(error: &PlanError) -> Vec<String> {
     vec![format!("line {}: {}; {}", error.line, error.what, error.help)]
 }

@@ -106,6 +106,14 @@ pub struct DocumentOrder {
     pub plan: Option<String>,
 }
 
+impl DocumentOrder {
+    /// Whether another job may follow when the document is there.
+    #[must_use]
+    pub fn may_go_on(&self) -> bool {
+        self.through || self.part == DocumentPart::Review
+    }
+}
+
 /// What was found in a document when it was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "part")]

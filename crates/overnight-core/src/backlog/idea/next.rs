@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::item::{IdeaBody, Item, ItemBody};
 use super::review::{Outcome, outcome};
-use super::{DocumentFact, DocumentOrder, DocumentPart, reviews};
+use super::{DocumentFact, DocumentOrder, DocumentPart, RESULT_MAX, reviews};
 use crate::job::{Choice, JobSpec, Publication};
 
 /// A document that was taken, and how far its job was to lead.
@@ -42,7 +42,12 @@ pub fn next_order(
 ) -> Option<DocumentOrder> {
     let after = After { part: order.part, through: order.through, rounds: Some(order.rounds) };
     let (part, round) = next(after, documents)?;
-    let plan = plan.filter(|_| part == DocumentPart::Review).map(str::to_owned);
+    let plan = match (part, plan) {
+        // A person may have given a longer one in between.
+        (DocumentPart::Review, Some(plan)) if plan.chars().count() <= RESULT_MAX => Some(plan.to_owned()),
+        (DocumentPart::Review, Some(_) | None) => return None,
+        (DocumentPart::Grill | DocumentPart::Plan, _) => None,
+    };
     Some(DocumentOrder { part, round, plan, ..order.clone() })
 }
 

@@ -16,11 +16,12 @@ pub(crate) fn task(idea: &str, order: &DocumentOrder, result: Option<&Path>) -> 
         }
     }
     text.push_str("\n# The document\n\n");
-    text.push_str(&match order.part {
-        DocumentPart::Grill => GRILL.to_owned(),
-        DocumentPart::Plan => format!("{PLAN_INTRO}{PLAN_FORM}{PLAN_RULES}"),
-        DocumentPart::Review => format!("{REVIEW_FORM}{PLAN_FORM}{PLAN_RULES}"),
-    });
+    let form: &[&str] = match order.part {
+        DocumentPart::Grill => &[GRILL],
+        DocumentPart::Plan => &[PLAN_INTRO, PLAN_FORM, PLAN_RULES],
+        DocumentPart::Review => &[REVIEW_FORM, PLAN_FORM, PLAN_RULES],
+    };
+    text.extend(form.iter().copied());
     text.push_str(&how(result, order.part));
     text
 }
@@ -136,6 +137,6 @@ fn how(result: Option<&Path>, part: DocumentPart) -> String {
     format!(
         "\n# How this works\n\nYou work in a private clone of the repository, to read.{alone} Nothing that you change there is kept; only the \
          document counts. Write it as a plain text file in UTF-8, at most {RESULT_MAX} characters, to {place}\n\
-         It is read by a program when you end: what does not have the form above is given back to you.\n"
+         It is read by a program when you end: what does not have the form above (without the blanks before each of its lines) is given back to you.\n"
     )
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::item::IdeaBody;
+use super::super::item::{IdeaBody, Item, ItemBody};
 use super::super::state::{Run, RunEnd};
 use super::*;
 use crate::job::EndReason;
@@ -195,7 +195,8 @@ fn documents(rounds: &[ReviewFacts]) -> Vec<DocumentFact> {
 #[test]
 fn only_a_plan_that_stays_and_has_no_error_is_approved() {
     use Verdict::{Approved, ChangesRequested, Rejected};
-    let cases: [(&[(Verdict, usize, usize)], Outcome, Option<u32>); 10] = [
+    type Round = (Verdict, usize, usize);
+    let cases: [(&[Round], Outcome, Option<u32>); 10] = [
         (&[], Outcome::Open, None),
         (&[(Approved, 0, 0)], Outcome::Open, Some(2)),
         (&[(Approved, 0, 0), (Approved, 4, 0)], Outcome::Approved, None),
@@ -290,6 +291,42 @@ fn an_idea_is_as_far_as_its_documents_and_its_newest_job() {
     assert_eq!(state(&notes, &[], None), IdeaState::Grilled);
     let plan = IdeaBody { plan: Some("epic:".into()), ..IdeaBody::default() };
     assert_eq!(state(&plan, &[], None), IdeaState::PlanReady);
+}
+
+#[test]
+fn the_job_that_follows_is_asked_for_what_is_known_by_then() {
+    use crate::job::{JobKind, Origin, Publication};
+    let body = IdeaBody { wish: "Rows as files.".into(), notes: "CSV".into(), ..IdeaBody::default() };
+    let mut idea = Item {
+        id: ItemId::parse("i-1").unwrap(),
+        repository: crate::id::RepositoryId::parse("r").unwrap(),
+        key: TaskKey::parse("app-1").unwrap(),
+        title: "Export".into(),
+        body: ItemBody::Idea(body.clone()),
+        parent: None,
+        position: 0,
+        version: 1,
+        created_at: Timestamp(0),
+        updated_at: Timestamp(0),
+    };
+    let mut before = crate::job::tests_support::spec();
+    before.publication = Publication::Document { document: Box::new(order(DocumentPart::Plan, 1)) };
+    before.choice.frozen = true;
+    before.choice.origins.insert("agent".into(), Origin::Job);
+    let all = documents(&[]);
+    let spec = next_spec(&before, &idea, &all, (Some("the grill"), Some(PLAN))).unwrap();
+    let found = spec.document().unwrap();
+    assert_eq!((found.part, found.round, found.plan.as_deref()), (DocumentPart::Review, 1, Some(PLAN)));
+    assert_eq!((spec.choice.kind, spec.choice.frozen), (JobKind::Review, false));
+    assert_eq!(spec.title, "Review 1: Export");
+    for known in ["Rows as files.", "CSV", "the grill"] {
+        assert!(spec.prompt.contains(known), "{}", spec.prompt);
+    }
+    // Nobody reviews what is not there, what is too long to be read, or what became an epic.
+    assert_eq!(next_spec(&before, &idea, &all, (None, None)), None);
+    assert_eq!(next_spec(&before, &idea, &all, (None, Some(&"x".repeat(RESULT_MAX + 1)))), None);
+    idea.body = ItemBody::Idea(IdeaBody { epic: TaskKey::parse("app-2").ok(), ..body });
+    assert_eq!(next_spec(&before, &idea, &all, (None, Some(PLAN))), None);
 }
 
 #[test]

@@ -37,10 +37,10 @@ enum Wanted {
 pub async fn run(app: &App, action: &IdeaAction) -> Done {
     match action {
         IdeaAction::Item(action) => Box::pin(super::run::<IdeaAbout>(app, action)).await,
-        IdeaAction::Grill(args) => start(app, Wanted::Only(DocumentPart::Grill), args).await,
-        IdeaAction::Plan(args) => start(app, Wanted::Only(DocumentPart::Plan), args).await,
-        IdeaAction::Review(args) => start(app, Wanted::Only(DocumentPart::Review), args).await,
-        IdeaAction::Run(args) => start(app, Wanted::All, args).await,
+        IdeaAction::Grill(args) => Box::pin(start(app, Wanted::Only(DocumentPart::Grill), args)).await,
+        IdeaAction::Plan(args) => Box::pin(start(app, Wanted::Only(DocumentPart::Plan), args)).await,
+        IdeaAction::Review(args) => Box::pin(start(app, Wanted::Only(DocumentPart::Review), args)).await,
+        IdeaAction::Run(args) => Box::pin(start(app, Wanted::All, args)).await,
         IdeaAction::Accept { key, revision, output } => accept(app, key, *revision, *output).await,
         IdeaAction::Documents { key, part, revision, output } => {
             documents(app, key, part.map(DocumentPart::from), *revision, *output).await
@@ -122,8 +122,8 @@ async fn start(app: &App, wanted: Wanted, args: &IdeaStartArgs) -> Done {
         return Err(AppError::usage("--line means nothing here: a document goes on no branch")
             .help("leave --line out"));
     }
-    let store = store_for(app, &args.key).await?;
-    let known = Known::look(&store, &args.key).await?;
+    let store = store_for(app, &args.idea).await?;
+    let known = Known::look(&store, &args.idea).await?;
     let part = known.first(wanted)?;
     let now = store.now().await.map_err(|error| store_error(&error))?;
     let as_task = as_start(args);
@@ -163,7 +163,7 @@ async fn start(app: &App, wanted: Wanted, args: &IdeaStartArgs) -> Done {
 fn as_start(args: &IdeaStartArgs) -> StartArgs {
     let verify = VerifyArgs { no_verify: true, ..VerifyArgs::default() };
     StartArgs {
-        keys: vec![args.key.clone()],
+        keys: vec![args.idea.clone()],
         repo: args.repo.clone(),
         order: OrderArgs {
             agent: args.agent.clone(),
