@@ -21,6 +21,7 @@ pub mod desk;
 pub mod error;
 pub mod follow;
 pub mod lines;
+pub mod logbook;
 mod moment;
 pub mod order;
 pub mod output;

@@ -1,22 +1,21 @@
 //! Jobs: lists, one job, its events, and what can be asked of it.
 
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use overnight_core::id::{EventNumber, JobId};
+use overnight_core::id::{EventNumber, JobId, RepositoryId};
 use overnight_core::job::{CancelledBy, Job, JobState, Label};
+use overnight_core::text::one_line;
 use overnight_core::units::Timestamp;
-use overnight_store::{CancelRequest, JobFilter, KeptAnswer, Phase, Recalled};
+use overnight_store::{CancelRequest, JobFilter, Phase};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::desk::{Document, NewOrder, Placed, Refusal};
 use super::fault::{Code, Fault};
+use super::once::{Done, hash, nothing, once};
 use super::stream::line;
 use super::take::{Fields, Params, Part, Sender};
 use super::{Api, answer, document};
@@ -24,8 +23,6 @@ use super::{Api, answer, document};
 /// Entries of a page when none are asked for, and the most that can be.
 const PAGE: u32 = 100;
 pub(super) const PAGE_MAX: u32 = 500;
-/// How long the answer to a request with an idempotency key is given again.
-const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +35,7 @@ pub(super) struct ListParams {
     limit: Option<u32>,
 }
 
-fn page_size(wanted: Option<u32>) -> Result<u32, Fault> {
+pub(super) fn page_size(wanted: Option<u32>) -> Result<u32, Fault> {
     let size = wanted.unwrap_or(PAGE);
     let fits = (1..=PAGE_MAX).contains(&size);
     fits.then_some(size).ok_or_else(|| Fault::new(Code::BadQuery, format!("limit is from 1 to {PAGE_MAX}")))
@@ -75,27 +72,41 @@ async fn filter(api: &Api, params: ListParams) -> Result<JobFilter, Fault> {
     let label = params.label.as_deref().map(Label::parse).transpose();
     let repository = match params.repository {
         None => None,
-        Some(name) => {
-            let all = api.in_time(api.store.repositories()).await?;
-            let found = all.into_iter().find(|repository| repository.name == name);
-            let missing = || bad(format!("there is no repository {name:?}")).hint("GET /api/v1/repositories");
-            Some(found.ok_or_else(missing)?.id)
-        }
+        Some(name) => Some(api.repository(&name, Code::BadQuery).await?),
     };
-    let after = params.cursor.as_deref().map(cursor).transpose()?;
+    let after = params.cursor.as_deref().map(after_job).transpose()?;
     let label = label.map_err(|error| bad(error.to_string()))?;
-    Ok(JobFilter { repository, states, label, group: None, ended: params.ended, limit: None, after })
+    Ok(JobFilter { repository, states, label, ended: params.ended, after, ..JobFilter::default() })
 }
 
-fn cursor(text: &str) -> Result<(Timestamp, JobId), Fault> {
-    let parts =
-        text.split_once('.').and_then(|(made, id)| Some((made.parse().ok()?, JobId::parse(id).ok()?)));
-    let (made, id) =
-        parts.ok_or_else(|| Fault::new(Code::BadCursor, "a cursor is the `next` of an earlier answer"))?;
+pub(super) fn after_job(text: &str) -> Result<(Timestamp, JobId), Fault> {
+    let (made, id) = cursor(text)?;
+    Ok((made, JobId::parse(id).map_err(|_| no_cursor())?))
+}
+
+/// The time and the id of the last entry of the page before.
+pub(super) fn cursor(text: &str) -> Result<(Timestamp, &str), Fault> {
+    let parts = text.split_once('.').and_then(|(made, id)| Some((made.parse().ok()?, id)));
+    let (made, id) = parts.ok_or_else(no_cursor)?;
     Ok((Timestamp(made), id))
 }
 
+pub(super) fn no_cursor() -> Fault {
+    Fault::new(Code::BadCursor, "a cursor is the `next` of an earlier answer")
+}
+
 impl Api {
+    /// The repository with this name; `code` where there is none.
+    pub(super) async fn repository(&self, name: &str, code: Code) -> Result<RepositoryId, Fault> {
+        let all = self.in_time(self.store.repositories()).await?;
+        let found = all.into_iter().find(|repository| repository.name == name);
+        let missing = || {
+            let detail = format!("there is no repository {:?}", one_line(name, 60));
+            Fault::new(code, detail).hint("GET /api/v1/repositories")
+        };
+        Ok(found.ok_or_else(missing)?.id)
+    }
+
     pub(super) async fn job(&self, wanted: &str) -> Result<Job, Fault> {
         match tokio::time::timeout(self.patience, self.store.job_find(wanted)).await {
             Ok(found) => Ok(found?),
@@ -104,7 +115,7 @@ impl Api {
     }
 
     /// The job as it is in lists.
-    async fn job_view(&self, id: &JobId) -> Result<Value, Fault> {
+    pub(super) async fn job_view(&self, id: &JobId) -> Result<Value, Fault> {
         let job = self.in_time(self.store.job(id)).await?;
         let mut views = self.desk.document(Document::Jobs(vec![job])).await?;
         let view = views.as_array_mut().and_then(Vec::pop);
@@ -132,10 +143,6 @@ pub(super) async fn show(
     // May be kept by who asked, to ask whether it still holds.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     Ok(response)
-}
-
-fn hash(bytes: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(bytes))
 }
 
 fn has(headers: &HeaderMap, tag: &str) -> bool {
@@ -170,14 +177,6 @@ pub(super) async fn events(
     Ok(answer(StatusCode::OK, &body))
 }
 
-/// Refuses fields where none are expected.
-fn nothing(fields: Fields) -> Result<(), Fault> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Nothing {}
-    fields.into::<Nothing>().map(drop)
-}
-
 pub(super) async fn cancel(
     State(api): State<Arc<Api>>,
     Part(key): Part,
@@ -194,7 +193,7 @@ pub(super) async fn cancel(
     Ok(answer(status, &document("job", &api.job_view(&job.id).await?)))
 }
 
-fn ended(job: &Job) -> Fault {
+pub(super) fn ended(job: &Job) -> Fault {
     Fault::new(Code::JobEnded, format!("{} has ended", job.key))
         .hint(format!("POST /api/v1/jobs/{}/retry makes a new job of its order", job.key))
 }
@@ -228,7 +227,8 @@ pub(super) async fn place(
     let asked = hash(Value::Object(fields.clone()).to_string().as_bytes());
     let any_directory = sender.principal.may(overnight_core::access::Scope::Admin);
     let order = NewOrder { fields, request: sender.request(), any_directory };
-    once(&api, &sender, &format!("place {asked}"), || api.desk.order(order)).await
+    let act = async || placed(&api, api.desk.order(order).await).await;
+    once(&api, &sender, &format!("place {asked}"), act).await
 }
 
 pub(super) async fn retry(
@@ -246,60 +246,14 @@ pub(super) async fn retry(
     }
     let asked = format!("retry {}", job.id);
     let request = sender.request();
-    once(&api, &sender, &asked, || api.desk.again(job, request)).await
+    once(&api, &sender, &asked, async || placed(&api, api.desk.again(job, request).await).await).await
 }
 
-/// Does what was asked, or gives the answer again that the same request got before. That the job itself is made only once does
-/// not hang on this: its request has a name in the queue.
-async fn once<F: Future<Output = Result<Placed, Refusal>>>(
-    api: &Api,
-    sender: &Sender,
-    asked: &str,
-    act: impl FnOnce() -> F,
-) -> Result<Response, Fault> {
-    let kept = sender.token().zip(sender.key.as_deref());
-    if let Some((token, key)) = kept {
-        match api.in_time(api.store.answer_recall(token, key, asked)).await? {
-            Recalled::New => {}
-            Recalled::Again(KeptAnswer { status, body }) => return Ok(again(status, body)),
-            Recalled::Other => {
-                return Err(Fault::new(
-                    Code::RequestReused,
-                    "this idempotency key came with another request",
-                )
-                .hint("give each request a key of its own"));
-            }
-            Recalled::Full => {
-                return Err(Fault::new(
-                    Code::TooManyAnswers,
-                    "this token has used too many keys within a day",
-                ));
-            }
-        }
-    }
-    let Placed { job, new, notes } = act().await?;
+/// The answer to who placed a job.
+async fn placed(api: &Api, placed: Result<Placed, Refusal>) -> Result<Done, Fault> {
+    let Placed { job, new, notes } = placed?;
     let view = api.job_view(&job).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     let place = view["key"].as_str().map(|key| format!("/api/v1/jobs/{key}"));
-    let body = document("added", &json!({ "new": new, "job": view, "notes": notes }));
-    if let Some((token, key)) = kept {
-        let kept = KeptAnswer { status: status.as_u16(), body: body.to_string() };
-        if let Err(error) = api.store.answer_keep(token, key, asked, &kept, KEPT).await {
-            // The same request finds the job by its name in the queue.
-            tracing::warn!(%error, "an answer could not be kept");
-        }
-    }
-    let mut response = answer(status, &body);
-    if let Some(place) = place.and_then(|place| HeaderValue::from_str(&place).ok()) {
-        response.headers_mut().insert(header::LOCATION, place);
-    }
-    Ok(response)
-}
-
-fn again(status: u16, body: String) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    let kind = HeaderValue::from_static("application/json");
-    let mut response = (status, [(header::CONTENT_TYPE, kind)], body).into_response();
-    response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
-    response
+    Ok(Done { status, body: document("added", &json!({ "new": new, "job": view, "notes": notes })), place })
 }

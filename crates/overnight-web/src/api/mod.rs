@@ -10,12 +10,16 @@
 mod access;
 mod desk;
 mod fault;
+mod gate;
 mod jobs;
+mod log;
+mod once;
 mod openapi;
 mod operations;
 mod schemas;
 mod stream;
 mod take;
+mod talk;
 mod world;
 
 use std::future::Future;
@@ -33,13 +37,16 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-pub use desk::{Answer, Desk, Document, NewOrder, Placed, Refusal, RefusalKind};
+pub use desk::{
+    Answer, Desk, Document, LogPage, LogParts, LogWanted, NewOrder, Placed, Refusal, RefusalKind,
+};
+pub(crate) use log::lines as log_lines;
 pub use openapi::document as openapi;
 pub(crate) use stream::Hub;
 
 use crate::Limits;
 use fault::{Code, Fault};
-use operations::{Method, OPERATIONS, Op, Operation};
+use operations::{Method, Op, Operation};
 
 /// What every handler can see.
 pub(crate) struct Api {
@@ -79,7 +86,7 @@ impl Api {
 /// Everything below `/api/v1`.
 pub(crate) fn router(api: &Arc<Api>) -> Router {
     let mut router = Router::new();
-    for operation in &OPERATIONS {
+    for operation in operations::all() {
         let allowed = from_fn_with_state(operation.scope, access::allow);
         router = router.route(operation.path, handler(operation).layer(allowed));
     }
@@ -118,6 +125,9 @@ fn handler(operation: &Operation) -> MethodRouter<Arc<Api>> {
         Op::LimitRemove => on(method, world::remove_limit),
         Op::Whoami => on(method, world::whoami),
         Op::OpenApi => on(method, openapi::serve),
+        Op::Talk(op) => talk::handler(op, method),
+        Op::Gate(op) => gate::handler(op, method),
+        Op::Log => on(method, log::read),
     }
 }
 

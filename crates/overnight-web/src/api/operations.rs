@@ -27,6 +27,9 @@ pub(crate) enum Op {
     LimitRemove,
     Whoami,
     OpenApi,
+    Talk(super::talk::Op),
+    Gate(super::gate::Op),
+    Log,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,32 +92,32 @@ pub(crate) struct Operation {
     pub(crate) faults: &'static [Code],
 }
 
-const fn path(name: &'static str, schema: &'static str, about: &'static str) -> Param {
+pub(super) const fn path(name: &'static str, schema: &'static str, about: &'static str) -> Param {
     Param { name, place: In::Path, schema, about }
 }
 
-const fn query(name: &'static str, schema: &'static str, about: &'static str) -> Param {
+pub(super) const fn query(name: &'static str, schema: &'static str, about: &'static str) -> Param {
     Param { name, place: In::Query, schema, about }
 }
 
-const fn header(name: &'static str, schema: &'static str, about: &'static str) -> Param {
+pub(super) const fn header(name: &'static str, schema: &'static str, about: &'static str) -> Param {
     Param { name, place: In::Header, schema, about }
 }
 
-const KEY: Param = path("key", "JobName", "Key (app-12), id or beginning of an id");
-const LIMIT: Param = query("limit", "PageSize", "Most entries of one answer");
-const ONCE: Param = header(
+pub(super) const KEY: Param = path("key", "JobName", "Key (app-12), id or beginning of an id");
+pub(super) const LIMIT: Param = query("limit", "PageSize", "Most entries of one answer");
+pub(super) const ONCE: Param = header(
     "Idempotency-Key",
     "IdempotencyKey",
     "Your own name for this request: sent again within a day, it gets the same answer and changes nothing",
 );
 const SINCE_EVENT: Param = header("Last-Event-ID", "EventId", "The id of the last event that was received");
 
-const JOB: &[Code] = &[Code::UnknownJob, Code::AmbiguousJob];
+pub(super) const JOB: &[Code] = &[Code::UnknownJob, Code::AmbiguousJob];
 const ORDER: &[Code] = &[Code::BadKey, Code::OrderRefused, Code::RequestReused, Code::TooManyAnswers];
 
 /// What most operations are like.
-const READ: Operation = Operation {
+pub(super) const READ: Operation = Operation {
     op: Op::OpenApi,
     id: "",
     method: Method::Get,
@@ -127,7 +130,17 @@ const READ: Operation = Operation {
     faults: &[],
 };
 
-pub(crate) static OPERATIONS: [Operation; 20] = [
+/// Every operation there is.
+pub(crate) fn all() -> impl Iterator<Item = &'static Operation> {
+    OPERATIONS
+        .iter()
+        .chain(&super::talk::OPERATIONS)
+        .chain(&super::gate::OPERATIONS)
+        .chain(&super::log::OPERATIONS)
+}
+
+/// Jobs and what surrounds them; the other groups stand beside their handlers.
+static OPERATIONS: [Operation; 20] = [
     Operation {
         op: Op::JobsList,
         id: "listJobs",

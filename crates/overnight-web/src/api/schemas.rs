@@ -26,7 +26,8 @@ const LABEL: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$";
 
 pub(super) fn all() -> Value {
     let mut all = Map::new();
-    for part in [words(), requests(), answers(), lists()] {
+    let groups = [super::talk::schemas(), super::gate::schemas(), super::log::schemas()];
+    for part in [words(), requests(), answers(), lists()].into_iter().chain(groups) {
         if let Value::Object(part) = part {
             all.extend(part);
         }
@@ -122,7 +123,7 @@ fn requests() -> Value {
 }
 
 /// A document: the envelope of everything that is answered.
-fn enveloped(kind: &str, data: &Value) -> Value {
+pub(super) fn enveloped(kind: &str, data: &Value) -> Value {
     json!({
         "type": "object",
         "required": ["schema", "kind", "data"],
@@ -135,7 +136,7 @@ fn enveloped(kind: &str, data: &Value) -> Value {
 }
 
 /// One page of a list.
-fn page(kind: &str, item: &str, next: &str) -> Value {
+pub(super) fn page(kind: &str, item: &str, next: &str) -> Value {
     let items = json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{item}") } });
     let mut page = enveloped(kind, &items);
     page["required"] = json!(["schema", "kind", "data", "next"]);

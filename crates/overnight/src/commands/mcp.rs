@@ -8,6 +8,7 @@ use std::sync::Arc;
 use overnight_core::id::TaskKey;
 use overnight_core::job::{ExitCode, Queueing};
 use overnight_store::NewJob;
+use overnight_web::api::Desk;
 use overnight_web::mcp::operator::{NewOrder, Operator, OrderRefused, Orders, Scope};
 use overnight_web::mcp::{Answer, serve_stdio};
 use tokio::io::BufReader;
@@ -18,6 +19,7 @@ use crate::cli::args::McpArgs;
 use crate::cli::run_args::WishArgs;
 use crate::commands::add::refused;
 use crate::commands::run;
+use crate::desk::Front;
 use crate::error::{AppError, Outcome};
 use crate::order;
 use crate::wish::{self, Ground, Site};
@@ -32,7 +34,11 @@ pub async fn run(app: &App, global: &Global, args: &McpArgs) -> Outcome {
     let store = own.store().await?;
     let scope = if args.read_only { Scope::Read } else { Scope::Admin };
     let orders: Arc<dyn Orders> = Arc::new(AsTyped(Arc::clone(&own)));
-    let operator = Operator { store, scope, orders: Some(orders) };
+    let desk: Arc<dyn Desk> = Arc::new(Front::new(global, &app.env, &store));
+    let by = app.person();
+    // Whoever is at a terminal of this data directory is one person.
+    let requests = "terminal".to_owned();
+    let operator = Operator { store, scope, by, requests, orders: Some(orders), desk: Some(desk) };
     let unusable = |error| AppError::unexpected("standard input and output cannot be used").because(&error);
     let (input, output) =
         (file(&std::io::stdin()).map_err(unusable)?, file(&std::io::stdout()).map_err(unusable)?);

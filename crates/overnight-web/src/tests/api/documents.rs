@@ -4,7 +4,7 @@ use overnight_core::job::{EndReason, JobEvent};
 use overnight_store::{CancelRequest, ErrorClass};
 use serde_json::{Value, json};
 
-use super::{Fixture, enqueue, fixture, fixture_on_postgres, refused};
+use super::{Fixture, enqueue, fixture, fixture_on_postgres, refused, staged};
 use crate::api::openapi;
 
 /// The part of JSON Schema that the description uses.
@@ -61,6 +61,9 @@ async fn each_operation_answers_as_described() {
     let ended = store.job_find("app-3").await.unwrap();
     let by = overnight_core::job::CancelledBy::Command;
     assert_eq!(store.cancel_request(&ended.id, by).await.unwrap(), CancelRequest::Ended);
+    staged::awaits_a_word(store).await;
+    staged::awaits_a_word(store).await;
+    staged::asks(store, 2).await;
     let mut count = 0;
     for (path, operations) in whole["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
@@ -71,12 +74,22 @@ async fn each_operation_answers_as_described() {
             let key = match operation["operationId"].as_str().unwrap() {
                 "retryJob" => "app-3",
                 "cancelJob" => "app-2",
+                "showApproval" | "rejectJob" => "app-4",
+                "approveJob" => "app-5",
                 _ => "app-1",
             };
             let query = if operation["operationId"] == "removeLimit" { "?key=label:gpu" } else { "" };
-            let path = path.replace("{key}", key).replace("{id}", "nobody") + query;
+            let question = if operation["operationId"] == "takeBackQuestion" { 2 } else { 1 };
+            let question = format!("app-6%2Fq{question}");
+            let path =
+                path.replace("{key}", key).replace("{question}", &question).replace("{id}", "nobody") + query;
             let body = match operation["operationId"].as_str().unwrap() {
                 "placeJob" => "{\"repository\":\"app\",\"prompt\":\"x\"}",
+                "answerQuestion" => "{\"option\":1}",
+                "sendMessage" => "{\"text\":\"x\"}",
+                "approveJob" => "{\"commit\":\"bbbbbbb\"}",
+                "rejectJob" => "{\"commit\":\"bbbbbbb\",\"message\":\"No\",\"end\":true}",
+                "addException" => "{\"repository\":\"app\",\"rule\":\"ci-file\",\"message\":\"x\"}",
                 "setLimit" => "{\"key\":\"label:gpu\",\"slots\":3}",
                 _ => "{}",
             };
@@ -90,11 +103,13 @@ async fn each_operation_answers_as_described() {
             let schema = &described["content"][kind]["schema"];
             assert!(!schema.is_null(), "{method} {path}: {said:?}");
             check(schema, &said.json(), &path, &whole);
-            let good = said.status < 300 || operation["operationId"] == "drainWorker";
+            let nobody =
+                ["drainWorker", "endException"].contains(&operation["operationId"].as_str().unwrap());
+            let good = said.status < 300 || nobody;
             assert!(good, "{method} {path}: {said:?}");
         }
     }
-    assert_eq!(count, 18);
+    assert_eq!(count, 32);
     f.server.stop().await;
 }
 
