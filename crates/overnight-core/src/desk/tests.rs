@@ -38,7 +38,7 @@ fn job(line: Option<crate::job::BranchLine>, feedback: Option<Feedback>) -> Job 
         key: key(),
         repository: crate::id::RepositoryId::parse("r-1").unwrap(),
         repository_name: "app".to_owned(),
-        spec: crate::job::JobSpec { line, ..spec() },
+        spec: crate::job::JobSpec { line: line.map(Box::new), ..spec() },
         state: JobState::Working { trail, ground: ground(), turn: None },
         fence: crate::id::Fence(1),
         holder: None,

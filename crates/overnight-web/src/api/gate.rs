@@ -84,7 +84,7 @@ async fn waiting(
     let found = api.in_time(api.store.jobs(&filter)).await?;
     let more = found.jobs.len() + found.unreadable.len() > size as usize;
     let jobs = || found.jobs.iter().take(size as usize);
-    let next = jobs().last().filter(|_| more).map(|job| format!("{}.{}", job.created_at.0, job.id));
+    let next = jobs().next_back().filter(|_| more).map(|job| format!("{}.{}", job.created_at.0, job.id));
     let mut shown = Vec::new();
     for job in jobs() {
         shown.extend(api.in_time(api.store.awaited_approval(job)).await?);

@@ -2,7 +2,7 @@
 
 use overnight_core::git::CommitPrefix;
 use overnight_core::job::ParkReason;
-use overnight_core::policy::preflight::{ExceptionTerms, Rule};
+use overnight_core::policy::preflight::{ExceptionTerms, Glob, Rule};
 use overnight_core::text::one_line;
 use overnight_store::{Answer, ExceptionFilter, JobFilter, NewException, WordError};
 use serde_json::{Value, json};
@@ -176,6 +176,15 @@ pub(super) async fn except(operator: &Operator, arguments: &Arguments) -> Result
     let new = NewException { repository, terms, by: operator.by.clone() };
     let made =
         operator.store.exception_add(&new, request.as_deref()).await.map_err(|error| failed(&error))?;
+    let path = new.terms.path.as_ref().map(Glob::as_str);
+    let same = made.repository == name
+        && made.rule == new.terms.rule.code()
+        && made.path.as_deref() == path
+        && made.message == new.terms.message;
+    if !same {
+        let what = "that request made another exception; give each a key of its own";
+        return Err(ToolError::new("REQUEST_REUSED", what));
+    }
     Ok(json!({"exception": made}))
 }
 

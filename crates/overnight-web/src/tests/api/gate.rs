@@ -67,9 +67,9 @@ async fn judged(f: Fixture) {
 
 #[tokio::test]
 async fn a_word_over_the_api_is_of_one_commit_and_heard_once() {
-    judged(fixture().await).await;
+    Box::pin(judged(fixture().await)).await;
     if let Some(f) = fixture_on_postgres("a_word_over_the_api_is_of_one_commit_and_heard_once").await {
-        judged(f).await;
+        Box::pin(judged(f)).await;
     }
 }
 
@@ -201,7 +201,13 @@ async fn excepted(f: Fixture) {
     refused(&f.get("/exceptions?cursor=1.%00").await, 400, "bad-cursor");
 
     assert!(tool(&f, &f.operate, "add_exception", new.clone()).await.is_err(), "it may only operate");
-    let made = tool(&f, &f.admin, "add_exception", new.clone()).await.unwrap();
+    let mut named = new.clone();
+    named["request"] = json!("r");
+    let made = tool(&f, &f.admin, "add_exception", named.clone()).await.unwrap();
+    assert_eq!(tool(&f, &f.admin, "add_exception", named.clone()).await.unwrap(), made);
+    named["rule"] = json!("secret");
+    let other = tool(&f, &f.admin, "add_exception", named).await.unwrap_err();
+    assert_eq!(other["error"], "REQUEST_REUSED", "{other:#}");
     let id = made["exception"]["id"].clone();
     assert_eq!(tool(&f, &f.read, "list_exceptions", json!({})).await.unwrap()["exceptions"][0]["id"], id);
     tool(&f, &f.admin, "end_exception", json!({"id": id})).await.unwrap();

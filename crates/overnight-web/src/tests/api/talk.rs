@@ -59,9 +59,9 @@ async fn answered(f: Fixture) {
 
 #[tokio::test]
 async fn an_answer_over_the_api_lets_the_job_go_on_and_comes_once() {
-    answered(fixture().await).await;
+    Box::pin(answered(fixture().await)).await;
     if let Some(f) = fixture_on_postgres("an_answer_over_the_api_lets_the_job_go_on_and_comes_once").await {
-        answered(f).await;
+        Box::pin(answered(f)).await;
     }
 }
 
