@@ -60,6 +60,36 @@ impl From<CommitId> for String {
     }
 }
 
+/// The beginning of a commit's id, as people name a commit: at least seven digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitPrefix(String);
+
+impl CommitPrefix {
+    /// # Errors
+    /// [`InvalidId`] for anything but 7 to 64 hexadecimal digits, in any case.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let fits = (7..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if fits {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(InvalidId::new("commit", text, "at least 7 characters of a commit's name are needed"))
+        }
+    }
+
+    #[must_use]
+    pub fn begins(&self, commit: &CommitId) -> bool {
+        commit.as_str().starts_with(&self.0)
+    }
+}
+
+impl TryFrom<String> for CommitPrefix {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        Self::parse(&text)
+    }
+}
+
 /// A branch name from the allow-list `[A-Za-z0-9._/-]`, without `refs/heads/`. Every branch that we make or push has
 /// this type; branches that others made are handled by commit id instead.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -143,6 +143,10 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     for candidate in candidates {
         let letters: Vec<char> = candidate.to_lowercase().chars().collect();
         let allowed = (wanted.len().max(letters.len()) / 3).max(1);
+        // At least so many characters have to come or go; a megabyte is not compared at all.
+        if wanted.len().abs_diff(letters.len()) > allowed {
+            continue;
+        }
         let distance = edit_distance(&wanted, &letters);
         if distance <= allowed && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));

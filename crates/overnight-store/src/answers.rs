@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use overnight_core::access::TokenId;
+use sha2::{Digest, Sha256};
 
 use crate::error::StoreError;
 use crate::lease::span;
@@ -81,4 +82,14 @@ impl Store {
         tx.run(insert).await?;
         tx.commit().await
     }
+}
+
+/// The id of what a request makes. A request that has a name makes the same id each time, so that what it made is found and not made
+/// again; any other is a new one.
+pub(crate) fn id_of_request(request: Option<&str>) -> String {
+    let Some(request) = request else { return uuid::Uuid::now_v7().to_string() };
+    let hash = Sha256::digest(request.as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    uuid::Builder::from_bytes(bytes).with_variant(uuid::Variant::RFC4122).into_uuid().to_string()
 }

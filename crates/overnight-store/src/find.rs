@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use overnight_core::id::{JobId, RepositoryId, TaskKey};
-use overnight_core::job::{BranchLine, Job, Label};
+use overnight_core::job::{BranchLine, Job, Label, ParkReason};
 use overnight_core::units::Timestamp;
 
 use crate::error::{CorruptRow, ErrorClass, StoreError, failed};
@@ -18,6 +18,8 @@ const PREFIX_MIN: usize = 4;
 const AMBIGUOUS_MAX: usize = 5;
 /// How many of the newest keys are compared with a mistyped one, how different they may be, and how many are shown.
 const NEAR_POOL: i64 = 500;
+/// Longest text that is compared with keys, in bytes: twice the longest key.
+const NEAR_TYPED: usize = 256;
 const NEAR_EDITS: usize = 2;
 const NEAR_MAX: usize = 3;
 /// By a whole id or key.
@@ -33,6 +35,8 @@ pub struct JobFilter {
     pub label: Option<Label>,
     /// The name of a repository, and one of its groups.
     pub group: Option<(String, Label)>,
+    /// Only those that wait for this.
+    pub parked: Option<ParkReason>,
     /// Only ended ones, or only unfinished ones.
     pub ended: Option<bool>,
     pub limit: Option<u32>,
@@ -127,6 +131,9 @@ impl Store {
         if let Some(repository) = &filter.repository {
             query = query.bind(repository.as_str());
         }
+        if let Some(reason) = filter.parked {
+            query = query.bind(reason.code());
+        }
         for name in filter.states.iter().chain(lanes.iter().flatten()) {
             query = query.bind(name.as_str());
         }
@@ -185,6 +192,10 @@ impl Store {
     }
 
     async fn nearest(&self, typed: &str) -> Result<Vec<TaskKey>, StoreError> {
+        // No key is like it, and comparing a megabyte with each of them takes minutes.
+        if typed.len() > NEAR_TYPED {
+            return Ok(Vec::new());
+        }
         let operation = "look for similar jobs";
         let query = sql("SELECT key FROM jobs ORDER BY id DESC LIMIT $1").bind(NEAR_POOL);
         let mut near = Vec::new();
@@ -210,6 +221,9 @@ fn conditions(filter: &JobFilter, lanes: Option<usize>) -> String {
     let mut wanted = Vec::new();
     if filter.repository.is_some() {
         wanted.push(format!("j.repository_id = {}", next()));
+    }
+    if filter.parked.is_some() {
+        wanted.push(format!("j.park_reason = {}", next()));
     }
     // A plan that serves both values would leave the index of unfinished jobs alone.
     match filter.ended {

@@ -1,13 +1,14 @@
 //! A person's word on a commit, and an operator's exceptions from rules.
 
-use std::time::Duration;
-
-use overnight_core::git::CommitId;
-use overnight_core::id::{JobId, RepositoryId};
-use overnight_core::job::{Input, Order, transition};
-use overnight_core::policy::preflight::{Exception, Glob, Rule};
+use overnight_core::git::{CommitId, CommitPrefix};
+use overnight_core::id::{EventNumber, JobId, RepositoryId, TaskKey};
+use overnight_core::job::{AwaitedApproval, Input, Job, JobEvent, Order, transition};
+use overnight_core::policy::preflight::{Exception, ExceptionTerms, Glob, Rule};
+use overnight_core::talk::{InvalidWords, words};
 use overnight_core::units::Timestamp;
+use serde::Serialize;
 
+use crate::answers::id_of_request;
 use crate::ends::release_dependents;
 use crate::error::StoreError;
 use crate::free;
@@ -52,20 +53,55 @@ pub enum Heard {
     Held,
 }
 
+/// Why a person's word was not taken. Nothing was recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum WordError {
+    #[error(transparent)]
+    Words(#[from] InvalidWords),
+    /// With the job as it is by now.
+    #[error("{} does not wait for approval: it is {}", job.key, job.state.name())]
+    NotAsked { job: Box<Job> },
+    #[error("{key} waits with another commit by now: {}", tip.short())]
+    OtherCommit { key: TaskKey, tip: CommitId },
+    #[error("{key} is to be cancelled, and nothing of it is published")]
+    Cancelled { key: TaskKey },
+    #[error("a worker looks at {key} at this moment")]
+    Held { key: TaskKey },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Events read at once.
+const EVENTS_AT_ONCE: u32 = 1_000;
+/// Characters of what a person says of a commit: as much as is kept of it.
+const WORD_CHARS: usize = 4_000;
+
+impl Answer {
+    /// The same with its words cleaned, or refused where they are too many or needed and missing.
+    fn clean(self) -> Result<Self, InvalidWords> {
+        match self {
+            Self::Approve { message } => {
+                let said = message.filter(|message| !message.trim().is_empty());
+                let message = said.map(|said| words("message", &said, WORD_CHARS)).transpose()?;
+                Ok(Self::Approve { message })
+            }
+            Self::Reject { message, end } => {
+                Ok(Self::Reject { message: words("message", &message, WORD_CHARS)?, end })
+            }
+        }
+    }
+}
+
 /// An exception to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewException {
     pub repository: RepositoryId,
-    pub rule: Rule,
-    pub path: Option<Glob>,
-    pub message: String,
+    pub terms: ExceptionTerms,
     pub by: String,
-    /// From now on.
-    pub length: Duration,
 }
 
 /// An exception as it is listed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ListedException {
     pub id: String,
     pub repository: String,
@@ -73,11 +109,79 @@ pub struct ListedException {
     pub path: Option<String>,
     pub message: String,
     pub by: String,
+    #[serde(rename = "made_at_ms")]
     pub made_at: Timestamp,
+    #[serde(rename = "until_ms")]
     pub until: Timestamp,
 }
 
+/// Which exceptions to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExceptionFilter {
+    /// Also those that are over.
+    pub all: bool,
+    /// The newest so many; `None`: the newest thousand.
+    pub limit: Option<u32>,
+    /// Only those that come after this one in the list: when it was made, and its id.
+    pub after: Option<(Timestamp, String)>,
+}
+
+/// Most exceptions of one list.
+const LISTED: u32 = 1_000;
+
+const EXCEPTIONS: &str = "SELECT e.id, r.name AS repository, e.rule, e.path, e.message, e.made_by, e.made_at, e.until \
+    FROM exceptions e JOIN repositories r ON r.id = e.repository_id";
+
 impl Store {
+    /// Says a person's word on the commit that a job waits with, if it is `named` so; on whichever it is where none is named. Gives that
+    /// commit.
+    ///
+    /// # Errors
+    /// [`WordError`].
+    pub async fn job_say(
+        &self,
+        job: &Job,
+        named: Option<&CommitPrefix>,
+        by: &str,
+        answer: Answer,
+    ) -> Result<CommitId, WordError> {
+        let answer = answer.clean()?;
+        let Some(commit) = job.state.awaits_approval().cloned() else {
+            return Err(WordError::NotAsked { job: Box::new(job.clone()) });
+        };
+        let key = job.key.clone();
+        if named.is_some_and(|named| !named.begins(&commit)) {
+            return Err(WordError::OtherCommit { key, tip: commit });
+        }
+        let word = Word { by: by.to_owned(), commit: commit.clone(), answer };
+        match self.job_word(&job.id, &word).await? {
+            Heard::Done => Ok(commit),
+            Heard::OtherCommit(tip) => Err(WordError::OtherCommit { key, tip }),
+            Heard::NotAsked => Err(WordError::NotAsked { job: Box::new(self.job(&job.id).await?) }),
+            Heard::Cancelled => Err(WordError::Cancelled { key }),
+            Heard::Held => Err(WordError::Held { key }),
+        }
+    }
+
+    /// What a person is shown who has to say a word on this job's commit; `None`: it waits for none.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn awaited_approval(&self, job: &Job) -> Result<Option<AwaitedApproval>, StoreError> {
+        if job.state.awaits_approval().is_none() {
+            return Ok(None);
+        }
+        let mut events: Vec<JobEvent> = Vec::new();
+        let mut last = EventNumber(0);
+        loop {
+            let page = self.events(&job.id, last, EVENTS_AT_ONCE).await?;
+            let Some(end) = page.last() else { return Ok(AwaitedApproval::of(job, &events)) };
+            last = end.number;
+            // One that this version cannot read is passed over.
+            events.extend(page.into_iter().filter_map(|record| record.event.ok()));
+        }
+    }
+
     /// Gives a person's word to a job that waits for it. Of two words at once one is heard.
     ///
     /// # Errors
@@ -112,24 +216,40 @@ impl Store {
         Ok(Heard::Done)
     }
 
-    /// Makes an exception; its id.
+    /// Makes an exception. A request with a name of its own that comes again is the exception that it made before.
     ///
     /// # Errors
-    /// [`StoreError::Database`].
-    pub async fn exception_add(&self, new: &NewException) -> Result<String, StoreError> {
-        let id = uuid::Uuid::now_v7().to_string();
+    /// [`StoreError::Database`], [`StoreError::Row`].
+    pub async fn exception_add(
+        &self,
+        new: &NewException,
+        request: Option<&str>,
+    ) -> Result<ListedException, StoreError> {
+        let id = id_of_request(request);
         let text = "INSERT INTO exceptions (id, repository_id, rule, path, message, made_by, made_at, until) \
-                    VALUES ($1, $2, $3, $4, $5, $6, {now}, {now} + $7)";
+                    VALUES ($1, $2, $3, $4, $5, $6, {now}, {now} + $7) ON CONFLICT (id) DO NOTHING";
+        let ExceptionTerms { rule, path, message, length } = &new.terms;
         let query = sql(text)
             .bind(&id)
             .bind(new.repository.as_str())
-            .bind(new.rule.code())
-            .bind(new.path.as_ref().map(Glob::as_str))
-            .bind(&new.message)
+            .bind(rule.code())
+            .bind(path.as_ref().map(Glob::as_str))
+            .bind(message)
             .bind(&new.by)
-            .bind(span(new.length));
+            .bind(span(*length));
         self.run("make an exception", query).await?;
-        Ok(id)
+        let made = self.exception(&id).await?;
+        made.ok_or(StoreError::Internal { what: "an exception that was made is not there" })
+    }
+
+    /// The exception with this id, whether it holds or is over.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Row`].
+    pub async fn exception(&self, id: &str) -> Result<Option<ListedException>, StoreError> {
+        let text = format!("{EXCEPTIONS} WHERE e.id = $1");
+        let found = self.optional("read the exception", sql(text).bind(id)).await?;
+        found.as_ref().map(listed).transpose()
     }
 
     /// Ends an exception that holds now. Returns how many that were: none or one.
@@ -162,17 +282,28 @@ impl Store {
         Ok(exceptions)
     }
 
-    /// All exceptions that hold now, or also those that are over; the newest first.
+    /// The exceptions that hold now, or also those that are over; the newest first.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Row`].
-    pub async fn exceptions(&self, also_over: bool) -> Result<Vec<ListedException>, StoreError> {
+    pub async fn exceptions(&self, filter: &ExceptionFilter) -> Result<Vec<ListedException>, StoreError> {
+        let mut conditions = vec!["1 = 1"];
+        if filter.after.is_some() {
+            conditions.push("(e.made_at, e.id) < ($1, $2)");
+        }
+        if !filter.all {
+            conditions.push("e.until > {now}");
+        }
+        let limit = filter.limit.unwrap_or(LISTED).min(LISTED);
         let text = format!(
-            "SELECT e.id, r.name AS repository, e.rule, e.path, e.message, e.made_by, e.made_at, e.until FROM exceptions e \
-             JOIN repositories r ON r.id = e.repository_id {} ORDER BY e.made_at DESC, e.id DESC LIMIT 1000",
-            if also_over { "" } else { "WHERE e.until > {now}" }
+            "{EXCEPTIONS} WHERE {} ORDER BY e.made_at DESC, e.id DESC LIMIT {limit}",
+            conditions.join(" AND ")
         );
-        let rows = self.all("read the exceptions", sql(text)).await?;
+        let mut query = sql(text);
+        if let Some((made, id)) = &filter.after {
+            query = query.bind(made.0).bind(id.as_str());
+        }
+        let rows = self.all("read the exceptions", query).await?;
         rows.iter().map(listed).collect()
     }
 }

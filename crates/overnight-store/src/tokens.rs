@@ -94,6 +94,16 @@ impl Store {
         Ok(rows.iter().map(token).collect::<Result<_, _>>()?)
     }
 
+    /// What people call this token; `None`: it is not known.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Row`].
+    pub async fn token_name(&self, id: &TokenId) -> Result<Option<Label>, StoreError> {
+        let text = format!("SELECT {COLUMNS} FROM tokens WHERE id = $1");
+        let found = self.optional("look for the token's name", sql(text).bind(id.as_str())).await?;
+        Ok(found.as_ref().map(token).transpose()?.map(|token| token.name))
+    }
+
     /// Makes the token with this name or id good for nothing, from the next request on. `None`: there is none that is good.
     ///
     /// # Errors

@@ -10,8 +10,11 @@ use clap::ValueEnum;
 use overnight_core::job::{ExitCode, Job, Queueing};
 use overnight_core::text::nearest;
 use overnight_store::{JobFilter, NewJob, NewRepository, Repository, Store};
-use overnight_web::api::{Answer, Desk, Document, NewOrder, NewStart, Placed, Refusal, RefusalKind, Started};
+use overnight_web::api::{
+    Answer, Desk, Document, LogPage, LogWanted, NewOrder, NewStart, Placed, Refusal, RefusalKind, Started,
+};
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 use crate::agents;
 use crate::app::{App, store_error};
@@ -24,9 +27,13 @@ use crate::cli::values;
 use crate::commands::{add, as_value, budget, cost, events, retry, show, status, views, worker};
 use crate::config::Environment;
 use crate::error::AppError;
+use crate::logbook;
 
 /// Jobs of a repository that are looked through for a clone of it on this machine.
 const LOOKED_AT: u32 = 20;
+
+/// Logs that are read at once. Each takes a processor, and memory for its longest line.
+const READERS: usize = 2;
 
 /// The desk of a worker's process. The configuration is read anew for each question, as a command would.
 #[derive(Debug, Clone)]
@@ -37,12 +44,14 @@ struct Inner {
     global: Global,
     env: Environment,
     store: Store,
+    readers: Semaphore,
 }
 
 impl Front {
     #[must_use]
     pub fn new(global: &Global, env: &Environment, store: &Store) -> Self {
-        Self(Arc::new(Inner { global: global.clone(), env: env.clone(), store: store.clone() }))
+        let readers = Semaphore::new(READERS);
+        Self(Arc::new(Inner { global: global.clone(), env: env.clone(), store: store.clone(), readers }))
     }
 }
 
@@ -97,6 +106,19 @@ impl Desk for Front {
     fn document(&self, wanted: Document) -> Answer<Value> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move { document(&inner, wanted).await.map_err(refusal) })
+    }
+
+    fn log(&self, wanted: LogWanted) -> Answer<LogPage> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let app = App::new(&inner.global, inner.env.clone()).map_err(refusal)?;
+            let dirs = app.dirs.job(&wanted.job.id);
+            let unexpected = || AppError::unexpected("logs cannot be read any more");
+            // A log may be large: few are read at a time, and none where requests are answered.
+            let _turn = inner.readers.acquire().await.map_err(|_| refusal(unexpected()))?;
+            let read = tokio::task::spawn_blocking(move || logbook::page(&dirs, &wanted));
+            read.await.map_err(|_| refusal(unexpected()))?.map_err(refusal)
+        })
     }
 }
 

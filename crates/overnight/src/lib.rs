@@ -22,6 +22,7 @@ pub mod error;
 pub mod follow;
 pub mod hooks;
 pub mod lines;
+pub mod logbook;
 mod moment;
 pub mod order;
 pub mod output;

@@ -17,9 +17,9 @@ pub use token::{InvalidToken, TOKEN_BYTES, TokenKind, TokenText, same};
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     Read,
-    /// Order, cancel, resume and retry jobs.
+    /// Order, cancel, resume and retry jobs; answer, tell, approve and reject.
     Operate,
-    /// Limits, workers, and repositories that nobody has registered yet.
+    /// Limits, workers, exceptions, and repositories that nobody has registered yet.
     Admin,
     Worker,
 }

@@ -74,6 +74,12 @@ pub(super) fn awaited(state: &JobState) -> Option<&CommitId> {
     }
 }
 
+/// Why a person has to agree to the commit that waits for their word.
+pub(super) fn why_awaited(state: &JobState) -> Option<&str> {
+    let JobState::Publishing { approval: Approval::Needed { why }, .. } = due(state) else { return None };
+    Some(why)
+}
+
 /// What an agent said of its last turn: its report, or its last words.
 fn summary(trail: &Trail) -> Option<&str> {
     trail.report.as_ref().map(|report| report.summary.as_str()).or(trail.final_text.as_deref())

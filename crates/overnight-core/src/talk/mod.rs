@@ -4,6 +4,7 @@
 //! an agent is `told`.
 
 mod told;
+mod view;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::text;
 use crate::units::Timestamp;
 
 pub use told::{Told, note_of};
+pub use view::QuestionView;
 
 /// Longest question and answer, in characters: a page, which a person reads before the coffee is cold.
 pub const QUESTION_CHARS: usize = 4_000;

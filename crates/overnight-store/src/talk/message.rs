@@ -5,6 +5,7 @@ use overnight_core::job::{Job, JobEvent, JobState, can_be_told};
 use overnight_core::talk::{MESSAGE_CHARS, MOST_MESSAGES, Message, Sender, words};
 
 use super::{AgentOf, TalkError, locked, next_number, read, tell};
+use crate::answers::id_of_request;
 use crate::error::{CorruptRow, StoreError};
 use crate::free::Locked;
 use crate::sql::sql;
@@ -16,10 +17,29 @@ impl Store {
     /// # Errors
     /// [`TalkError`].
     pub async fn send_message(&self, to: &JobId, text: &str) -> Result<Message, TalkError> {
+        self.send_message_once(to, text, None).await
+    }
+
+    /// The same; a request with a name of its own that comes again is the message that it made before.
+    ///
+    /// # Errors
+    /// [`TalkError`].
+    pub async fn send_message_once(
+        &self,
+        to: &JobId,
+        text: &str,
+        request: Option<&str>,
+    ) -> Result<Message, TalkError> {
         let text = words("message", text, MESSAGE_CHARS)?;
+        let id = MessageId::parse(&id_of_request(request));
+        let id = id.map_err(|error| StoreError::from(CorruptRow::new(to.as_str(), "message", error)))?;
         let mut tx = self.begin("send the message").await?;
         let Locked { job, .. } = locked(&mut tx, to).await?;
-        let message = send(&mut tx, &job, Sender::Operator, text).await?;
+        match read::message_in(&mut tx, to, &id).await {
+            Err(TalkError::UnknownMessage { .. }) => {}
+            known => return known,
+        }
+        let message = send(&mut tx, &job, (id, Sender::Operator), text).await?;
         tx.commit().await?;
         Ok(message)
     }
@@ -44,7 +64,9 @@ impl Store {
         if job.repository != from.repository {
             return Err(TalkError::AnotherRepository { from: from.key, to: job.key });
         }
-        let message = send(&mut tx, &job, Sender::Job(from.key), text).await?;
+        let id = MessageId::parse(&id_of_request(None));
+        let id = id.map_err(|error| StoreError::from(CorruptRow::new(to.as_str(), "message", error)))?;
+        let message = send(&mut tx, &job, (id, Sender::Job(from.key)), text).await?;
         tx.commit().await?;
         Ok(message)
     }
@@ -77,15 +99,18 @@ fn works(job: &Job, agent: &AgentOf) -> bool {
 }
 
 /// Into a job whose row is locked.
-async fn send(tx: &mut WriteTx, job: &Job, from: Sender, text: String) -> Result<Message, TalkError> {
+async fn send(
+    tx: &mut WriteTx,
+    job: &Job,
+    (id, from): (MessageId, Sender),
+    text: String,
+) -> Result<Message, TalkError> {
     can_be_told(&job.state).map_err(|why| TalkError::not_told(&job.key, why))?;
     let raw = job.id.as_str();
     let number = next_number(tx, "messages", raw).await?;
     if number > i64::from(MOST_MESSAGES) {
         return Err(TalkError::TooManyMessages { key: job.key.clone() });
     }
-    let id = MessageId::parse(&uuid::Uuid::now_v7().to_string());
-    let id = id.map_err(|error| StoreError::from(CorruptRow::new(raw, "message", error)))?;
     let event = JobEvent::MessageSent { id: id.clone(), from: from.clone(), text: text.clone() };
     let sent_at = tell(tx, &job.id, &event).await?;
     let sender = match &from {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod ask;
+mod find;
 mod message;
 mod read;
 mod write;
@@ -23,6 +24,7 @@ use crate::sql::sql;
 use crate::store::WriteTx;
 
 pub use answer::Reply;
+pub use find::MeantError;
 pub use read::{QuestionFilter, TalkStanding};
 pub(crate) use write::write;
 

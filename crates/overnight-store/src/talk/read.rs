@@ -25,6 +25,8 @@ pub struct QuestionFilter {
     pub all: bool,
     /// The newest so many; `None`: all of them.
     pub limit: Option<u32>,
+    /// Only those that come after this one in the list: when it was asked, and its id.
+    pub after: Option<(Timestamp, QuestionId)>,
 }
 
 /// What is known of a job's questions and messages when its next turn is decided.
@@ -53,10 +55,12 @@ impl Store {
     /// [`TalkError::Store`].
     pub async fn questions(&self, filter: &QuestionFilter) -> Result<Vec<Question>, TalkError> {
         let mut conditions = vec!["1 = 1".to_owned()];
-        let mut query = Vec::new();
-        if let Some(job) = &filter.job {
-            query.push(job.as_str().to_owned());
+        if filter.job.is_some() {
             conditions.push("q.job_id = $1".to_owned());
+        }
+        if filter.after.is_some() {
+            let first = if filter.job.is_some() { 2 } else { 1 };
+            conditions.push(format!("(q.asked_at, q.id) < (${first}, ${})", first + 1));
         }
         if !filter.all {
             conditions.push(format!("{OPEN} AND NOT j.ended"));
@@ -66,7 +70,14 @@ impl Store {
             "{QUESTIONS} WHERE {} ORDER BY q.asked_at DESC, q.id DESC{limit}",
             conditions.join(" AND ")
         );
-        let found = self.all("list questions", sql(text).bind_all(query)).await?;
+        let mut query = sql(text);
+        if let Some(job) = &filter.job {
+            query = query.bind(job.as_str());
+        }
+        if let Some((asked, id)) = &filter.after {
+            query = query.bind(asked.0).bind(id.as_str());
+        }
+        let found = self.all("list questions", query).await?;
         Ok(found.iter().map(question).collect::<Result<_, _>>().map_err(StoreError::from)?)
     }
 

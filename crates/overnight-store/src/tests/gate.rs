@@ -1,13 +1,16 @@
 //! A person's word on a commit, and exceptions.
 
-use overnight_core::job::{Approval, Asking, CancelledBy};
-use overnight_core::policy::preflight::{Finding, Glob, Inspection, Level, Rule};
+use overnight_core::git::CommitPrefix;
+use overnight_core::job::{Approval, Asking, CancelledBy, ParkReason};
+use overnight_core::policy::preflight::{ExceptionTerms, Finding, Glob, Inspection, Level, Rule};
 
 use super::*;
-use crate::{Answer, Heard, NewException, Word};
+use crate::{Answer, ExceptionFilter, Heard, JobFilter, NewException, Word, WordError};
 
 on_both!(
     a_word_is_heard_once_and_only_on_the_commit_it_names,
+    a_word_on_a_commit_that_is_named_is_of_that_commit,
+    jobs_are_listed_by_what_they_wait_for,
     two_words_at_once_agree_on_one,
     a_word_and_a_cancel_at_once_agree,
     a_job_that_a_worker_looks_at_is_left_alone,
@@ -93,6 +96,56 @@ async fn a_word_is_heard_once_and_only_on_the_commit_it_names(f: &Fixture) {
     assert_eq!(f.store.job(&job.id).await.unwrap().state.end().unwrap().reason, EndReason::Rejected);
 }
 
+async fn a_word_on_a_commit_that_is_named_is_of_that_commit(f: &Fixture) {
+    let job = waiting(f).await;
+    let named = |text: &str| CommitPrefix::parse(text).unwrap();
+    let asked = f.store.awaited_approval(&job).await.unwrap().unwrap();
+    assert!(asked.commit == commit("b") && asked.why.contains("ci.yml"), "{asked:?}");
+    assert_eq!(asked.evidence.inspection.unwrap().findings[0].rule, Rule::CiFile);
+    let yes = || Answer::Approve { message: Some(" Fine \u{202e}".to_owned()) };
+    let other = f.store.job_say(&job, Some(&named("ccccccc")), "me", yes()).await;
+    assert!(matches!(&other, Err(WordError::OtherCommit { tip, .. }) if *tip == commit("b")), "{other:?}");
+    for message in ["", " \n", &"x".repeat(1 << 20)] {
+        let no = Answer::Reject { message: message.to_owned(), end: true };
+        assert!(matches!(f.store.job_say(&job, None, "me", no).await, Err(WordError::Words(_))));
+    }
+    let said = f.store.job_say(&job, Some(&named("BBBBBBB")), "me", yes()).await;
+    assert_eq!(said.unwrap(), commit("b"));
+    let events = f.store.events(&job.id, EventNumber(0), 99).await.unwrap();
+    let approved = events.iter().find_map(|record| match record.event.as_ref().unwrap() {
+        JobEvent::Approved { message, .. } => message.clone(),
+        _ => None,
+    });
+    assert_eq!(approved.as_deref(), Some("Fine \\u{202e}"));
+    let job_now = f.store.job(&job.id).await.unwrap();
+    assert_eq!(f.store.awaited_approval(&job_now).await.unwrap(), None);
+    // Told by what the job was when it was looked up, and by what it is now.
+    for job in [job, job_now] {
+        let late = f.store.job_say(&job, None, "me", yes()).await;
+        assert!(matches!(late, Err(WordError::NotAsked { .. })), "{late:?}");
+    }
+}
+
+async fn jobs_are_listed_by_what_they_wait_for(f: &Fixture) {
+    let job = waiting(f).await;
+    enqueue(&f.store).await;
+    let waits = async |reason| {
+        let filter = JobFilter { parked: Some(reason), ended: Some(false), ..JobFilter::default() };
+        f.store.jobs(&filter).await.unwrap().jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(waits(ParkReason::Approval).await, [job.id.clone()]);
+    assert!(waits(ParkReason::Answer).await.is_empty());
+    let repository = Some(job.repository.clone());
+    let filter = JobFilter {
+        parked: Some(ParkReason::Approval),
+        repository,
+        states: vec!["parked".to_owned()],
+        after: Some((job.created_at, job.id)),
+        ..JobFilter::default()
+    };
+    assert!(f.store.jobs(&filter).await.unwrap().jobs.is_empty());
+}
+
 async fn two_words_at_once_agree_on_one(f: &Fixture) {
     for _ in 0..5 {
         let job = waiting(f).await;
@@ -131,23 +184,27 @@ async fn a_job_that_a_worker_looks_at_is_left_alone(f: &Fixture) {
 
 async fn exceptions_hold_for_their_repository_until_their_time(f: &Fixture) {
     let (one, two) = (enqueue_in(&f.store, "app", "x").await, enqueue_in(&f.store, "lib", "x").await);
-    let new = |length| NewException {
-        repository: one.repository.clone(),
-        rule: Rule::CiFile,
-        path: Some(Glob::parse("*.yml").unwrap()),
-        message: "known".to_owned(),
-        by: "me".to_owned(),
-        length,
+    let new = |length| {
+        let path = Some(Glob::parse("*.yml").unwrap());
+        let terms = ExceptionTerms { rule: Rule::CiFile, path, message: "known".to_owned(), length };
+        NewException { repository: one.repository.clone(), terms, by: "me".to_owned() }
     };
-    let id = f.store.exception_add(&new(MINUTE)).await.unwrap();
-    f.store.exception_add(&new(Duration::ZERO)).await.unwrap();
+    let id = f.store.exception_add(&new(MINUTE), Some("once")).await.unwrap().id;
+    let again = f.store.exception_add(&new(MINUTE), Some("once")).await.unwrap();
+    assert_eq!((&again.id, again.until.0 - again.made_at.0), (&id, 60_000));
+    f.store.exception_add(&new(Duration::ZERO), None).await.unwrap();
     let hold = f.store.exceptions_of(&one.repository).await.unwrap();
     assert_eq!(hold.iter().map(|one| one.id.clone()).collect::<Vec<_>>(), std::slice::from_ref(&id));
     assert!(hold[0].path.as_ref().unwrap().matches("a/b.yml"));
     assert!(f.store.exceptions_of(&two.repository).await.unwrap().is_empty());
-    let counts =
-        (f.store.exceptions(false).await.unwrap().len(), f.store.exceptions(true).await.unwrap().len());
-    assert_eq!(counts, (1, 2));
+    let all = ExceptionFilter { all: true, ..ExceptionFilter::default() };
+    let holding = f.store.exceptions(&ExceptionFilter::default()).await.unwrap();
+    assert_eq!(holding, [again]);
+    let both = f.store.exceptions(&all).await.unwrap();
+    let first = f.store.exceptions(&ExceptionFilter { limit: Some(1), ..all.clone() }).await.unwrap();
+    let after = Some((first[0].made_at, first[0].id.clone()));
+    let second = f.store.exceptions(&ExceptionFilter { after, ..all }).await.unwrap();
+    assert_eq!((both.len(), [first, second].concat()), (2, both));
     assert_eq!(
         (f.store.exception_end(&id).await.unwrap(), f.store.exception_end(&id).await.unwrap()),
         (1, 0)

@@ -9,7 +9,7 @@ use overnight_core::talk::{
 use overnight_core::verdict::DiffStat;
 
 use super::*;
-use crate::{AgentOf, QuestionFilter, Reply, TalkError};
+use crate::{AgentOf, MeantError, QuestionFilter, Reply, TalkError};
 
 on_both!(
     an_answer_wakes_the_job_that_waits_for_it,
@@ -23,6 +23,8 @@ on_both!(
     an_answer_that_was_read_within_the_turn_holds_nothing_up,
     messages_reach_jobs_that_can_still_be_told,
     a_job_has_at_most_so_many_messages,
+    a_message_of_a_named_request_is_sent_once,
+    a_question_is_meant_by_its_name_or_by_its_job,
     another_jobs_agent_writes_within_its_repository,
     what_a_turn_took_in_is_told_no_second_time,
     talk_of_forgotten_jobs_is_forgotten,
@@ -272,6 +274,52 @@ async fn messages_reach_jobs_that_can_still_be_told(f: &Fixture) {
     let late = f.store.send_message(&claimed.job.id, "three").await;
     assert!(matches!(late, Err(TalkError::Ended { .. })), "{late:?}");
     assert_gapless(&numbers(&f.store, &claimed.job.id).await);
+}
+
+async fn a_message_of_a_named_request_is_sent_once(f: &Fixture) {
+    let job = enqueue(&f.store).await;
+    let other = f.other().await;
+    let send = |store: Store| {
+        let to = job.id.clone();
+        async move { store.send_message_once(&to, "Use tabs", Some("t:k")).await }
+    };
+    let (one, two) = tokio::join!(send(f.store.clone()), send(other));
+    assert_eq!(one.unwrap(), two.unwrap());
+    f.store.send_message_once(&job.id, "Use tabs", Some("t:l")).await.unwrap();
+    f.store.send_message_once(&job.id, "Use tabs", None).await.unwrap();
+    assert_eq!(f.store.messages(&job.id).await.unwrap().len(), 3);
+    assert_gapless(&numbers(&f.store, &job.id).await);
+}
+
+async fn a_question_is_meant_by_its_name_or_by_its_job(f: &Fixture) {
+    let claimed = working(&f.store).await;
+    let key = claimed.job.key.clone();
+    let meant = async |wanted: &str| f.store.question_meant(wanted).await;
+    assert!(matches!(meant(key.as_str()).await, Err(MeantError::NoneOpen { .. })));
+    let first = asks(&f.store, &claimed).await;
+    let names = [key.to_string(), format!("{key}/q1"), first.to_string(), claimed.job.id.to_string()];
+    for name in names {
+        assert_eq!(meant(&name).await.unwrap().id, first, "{name}");
+    }
+    let second = asks(&f.store, &claimed).await;
+    let several = meant(key.as_str()).await;
+    assert!(matches!(&several, Err(MeantError::SeveralOpen { questions, .. }) if questions.len() == 2));
+    assert!(matches!(meant("nobody-1").await, Err(MeantError::Job(_))));
+    for unknown in [format!("{key}/q9"), "a/b".to_owned(), "a\0/q1".to_owned()] {
+        let said = meant(&unknown).await;
+        assert!(matches!(said, Err(MeantError::Talk(TalkError::UnknownQuestion { .. }))), "{said:?}");
+    }
+    let page = async |after| {
+        let filter = QuestionFilter { limit: Some(1), after, ..QuestionFilter::default() };
+        f.store.questions(&filter).await.unwrap().pop()
+    };
+    let newest = page(None).await.unwrap();
+    let next = page(Some((newest.asked_at, newest.id.clone()))).await.unwrap();
+    let mut seen = [newest.id, next.id.clone()];
+    seen.sort();
+    let mut all = [first, second];
+    all.sort();
+    assert_eq!((seen, page(Some((next.asked_at, next.id))).await), (all, None));
 }
 
 async fn a_job_has_at_most_so_many_messages(f: &Fixture) {

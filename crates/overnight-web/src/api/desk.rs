@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use overnight_core::id::JobId;
-use overnight_core::job::Job;
+use overnight_core::job::{Job, LogPart, LogPlace};
 use overnight_store::NewRepository;
 use serde_json::{Map, Value};
 
@@ -32,6 +32,42 @@ pub trait Desk: Debug + Send + Sync + 'static {
 
     /// A document as the command of the same name prints it with `--json`, without what stands around it.
     fn document(&self, wanted: Document) -> Answer<Value>;
+
+    /// A part of a job's log, as far as it is on this machine.
+    fn log(&self, wanted: LogWanted) -> Answer<LogPage>;
+}
+
+/// Which lines of a job's log are wanted.
+#[derive(Debug, Clone)]
+pub struct LogWanted {
+    pub job: Box<Job>,
+    pub parts: LogParts,
+    /// Only what comes after this place.
+    pub after: Option<LogPlace>,
+    /// Most lines.
+    pub lines: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogParts {
+    All,
+    /// Every turn of the agent, and no checks.
+    Agent,
+    Checks,
+    /// One turn, from 1.
+    Turn(u32),
+}
+
+/// Lines of a job's log, in their order.
+#[derive(Debug, Clone, Default)]
+pub struct LogPage {
+    pub lines: Vec<(LogPart, String)>,
+    /// The place after the last of them. `None`: there is nothing yet, and nothing came before.
+    pub at: Option<LogPlace>,
+    /// There is more by now.
+    pub more: bool,
+    /// There is a log on this machine; otherwise it is on another one, was cleared away, or is not begun.
+    pub kept: bool,
 }
 
 /// What is wanted, as it came.

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use overnight_core::id::{EventNumber, JobId};
+use overnight_core::id::{EventNumber, JobId, RepositoryId};
 use overnight_core::job::{CancelledBy, Job, JobState, Label};
+use overnight_core::text::one_line;
 use overnight_core::units::Timestamp;
 use overnight_store::{CancelRequest, JobFilter, Phase};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::desk::{Document, NewOrder, Placed};
 use super::fault::{Code, Fault};
-use super::once::{Done, once};
+use super::once::{Done, hash, nothing, once};
 use super::stream::line;
 use super::take::{Fields, Params, Part, Sender};
 use super::{Api, answer, document};
@@ -72,27 +72,41 @@ async fn filter(api: &Api, params: ListParams) -> Result<JobFilter, Fault> {
     let label = params.label.as_deref().map(Label::parse).transpose();
     let repository = match params.repository {
         None => None,
-        Some(name) => {
-            let all = api.in_time(api.store.repositories()).await?;
-            let found = all.into_iter().find(|repository| repository.name == name);
-            let missing = || bad(format!("there is no repository {name:?}")).hint("GET /api/v1/repositories");
-            Some(found.ok_or_else(missing)?.id)
-        }
+        Some(name) => Some(api.repository(&name, Code::BadQuery).await?),
     };
-    let after = params.cursor.as_deref().map(cursor).transpose()?;
+    let after = params.cursor.as_deref().map(after_job).transpose()?;
     let label = label.map_err(|error| bad(error.to_string()))?;
-    Ok(JobFilter { repository, states, label, group: None, ended: params.ended, limit: None, after })
+    Ok(JobFilter { repository, states, label, ended: params.ended, after, ..JobFilter::default() })
 }
 
-fn cursor(text: &str) -> Result<(Timestamp, JobId), Fault> {
-    let parts =
-        text.split_once('.').and_then(|(made, id)| Some((made.parse().ok()?, JobId::parse(id).ok()?)));
-    let (made, id) =
-        parts.ok_or_else(|| Fault::new(Code::BadCursor, "a cursor is the `next` of an earlier answer"))?;
+pub(super) fn after_job(text: &str) -> Result<(Timestamp, JobId), Fault> {
+    let (made, id) = cursor(text)?;
+    Ok((made, JobId::parse(id).map_err(|_| no_cursor())?))
+}
+
+/// The time and the id of the last entry of the page before.
+pub(super) fn cursor(text: &str) -> Result<(Timestamp, &str), Fault> {
+    let parts = text.split_once('.').and_then(|(made, id)| Some((made.parse().ok()?, id)));
+    let (made, id) = parts.ok_or_else(no_cursor)?;
     Ok((Timestamp(made), id))
 }
 
+pub(super) fn no_cursor() -> Fault {
+    Fault::new(Code::BadCursor, "a cursor is the `next` of an earlier answer")
+}
+
 impl Api {
+    /// The repository with this name; `code` where there is none.
+    pub(super) async fn repository(&self, name: &str, code: Code) -> Result<RepositoryId, Fault> {
+        let all = self.in_time(self.store.repositories()).await?;
+        let found = all.into_iter().find(|repository| repository.name == name);
+        let missing = || {
+            let detail = format!("there is no repository {:?}", one_line(name, 60));
+            Fault::new(code, detail).hint("GET /api/v1/repositories")
+        };
+        Ok(found.ok_or_else(missing)?.id)
+    }
+
     pub(super) async fn job(&self, wanted: &str) -> Result<Job, Fault> {
         match tokio::time::timeout(self.patience, self.store.job_find(wanted)).await {
             Ok(found) => Ok(found?),
@@ -106,7 +120,7 @@ impl Api {
         let view = self.job_view(&job).await?;
         let place = view["key"].as_str().map(|key| format!("/api/v1/jobs/{key}"));
         let body = document("added", &json!({ "new": new, "job": view, "notes": notes }));
-        Ok(Done { new, place, body })
+        Ok(Done::placed(new, place, body))
     }
 
     /// The job as it is in lists.
@@ -138,10 +152,6 @@ pub(super) async fn show(
     // May be kept by who asked, to ask whether it still holds.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     Ok(response)
-}
-
-pub(super) fn hash(bytes: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(bytes))
 }
 
 pub(super) fn has(headers: &HeaderMap, tag: &str) -> bool {
@@ -176,14 +186,6 @@ pub(super) async fn events(
     Ok(answer(StatusCode::OK, &body))
 }
 
-/// Refuses fields where none are expected.
-pub(super) fn nothing(fields: Fields) -> Result<(), Fault> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Nothing {}
-    fields.into::<Nothing>().map(drop)
-}
-
 pub(super) async fn cancel(
     State(api): State<Arc<Api>>,
     Part(key): Part,
@@ -200,7 +202,7 @@ pub(super) async fn cancel(
     Ok(answer(status, &document("job", &api.job_view(&job.id).await?)))
 }
 
-fn ended(job: &Job) -> Fault {
+pub(super) fn ended(job: &Job) -> Fault {
     Fault::new(Code::JobEnded, format!("{} has ended", job.key))
         .hint(format!("POST /api/v1/jobs/{}/retry makes a new job of its order", job.key))
 }

@@ -11,13 +11,16 @@ mod access;
 mod backlog;
 mod desk;
 mod fault;
+mod gate;
 mod jobs;
+mod log;
 mod once;
 mod openapi;
 mod operations;
 mod schemas;
 mod stream;
 mod take;
+mod talk;
 mod world;
 
 use std::future::Future;
@@ -35,7 +38,11 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-pub use desk::{Answer, Desk, Document, NewOrder, NewStart, Placed, Refusal, RefusalKind, Started};
+pub use desk::{
+    Answer, Desk, Document, LogPage, LogParts, LogWanted, NewOrder, NewStart, Placed, Refusal, RefusalKind,
+    Started,
+};
+pub(crate) use log::lines as log_lines;
 pub use openapi::document as openapi;
 pub(crate) use stream::Hub;
 
@@ -121,6 +128,9 @@ fn handler(operation: &Operation) -> MethodRouter<Arc<Api>> {
         Op::LimitRemove => on(method, world::remove_limit),
         Op::Whoami => on(method, world::whoami),
         Op::OpenApi => on(method, openapi::serve),
+        Op::Talk(op) => talk::handler(op, method),
+        Op::Gate(op) => gate::handler(op, method),
+        Op::Log => on(method, log::read),
     }
 }
 

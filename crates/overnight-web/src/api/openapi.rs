@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::fault::{Code, Fault};
-use super::operations::{Gives, In, Operation, Param, all};
+use super::operations::{self, Gives, In, Operation, Param};
 use super::take::Params;
 use super::world::NoParams;
 use super::{answer, schemas};
@@ -44,7 +44,7 @@ pub(super) async fn serve(_: Params<NoParams>) -> Result<Response, Fault> {
 #[must_use]
 pub fn document() -> Value {
     let mut paths = Map::new();
-    for operation in all() {
+    for operation in operations::all() {
         let path = paths.entry(format!("/api/v1{}", operation.path)).or_insert_with(|| json!({}));
         path[operation.method.key()] = described(operation);
     }

@@ -28,6 +28,9 @@ pub(crate) enum Op {
     LimitRemove,
     Whoami,
     OpenApi,
+    Talk(super::talk::Op),
+    Gate(super::gate::Op),
+    Log,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +107,7 @@ pub(super) const fn header(name: &'static str, schema: &'static str, about: &'st
     Param { name, place: In::Header, schema, about }
 }
 
-const KEY: Param = path("key", "JobName", "Key (app-12), id or beginning of an id");
+pub(super) const KEY: Param = path("key", "JobName", "Key (app-12), id or beginning of an id");
 pub(super) const LIMIT: Param = query("limit", "PageSize", "Most entries of one answer");
 pub(super) const ONCE: Param = header(
     "Idempotency-Key",
@@ -113,7 +116,7 @@ pub(super) const ONCE: Param = header(
 );
 const SINCE_EVENT: Param = header("Last-Event-ID", "EventId", "The id of the last event that was received");
 
-const JOB: &[Code] = &[Code::UnknownJob, Code::AmbiguousJob];
+pub(super) const JOB: &[Code] = &[Code::UnknownJob, Code::AmbiguousJob];
 const ORDER: &[Code] = &[Code::BadKey, Code::OrderRefused, Code::RequestReused, Code::TooManyAnswers];
 
 /// What most operations are like.
@@ -130,11 +133,17 @@ pub(super) const READ: Operation = Operation {
     faults: &[],
 };
 
-/// All operations, group by group.
+/// Every operation there is.
 pub(crate) fn all() -> impl Iterator<Item = &'static Operation> {
-    OPERATIONS.iter().chain(backlog::OPERATIONS)
+    OPERATIONS
+        .iter()
+        .chain(backlog::OPERATIONS)
+        .chain(&super::talk::OPERATIONS)
+        .chain(&super::gate::OPERATIONS)
+        .chain(&super::log::OPERATIONS)
 }
 
+/// Jobs and what surrounds them; the other groups stand beside their handlers.
 static OPERATIONS: [Operation; 19] = [
     Operation {
         op: Op::JobsList,

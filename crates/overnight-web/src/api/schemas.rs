@@ -27,7 +27,9 @@ const LABEL: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$";
 
 pub(super) fn all() -> Value {
     let mut all = Map::new();
-    for part in [words(), requests(), answers(), lists(), super::backlog::schemas()] {
+    let groups =
+        [super::backlog::schemas(), super::talk::schemas(), super::gate::schemas(), super::log::schemas()];
+    for part in [words(), requests(), answers(), lists()].into_iter().chain(groups) {
         if let Value::Object(part) = part {
             all.extend(part);
         }

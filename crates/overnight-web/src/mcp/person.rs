@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use overnight_core::access::{Scope as TokenScope, TokenKind, TokenText};
+use overnight_core::access::{Scope as TokenScope, TokenId, TokenKind, TokenText};
 use overnight_core::id::TaskKey;
 use overnight_store::{Store, TokenCheck};
 use serde_json::{Map, Value};
@@ -24,15 +24,21 @@ pub(crate) struct PersonDoor {
 impl Door for PersonDoor {
     fn toolbox<'a>(&'a self, bearer: Option<&'a str>) -> Answer<'a, Option<Arc<dyn Toolbox>>> {
         Box::pin(async move {
-            let scope = self.scope(bearer?).await?;
+            let (token, scope) = self.scope(bearer?).await?;
+            let name = timeout(self.limits.store, self.store.token_name(&token)).await.ok()?.ok()??;
             let orders = ByDesk {
                 store: self.store.clone(),
                 desk: Arc::clone(&self.desk),
                 any: scope == Scope::Admin,
             };
-            let desk = Some(Arc::clone(&self.desk));
-            let operator =
-                Operator { store: self.store.clone(), scope, orders: Some(Arc::new(orders)), desk };
+            let operator = Operator {
+                store: self.store.clone(),
+                scope,
+                by: format!("token {name}"),
+                requests: token.as_str().to_owned(),
+                orders: Some(Arc::new(orders)),
+                desk: Some(Arc::clone(&self.desk)),
+            };
             Some(Arc::new(operator) as Arc<dyn Toolbox>)
         })
     }
@@ -40,13 +46,13 @@ impl Door for PersonDoor {
 
 impl PersonDoor {
     /// `None`: nobody that may come in, or nobody can say: the store does not answer.
-    async fn scope(&self, bearer: &str) -> Option<Scope> {
+    async fn scope(&self, bearer: &str) -> Option<(TokenId, Scope)> {
         let text = TokenText::parse(bearer).ok().filter(|text| text.kind() == TokenKind::Person)?;
         match timeout(self.limits.store, self.store.token_check(&text)).await.ok()?.ok()? {
-            TokenCheck::Good { scope, .. } => match scope {
-                TokenScope::Read => Some(Scope::Read),
-                TokenScope::Operate => Some(Scope::Operate),
-                TokenScope::Admin => Some(Scope::Admin),
+            TokenCheck::Good { id, scope } => match scope {
+                TokenScope::Read => Some((id, Scope::Read)),
+                TokenScope::Operate => Some((id, Scope::Operate)),
+                TokenScope::Admin => Some((id, Scope::Admin)),
                 TokenScope::Worker => None,
             },
             TokenCheck::Unknown | TokenCheck::Expired | TokenCheck::Revoked => None,

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use overnight_core::policy::preflight::{Glob, Rule};
+use overnight_core::git::CommitPrefix;
+use overnight_core::policy::preflight::{ExceptionTerms, Glob, InvalidTerms, Rule};
 
 use super::run_args::OutputArgs;
-use super::values;
 
 /// `overnight approve`.
 #[derive(Debug, Args)]
@@ -16,7 +16,7 @@ pub struct ApproveArgs {
     pub job: String,
     /// Only if it still waits with this commit, named by at least 7 characters
     #[arg(long, value_name = "COMMIT", value_parser = commit)]
-    pub commit: Option<String>,
+    pub commit: Option<CommitPrefix>,
     /// Why, for the record and the pull request
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
@@ -35,7 +35,7 @@ pub struct RejectArgs {
     pub job: String,
     /// Only if it still waits with this commit, named by at least 7 characters
     #[arg(long, value_name = "COMMIT", value_parser = commit)]
-    pub commit: Option<String>,
+    pub commit: Option<CommitPrefix>,
     /// Why; the agent is told it
     #[arg(long, short, value_name = "TEXT")]
     pub message: String,
@@ -94,25 +94,14 @@ pub enum ExceptionAction {
     },
 }
 
-/// Longest exception: what holds longer than this is a setting.
-pub const LONGEST: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-
 fn length(text: &str) -> Result<Duration, String> {
-    let span = values::span(text)?;
-    if span > LONGEST {
-        Err("at most 90d: what holds for good is a setting, [preflight]".to_owned())
-    } else {
-        Ok(span)
-    }
+    ExceptionTerms::length(text).map_err(|error| error.to_string())
 }
 
 fn rule(text: &str) -> Result<Rule, String> {
-    Rule::parse(text).ok_or_else(|| {
-        let near = overnight_core::text::nearest(text, Rule::ALL.iter().map(|rule| rule.code()));
-        near.map_or_else(
-            || "no such rule; see: overnight help gate".to_owned(),
-            |near| format!("did you mean {near}?"),
-        )
+    ExceptionTerms::rule(text).map_err(|error| match error {
+        InvalidTerms::UnknownRule { near: None, .. } => "no such rule; see: overnight help gate".to_owned(),
+        error => error.to_string(),
     })
 }
 
@@ -120,11 +109,6 @@ fn glob(text: &str) -> Result<Glob, String> {
     Glob::parse(text).map_err(|error| error.to_string())
 }
 
-fn commit(text: &str) -> Result<String, String> {
-    let fits = (7..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
-    if fits {
-        Ok(text.to_ascii_lowercase())
-    } else {
-        Err("expected at least 7 characters of a commit's name".to_owned())
-    }
+fn commit(text: &str) -> Result<CommitPrefix, String> {
+    CommitPrefix::parse(text).map_err(|_| "expected at least 7 characters of a commit's name".to_owned())
 }

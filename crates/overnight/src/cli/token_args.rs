@@ -22,7 +22,7 @@ pub enum TokenAction {
         /// What you call it
         #[arg(value_name = "NAME", value_parser = Label::parse)]
         name: Label,
-        /// read: look at everything; operate: order, cancel, resume and retry jobs, too; admin: limits, workers and
+        /// read: look at everything; operate: order, cancel, resume and retry jobs, answer and approve, too; admin: limits, exceptions, workers and
         /// directories, too; worker: claim jobs, and nothing else
         #[arg(long, value_name = "SCOPE", value_parser = scope)]
         scope: Scope,

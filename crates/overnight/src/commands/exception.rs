@@ -3,53 +3,32 @@
 use std::fmt::Write;
 
 use overnight_core::job::ExitCode;
+use overnight_core::policy::preflight::ExceptionTerms;
 use overnight_core::text::{for_terminal, nearest, one_line};
-use overnight_core::units::Timestamp;
-use overnight_store::{ListedException, NewException, Store};
-use serde::Serialize;
+use overnight_store::{ExceptionFilter, NewException, Store};
 
 use crate::app::{App, store_error};
 use crate::cli::gate_args::{ExceptionAction, ExceptionArgs};
 use crate::error::{AppError, Outcome};
 use crate::render::words::moment;
 
-#[derive(Debug, Serialize)]
-struct ExceptionView<'a> {
-    id: &'a str,
-    repository: &'a str,
-    rule: &'a str,
-    path: Option<&'a str>,
-    message: &'a str,
-    by: &'a str,
-    made_at_ms: Timestamp,
-    until_ms: Timestamp,
-}
-
 /// # Errors
 /// When the store fails, or there is no such repository or exception.
 pub async fn run(app: &App, args: &ExceptionArgs) -> Outcome {
     match &args.action {
         ExceptionAction::Add { repository, rule, path, length, message } => {
-            if message.trim().is_empty() {
-                return Err(AppError::usage("the message is empty").help("say why the rule does not hold"));
-            }
+            let terms = ExceptionTerms::new(*rule, path.clone(), message, *length);
+            let terms = terms.map_err(|error| AppError::usage(error.to_string()))?;
             let store = app.store().await?;
-            let found = named(&store, repository).await?;
-            let new = NewException {
-                repository: found,
-                rule: *rule,
-                path: path.clone(),
-                message: message.trim().to_owned(),
-                by: app.person(),
-                length: *length,
-            };
-            let id = store.exception_add(&new).await.map_err(|error| store_error(&error))?;
-            let until = store.now().await.map_err(|error| store_error(&error))?.plus(*length);
-            let files = path.as_ref().map_or_else(|| "all files".to_owned(), |path| path.to_string());
+            let new = NewException { repository: named(&store, repository).await?, terms, by: app.person() };
+            let made = store.exception_add(&new, None).await.map_err(|error| store_error(&error))?;
+            let files = made.path.as_deref().unwrap_or("all files");
             app.out.say(&format!(
-                "{} does not hold for {files} of {repository} until {} ({id})",
-                rule.code(),
-                moment(until)
+                "{} does not hold for {} of {repository} until {} ({})",
+                made.rule,
+                for_terminal(files),
+                moment(made.until),
+                made.id
             ));
             Ok(ExitCode::Done)
         }
@@ -82,12 +61,14 @@ async fn named(store: &Store, name: &str) -> Result<overnight_core::id::Reposito
 
 async fn list(app: &App, all: bool, json: bool) -> Outcome {
     let listed = match app.store_if_any().await? {
-        Some(store) => store.exceptions(all).await.map_err(|error| store_error(&error))?,
+        Some(store) => {
+            let filter = ExceptionFilter { all, ..ExceptionFilter::default() };
+            store.exceptions(&filter).await.map_err(|error| store_error(&error))?
+        }
         None => Vec::new(),
     };
     if json {
-        let views: Vec<ExceptionView<'_>> = listed.iter().map(view).collect();
-        app.out.json("exceptions", &views)?;
+        app.out.json("exceptions", &listed)?;
         return Ok(ExitCode::Done);
     }
     let mut text = String::new();
@@ -108,17 +89,4 @@ async fn list(app: &App, all: bool, json: bool) -> Outcome {
     }
     app.out.data(&text)?;
     Ok(ExitCode::Done)
-}
-
-fn view(one: &ListedException) -> ExceptionView<'_> {
-    ExceptionView {
-        id: &one.id,
-        repository: &one.repository,
-        rule: &one.rule,
-        path: one.path.as_deref(),
-        message: &one.message,
-        by: &one.by,
-        made_at_ms: one.made_at,
-        until_ms: one.until,
-    }
 }

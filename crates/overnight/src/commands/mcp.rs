@@ -35,7 +35,10 @@ pub async fn run(app: &App, global: &Global, args: &McpArgs) -> Outcome {
     let scope = if args.read_only { Scope::Read } else { Scope::Admin };
     let orders: Arc<dyn Orders> = Arc::new(AsTyped(Arc::clone(&own)));
     let desk: Arc<dyn Desk> = Arc::new(Front::new(global, &app.env, &store));
-    let operator = Operator { store, scope, orders: Some(orders), desk: Some(desk) };
+    let by = app.person();
+    // Whoever is at a terminal of this data directory is one person.
+    let requests = "terminal".to_owned();
+    let operator = Operator { store, scope, by, requests, orders: Some(orders), desk: Some(desk) };
     let unusable = |error| AppError::unexpected("standard input and output cannot be used").because(&error);
     let (input, output) =
         (file(&std::io::stdin()).map_err(unusable)?, file(&std::io::stdout()).map_err(unusable)?);

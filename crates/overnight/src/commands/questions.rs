@@ -4,11 +4,10 @@ use std::fmt::Write;
 use std::io::Read;
 
 use overnight_core::job::{ExitCode, JobState, ParkReason};
-use overnight_core::talk::{QUESTION_CHARS, Question, QuestionState};
+use overnight_core::talk::{QUESTION_CHARS, Question, QuestionState, QuestionView};
 use overnight_core::text::{for_terminal, one_line};
 use overnight_core::units::Timestamp;
-use overnight_store::{FindError, QuestionFilter, Reply, Store, TalkError};
-use serde::Serialize;
+use overnight_store::{MeantError, QuestionFilter, Reply, Store, TalkError};
 
 use crate::app::{App, find_error, store_error};
 use crate::cli::talk_args::{AnswerArgs, QuestionsArgs};
@@ -16,42 +15,6 @@ use crate::error::{AppError, Outcome};
 use crate::output::{BOLD, DIM, styled};
 use crate::render::words;
 use crate::workforce::Workforce;
-
-/// A question as people and programs see it.
-#[derive(Debug, Serialize)]
-pub(super) struct QuestionView {
-    name: String,
-    state: QuestionState,
-    /// Answers it.
-    answer_with: Option<String>,
-    #[serde(flatten)]
-    question: Question,
-}
-
-impl QuestionView {
-    pub(super) fn of(question: Question, now: Timestamp) -> Self {
-        let state = question.state(now);
-        let answer_with = (state == QuestionState::Open).then(|| how_to_answer(&question));
-        Self { name: question.name(), state, answer_with, question }
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        self.state == QuestionState::Open
-    }
-
-    pub(super) fn page(&self) -> String {
-        page(self)
-    }
-}
-
-/// The exact command, but for the words.
-pub(crate) fn how_to_answer(question: &Question) -> String {
-    let name = question.name();
-    match question.options.as_slice() {
-        [] => format!("overnight answer {name} \"…\""),
-        options => format!("overnight answer {name} --option 1…{} (or \"…\")", options.len()),
-    }
-}
 
 /// # Errors
 /// When the store fails.
@@ -75,7 +38,7 @@ pub async fn list(app: &App, args: &QuestionsArgs) -> Outcome {
     Ok(ExitCode::Done)
 }
 
-fn page(view: &QuestionView) -> String {
+pub(super) fn page(view: &QuestionView) -> String {
     let QuestionView { name, state, answer_with, question } = view;
     let until = match state {
         QuestionState::Open => format!("open until {}", words::moment(question.expires_at)),
@@ -135,32 +98,21 @@ pub async fn answer(app: &App, args: &AnswerArgs) -> Outcome {
     Ok(ExitCode::Done)
 }
 
-/// By its own name, or by its job where that has one open.
 async fn find(store: &Store, wanted: &str) -> Result<Question, AppError> {
-    match store.question_find(wanted).await {
-        Err(TalkError::UnknownQuestion { .. }) if !wanted.contains('/') => {}
-        found => return found.map_err(|error| talk_error(&error)),
-    }
-    let job = match store.job_find(wanted).await {
-        Ok(job) => job,
-        Err(error @ (FindError::NotFound { .. } | FindError::Ambiguous { .. } | FindError::Store(_))) => {
-            return Err(find_error(&error));
+    store.question_meant(wanted).await.map_err(|error| {
+        let what = error.to_string();
+        match error {
+            MeantError::Talk(error) => talk_error(&error),
+            MeantError::Job(error) => find_error(&error),
+            MeantError::SeveralOpen { questions, .. } => {
+                let names: Vec<String> = questions.iter().map(Question::how_to_answer).collect();
+                AppError::usage(what).help(format!("answer one of them:\n{}", names.join("\n")))
+            }
+            MeantError::NoneOpen { key } => {
+                AppError::usage(what).help(format!("tell it something: overnight tell {key} \"…\""))
+            }
         }
-    };
-    let filter = QuestionFilter { job: Some(job.id), ..QuestionFilter::default() };
-    let mut open = store.questions(&filter).await.map_err(|error| talk_error(&error))?;
-    match (open.pop(), open.is_empty()) {
-        (Some(question), true) => Ok(question),
-        (Some(first), false) => {
-            let names: Vec<String> = open.iter().chain([&first]).map(how_to_answer).collect();
-            let what = format!("{} has {} open questions", job.key, names.len());
-            Err(AppError::usage(what).help(format!("answer one of them:\n{}", names.join("\n"))))
-        }
-        (None, _) => {
-            let what = format!("{} has no open question", job.key);
-            Err(AppError::usage(what).help(format!("tell it something: overnight tell {} \"…\"", job.key)))
-        }
-    }
+    })
 }
 
 /// What was typed, or what comes from standard input.

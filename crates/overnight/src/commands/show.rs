@@ -5,6 +5,7 @@ use std::fmt::Write;
 use overnight_core::command::Containment;
 use overnight_core::id::{JobId, TaskKey};
 use overnight_core::job::{AfterRule, ExitCode, Job, Label, Priority};
+use overnight_core::talk::QuestionView;
 use overnight_core::text::{for_terminal, human_duration, one_line};
 use overnight_core::units::Timestamp;
 use overnight_core::verdict::{Standing, Verdict};
@@ -15,7 +16,7 @@ use serde_json::Value;
 use crate::app::{App, find_error, store_error};
 use crate::cli::args::ShowArgs;
 use crate::cli::backlog_args::JsonArgs;
-use crate::commands::questions::{QuestionView, talk_error};
+use crate::commands::questions::{self, talk_error};
 use crate::commands::run::agent;
 use crate::commands::{as_value, backlog, events, readable};
 use crate::error::{AppError, Outcome};
@@ -82,9 +83,9 @@ pub async fn run(app: &App, args: &ShowArgs) -> Outcome {
     let story = Story::of(readable(&records));
     let logs = app.log_dir(&job.id).display().to_string();
     let queued = queued(&store, &job).await?;
-    let questions = questions(&store, &job, queued.now).await?;
-    let asked: String =
-        questions.iter().filter(|question| question.is_open()).map(QuestionView::page).collect();
+    let questions = asked(&store, &job, queued.now).await?;
+    let open = questions.iter().filter(|question| question.is_open());
+    let asked: String = open.map(questions::page).collect();
     app.out.data(&format!("{}{asked}", page(&job, &story, &queued, &logs)))?;
     Ok(ExitCode::Done)
 }
@@ -115,14 +116,14 @@ pub async fn document(
     let view = JobView::of(job, Some(&queued.standing));
     let after = queued.parents.iter().map(parent_view).collect();
     let settings = shown::as_json(&shown::settings(&job.spec.settings()));
-    let questions = questions(store, job, queued.now).await?;
+    let questions = asked(store, job, queued.now).await?;
     let prompt = &job.spec.prompt;
     let shown = Shown { job: view, after, prompt, settings, story: &story, questions, logs };
     as_value(&shown)
 }
 
-async fn questions(store: &Store, job: &Job, now: Timestamp) -> Result<Vec<QuestionView>, AppError> {
-    let filter = QuestionFilter { job: Some(job.id.clone()), all: true, limit: None };
+async fn asked(store: &Store, job: &Job, now: Timestamp) -> Result<Vec<QuestionView>, AppError> {
+    let filter = QuestionFilter { job: Some(job.id.clone()), all: true, ..QuestionFilter::default() };
     let all = store.questions(&filter).await.map_err(|error| talk_error(&error))?;
     Ok(all.into_iter().map(|question| QuestionView::of(question, now)).collect())
 }

@@ -1,8 +1,9 @@
 //! The API of the real program: the same answers as the command line, events over a killed server, and whatever a fuzzer finds.
 
 mod backlog;
-mod client;
+pub(crate) mod client;
 mod fuzz;
+mod people;
 
 use std::collections::BTreeSet;
 

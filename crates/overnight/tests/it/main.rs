@@ -36,6 +36,7 @@ mod quota;
 mod repositories;
 mod run;
 mod settings;
+mod story;
 mod strange_cli;
 mod talk;
 mod vendors;

@@ -10,6 +10,7 @@ mod policy;
 mod protected;
 mod secrets;
 mod tamper;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -20,8 +21,9 @@ use crate::text::one_line;
 use crate::units::Timestamp;
 
 pub use change::{Change, Commit, FileChange, Hunk};
-pub use glob::Glob;
+pub use glob::{BadGlob, Glob};
 pub use policy::{Level, Preflight, Rule};
+pub use terms::{ExceptionTerms, InvalidTerms, LONGEST_EXCEPTION, USUAL_EXCEPTION};
 
 /// Findings that an inspection keeps; the rest is counted.
 pub const MOST_FINDINGS: usize = 50;

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::{if_match, put_tag, tagged};
 use crate::api::fault::{Code, Fault};
-use crate::api::jobs::{hash, page_size};
-use crate::api::once::{Done, once};
+use crate::api::jobs::page_size;
+use crate::api::once::{Done, hash, once};
 use crate::api::take::{Fields, Params, Part, Sender};
 use crate::api::{Api, answer, document};
 use crate::backlog::{Cursor, Wanted};
@@ -95,7 +95,7 @@ pub(super) async fn add(
     once(&api, &sender, &asked, async || {
         let (view, new) = api.backlog().add(new, request.as_deref()).await?;
         let place = Some(format!("/api/v1/items/{}", view.key));
-        Ok(Done { new, place, body: document(view.kind, &value(&view)) })
+        Ok(Done::placed(new, place, document(view.kind, &value(&view))))
     })
     .await
 }

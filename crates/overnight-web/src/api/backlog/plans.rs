@@ -11,8 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::desk::{NewStart, Started};
 use crate::api::fault::{Code, Fault};
-use crate::api::jobs::hash;
-use crate::api::once::{Done, once};
+use crate::api::once::{Done, hash, once};
 use crate::api::take::{Fields, Params, Part, Sender};
 use crate::api::{Api, answer, document};
 use crate::backlog::{PlanSaid, request};
@@ -39,7 +38,7 @@ pub(super) async fn import(
         let mut data = serde_json::to_value(&view).unwrap_or_default();
         // There may be thousands: GET /items?of=KEY has them in pages.
         data.as_object_mut().map(|data| data.remove("items"));
-        Ok(Done { new: view.new, place, body: document("imported", &data) })
+        Ok(Done::placed(view.new, place, document("imported", &data)))
     })
     .await
 }
@@ -61,7 +60,7 @@ pub(super) async fn start(
         let Started { jobs, left, notes } = api.desk.start(start).await?;
         let new = jobs.iter().any(|(_, new)| *new);
         let data = json!({ "jobs": added(&api, jobs).await?, "left": left, "notes": notes });
-        Ok(Done { new, place: None, body: document("started", &data) })
+        Ok(Done::placed(new, None, document("started", &data)))
     })
     .await
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{if_match, put_tag, tagged};
 use crate::api::fault::Fault;
-use crate::api::jobs::hash;
+use crate::api::once::hash;
 use crate::api::take::{Fields, Params, Part};
 use crate::api::world::NoParams;
 use crate::api::{Api, answer, document};

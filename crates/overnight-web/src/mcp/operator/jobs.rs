@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::super::tool::{Arguments, Tool, ToolError};
 use super::{MOST, NewOrder, Operator, OrderRefused, Page, USUAL, failed, shown};
 
-fn job_argument() -> Value {
+pub(super) fn job_argument() -> Value {
     json!({"type": "string", "description": "key (app-12), id or beginning of an id"})
 }
 
@@ -99,10 +99,9 @@ pub(super) async fn list(operator: &Operator, arguments: &Arguments) -> Result<V
         repository,
         states: arguments.texts("state")?,
         label,
-        group: None,
         ended,
         limit,
-        after: None,
+        ..JobFilter::default()
     };
     let jobs = store.jobs(&filter).await.map_err(|error| failed(&error))?;
     let ids: Vec<_> = jobs.jobs.iter().skip(page.from).take(page.limit).map(|job| job.id.clone()).collect();
@@ -154,8 +153,7 @@ pub(super) async fn resume(operator: &Operator, arguments: &Arguments) -> Result
     let standing = operator.store.standing(&job.id).await.map_err(|error| failed(&error))?;
     match standing.phase {
         Phase::Ended => {
-            let message =
-                format!("{} has ended: order it again with create_job, or with overnight retry", job.key);
+            let message = format!("{} has ended: retry_job orders it again", job.key);
             return Err(ToolError::new("ENDED", message));
         }
         Phase::Blocked => {

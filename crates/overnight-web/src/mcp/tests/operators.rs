@@ -68,7 +68,9 @@ impl Orders for Ledger {
 }
 
 fn operator(store: &Store, scope: Scope) -> Operator {
-    Operator { store: store.clone(), scope, orders: Some(Arc::new(Ledger::default())), desk: None }
+    let orders: Option<Arc<dyn Orders>> = Some(Arc::new(Ledger::default()));
+    let (by, requests) = ("me".to_owned(), "t".to_owned());
+    Operator { store: store.clone(), scope, by, requests, orders, desk: None }
 }
 
 async fn call(operator: &Operator, name: &str, arguments: Value) -> Result<Value, ToolError> {
@@ -144,12 +146,7 @@ async fn who_may_only_read_changes_nothing() {
 async fn an_order_is_handed_on_as_it_was_given() {
     let fixture = store(0).await;
     let ledger = Arc::new(Ledger::default());
-    let operator = Operator {
-        store: fixture.store.clone(),
-        scope: Scope::Operate,
-        orders: Some(ledger.clone()),
-        desk: None,
-    };
+    let operator = Operator { orders: Some(ledger.clone()), ..operator(&fixture.store, Scope::Operate) };
     let order = json!({"prompt": "Fix it", "model": "opus", "pull_request": true, "request": "k1"});
     assert_eq!(call(&operator, "create_job", order).await.unwrap(), json!({"job": "app-9"}));
     let refused = call(&operator, "create_job", json!({"prompt": "x", "agent": "nobody"})).await.unwrap_err();
@@ -161,7 +158,7 @@ async fn an_order_is_handed_on_as_it_was_given() {
     let wanted =
         NewOrder { prompt: "Fix it".to_owned(), model, pull_request: true, request, ..NewOrder::default() };
     assert_eq!(first, wanted);
-    let deaf = Operator { store: fixture.store.clone(), scope: Scope::Admin, orders: None, desk: None };
+    let deaf = Operator { orders: None, scope: Scope::Admin, ..operator };
     assert!(!deaf.tools().iter().any(|tool| tool.name == "create_job"));
 }
 

@@ -4,7 +4,7 @@ use overnight_core::job::{EndReason, JobEvent};
 use overnight_store::{CancelRequest, ErrorClass};
 use serde_json::{Value, json};
 
-use super::{Fixture, enqueue, fixture, fixture_on_postgres, refused};
+use super::{Fixture, enqueue, fixture, fixture_on_postgres, refused, staged};
 use crate::api::openapi;
 
 /// The part of JSON Schema that the description uses.
@@ -62,6 +62,9 @@ async fn each_operation_answers_as_described() {
     let by = overnight_core::job::CancelledBy::Command;
     assert_eq!(store.cancel_request(&ended.id, by).await.unwrap(), CancelRequest::Ended);
     super::backlog::fill(&f).await;
+    staged::awaits_a_word(store).await;
+    staged::awaits_a_word(store).await;
+    staged::asks(store, 2).await;
     let mut count = 0;
     for (path, operations) in whole["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
@@ -74,10 +77,15 @@ async fn each_operation_answers_as_described() {
                 "cancelJob" => "app-2",
                 "showItem" | "editItem" | "markItem" | "exportEpic" => "app-4",
                 "removeItem" => "app-7",
+                "showApproval" | "rejectJob" => "app-4",
+                "approveJob" => "app-5",
                 _ => "app-1",
             };
             let query = if operation["operationId"] == "removeLimit" { "?key=label:gpu" } else { "" };
-            let path = path.replace("{key}", key).replace("{id}", "nobody").replace("{name}", "app") + query;
+            let question = if operation["operationId"] == "takeBackQuestion" { 2 } else { 1 };
+            let question = format!("app-6%2Fq{question}");
+            let path = path.replace("{key}", key).replace("{question}", &question).replace("{name}", "app");
+            let path = path.replace("{id}", "nobody") + query;
             let body = match operation["operationId"].as_str().unwrap() {
                 "placeJob" => "{\"repository\":\"app\",\"prompt\":\"x\"}",
                 "addRepository" => "{\"remote\":\"/src/other\",\"settings\":{\"draft\":true}}",
@@ -87,6 +95,11 @@ async fn each_operation_answers_as_described() {
                 "markItem" => "{\"mark\":\"blocked\"}",
                 "startItems" => "{\"items\":[\"app-6\"]}",
                 "importPlan" => "{\"repository\":\"app\",\"plan\":\"epic: {title: x}\"}",
+                "answerQuestion" => "{\"option\":1}",
+                "sendMessage" => "{\"text\":\"x\"}",
+                "approveJob" => "{\"commit\":\"bbbbbbb\"}",
+                "rejectJob" => "{\"commit\":\"bbbbbbb\",\"message\":\"No\",\"end\":true}",
+                "addException" => "{\"repository\":\"app\",\"rule\":\"ci-file\",\"message\":\"x\"}",
                 "setLimit" => "{\"key\":\"label:gpu\",\"slots\":3}",
                 _ => "{}",
             };
@@ -100,13 +113,13 @@ async fn each_operation_answers_as_described() {
             let schema = &described["content"][kind]["schema"];
             assert!(!schema.is_null(), "{method} {path}: {said:?}");
             check(schema, &said.json(), &path, &whole);
-            // Nobody is there to be drained, and the repository is in use.
-            let refused = ["drainWorker", "removeRepository"];
+            // Nobody is there to be drained, no exception to be ended, and the repository is in use.
+            let refused = ["drainWorker", "endException", "removeRepository"];
             let good = said.status < 300 || refused.contains(&operation["operationId"].as_str().unwrap());
             assert!(good, "{method} {path}: {said:?}");
         }
     }
-    assert_eq!(count, 31);
+    assert_eq!(count, 43);
     f.server.stop().await;
 }
 

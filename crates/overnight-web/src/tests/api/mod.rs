@@ -3,15 +3,20 @@
 mod backlog;
 mod backlog_tools;
 mod documents;
+mod gate;
 mod hostile;
+mod staged;
 mod streams;
+mod talk;
 mod tools;
 
 use std::sync::Arc;
 
 use overnight_core::access::Scope;
 use overnight_core::agent::{AgentSettings, BackendId};
-use overnight_core::job::{Base, Choice, Job, JobLimits, JobSpec, Label, Publication, VerifyRequest};
+use overnight_core::job::{
+    Base, Choice, Job, JobLimits, JobSpec, Label, LogPart, LogPlace, Publication, VerifyRequest,
+};
 use overnight_core::policy::budget::JobBudget;
 use overnight_store::{Database, NewJob, NewRepository, Store};
 use overnight_testkit::postgres::Postgres;
@@ -20,7 +25,10 @@ use tokio::net::TcpListener;
 
 use super::{Answer as Said, Server, send, served};
 use crate::Limits;
-use crate::api::{Answer, Desk, Document, NewOrder, NewStart, Placed, Refusal, RefusalKind, Started};
+use crate::api::{
+    Answer, Desk, Document, LogPage, LogParts, LogWanted, NewOrder, NewStart, Placed, Refusal, RefusalKind,
+    Started,
+};
 
 pub(super) fn spec(prompt: &str) -> JobSpec {
     JobSpec {
@@ -125,6 +133,30 @@ impl Desk for Counter {
             Document::Status | Document::Budget | Document::Cost { since: None, .. } => json!({}),
         };
         Box::pin(async move { Ok(data) })
+    }
+
+    /// Each line says its number; there are three turns of three lines.
+    fn log(&self, wanted: LogWanted) -> Answer<LogPage> {
+        let turns: Vec<u32> = match wanted.parts {
+            LogParts::All | LogParts::Agent => vec![1, 2, 3],
+            LogParts::Checks => Vec::new(),
+            LogParts::Turn(turn) if turn <= 3 => vec![turn],
+            LogParts::Turn(_) => {
+                let what = "there is no such turn".to_owned();
+                return Box::pin(async { Err(Refusal { kind: RefusalKind::Unusable, what, help: None }) });
+            }
+        };
+        let all =
+            turns.into_iter().flat_map(|turn| (1..=3).map(move |lines| (LogPart::Turn { turn }, lines)));
+        let behind = |(part, lines): &(LogPart, u64)| {
+            wanted.after.is_none_or(|after| (*part, *lines) > (after.part, after.lines))
+        };
+        let mut left: Vec<(LogPart, u64)> = all.filter(behind).collect();
+        let more = left.len() > wanted.lines as usize;
+        left.truncate(wanted.lines as usize);
+        let at = left.last().map(|(part, lines)| LogPlace { part: *part, lines: *lines }).or(wanted.after);
+        let lines = left.into_iter().map(|(part, lines)| (part, format!("{part}.{lines}"))).collect();
+        Box::pin(async move { Ok(LogPage { lines, at, more, kept: true }) })
     }
 }
 

@@ -13,6 +13,16 @@ async fn call(f: &Fixture, token: &str, method: &str, params: Value) -> super::S
     f.ask(token, FORM, &body.to_string()).await
 }
 
+/// What a tool says; `Err`: that it refuses.
+pub(super) async fn tool(f: &Fixture, token: &str, name: &str, arguments: Value) -> Result<Value, Value> {
+    let said = call(f, token, "tools/call", json!({"name": name, "arguments": arguments})).await.json();
+    let result = &said["result"];
+    match result["isError"] == true || said["error"].is_object() {
+        true => Err(result["structuredContent"].clone()),
+        false => Ok(result["structuredContent"].clone()),
+    }
+}
+
 async fn tools(f: &Fixture, token: &str) -> Vec<String> {
     let said = call(f, token, "tools/list", json!({})).await;
     assert_eq!(said.status, 200, "{said:?}");

@@ -11,7 +11,7 @@ use overnight_store::{JobFilter, QuestionFilter, Store};
 use serde::Serialize;
 
 use crate::app::store_error;
-use crate::commands::questions::{how_to_answer, talk_error};
+use crate::commands::questions::talk_error;
 use crate::commands::worker::view::{self, WorkerView};
 use crate::error::AppError;
 use crate::render::words;
@@ -211,7 +211,7 @@ async fn questions(store: &Store) -> Result<Vec<AskedLine>, AppError> {
     let open = store.questions(&filter).await.map_err(|error| talk_error(&error))?;
     let line = |question: Question| AskedLine {
         name: question.name(),
-        answer_with: how_to_answer(&question),
+        answer_with: question.how_to_answer(),
         expires_at: question.expires_at,
         text: question.text,
     };

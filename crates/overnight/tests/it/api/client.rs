@@ -12,14 +12,14 @@ use crate::harness::worker::Served;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone)]
-pub(super) struct Client {
-    pub(super) address: String,
-    pub(super) token: String,
+pub(crate) struct Client {
+    pub(crate) address: String,
+    pub(crate) token: String,
 }
 
 #[derive(Debug)]
-pub(super) struct Said {
-    pub(super) status: u16,
+pub(crate) struct Said {
+    pub(crate) status: u16,
     head: String,
     text: String,
 }
@@ -32,7 +32,7 @@ impl Said {
     }
 
     #[track_caller]
-    pub(super) fn expect(self, status: u16) -> Value {
+    pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -41,32 +41,51 @@ impl Said {
 impl Client {
     /// With a new token of this name and scope.
     #[track_caller]
-    pub(super) fn new(place: &Place, served: &Served, name: &str, scope: &str) -> Self {
+    pub(crate) fn new(place: &Place, served: &Served, name: &str, scope: &str) -> Self {
         let made =
             place.overnight_in(&place.home(), &["token", "add", name, "--scope", scope]).expect_code(0);
         Self { address: served.address().to_owned(), token: made.stdout.trim().to_owned() }
     }
 
     /// The same at another server.
-    pub(super) fn at(self, served: &Served) -> Self {
+    pub(crate) fn at(self, served: &Served) -> Self {
         Self { address: served.address().to_owned(), ..self }
     }
 
-    pub(super) fn get(&self, path: &str) -> Said {
+    pub(crate) fn get(&self, path: &str) -> Said {
         self.ask("GET", path, "")
     }
 
-    pub(super) fn post(&self, path: &str, body: &Value) -> Said {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Said {
         self.ask("POST", path, &body.to_string())
     }
 
-    pub(super) fn put(&self, path: &str, body: &Value) -> Said {
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Said {
         self.ask("PUT", path, &body.to_string())
     }
 
     /// A request with header fields, each with its line end.
     pub(super) fn with(&self, method: &str, path: &str, fields: &str, body: &Value) -> Said {
-        self.said(method, path, &format!("{fields}Connection: close\r\n"), &body.to_string())
+        self.said(
+            method,
+            &format!("/api/v1{path}"),
+            &format!("{fields}Connection: close\r\n"),
+            &body.to_string(),
+        )
+    }
+
+    /// Calls a tool of the assistant with the same token; `Err`: it refuses.
+    pub(crate) fn tool(&self, name: &str, arguments: &Value) -> Result<Value, Value> {
+        let params = serde_json::json!({ "name": name, "arguments": arguments });
+        let call = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let said = self.ask_at("POST", "/mcp", &call.to_string()).expect(200);
+        let result = &said["result"];
+        let refused = result["isError"] == true || said["error"].is_object();
+        if refused {
+            Err(result["structuredContent"].clone())
+        } else {
+            Ok(result["structuredContent"].clone())
+        }
     }
 
     fn send(&self, method: &str, path: &str, fields: &str, body: &str) -> TcpStream {
@@ -76,7 +95,7 @@ impl Client {
         let length = body.len();
         write!(
             stream,
-            "{method} /api/v1{path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n{fields}\
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n{fields}\
              Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         )
         .unwrap();
@@ -84,6 +103,10 @@ impl Client {
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Said {
+        self.ask_at(method, &format!("/api/v1{path}"), body)
+    }
+
+    fn ask_at(&self, method: &str, path: &str, body: &str) -> Said {
         self.said(method, path, "Connection: close\r\n", body)
     }
 
@@ -100,16 +123,16 @@ impl Client {
     }
 }
 
-pub(super) struct Stream {
+pub(crate) struct Stream {
     lines: BufReader<TcpStream>,
     /// The id of the last event.
-    pub(super) last: Option<String>,
+    pub(crate) last: Option<String>,
 }
 
 impl Stream {
-    pub(super) fn open(client: &Client, path: &str, last: Option<&str>) -> Self {
+    pub(crate) fn open(client: &Client, path: &str, last: Option<&str>) -> Self {
         let fields = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
-        let mut lines = BufReader::new(client.send("GET", path, &fields, ""));
+        let mut lines = BufReader::new(client.send("GET", &format!("/api/v1{path}"), &fields, ""));
         let mut line = String::new();
         while line.trim_end() != "retry: 2000" {
             line.clear();
@@ -118,8 +141,14 @@ impl Stream {
         Self { lines, last: last.map(str::to_owned) }
     }
 
-    /// The job and number of the next event. A frame that was cut off is none.
+    /// The job and number of the next event.
     fn next(&mut self) -> Option<(String, i64)> {
+        let event = self.event()?;
+        Some((event["job"].as_str().unwrap().to_owned(), event["number"].as_i64().unwrap()))
+    }
+
+    /// The next event, whole. A frame that was cut off is none.
+    pub(crate) fn event(&mut self) -> Option<Value> {
         let (mut id, mut data) = (None, None);
         loop {
             let mut line = String::new();
@@ -136,18 +165,18 @@ impl Stream {
                 && let Some(data) = data.take()
             {
                 self.last = id;
-                return Some((data["job"].as_str().unwrap().to_owned(), data["number"].as_i64().unwrap()));
+                return Some(data);
             }
         }
     }
 
     #[track_caller]
-    pub(super) fn some(&mut self, count: usize) -> Vec<(String, i64)> {
+    pub(crate) fn some(&mut self, count: usize) -> Vec<(String, i64)> {
         (0..count).map(|_| self.next().expect("the stream ended")).collect()
     }
 
     /// What still comes before the connection breaks.
-    pub(super) fn rest(&mut self) -> Vec<(String, i64)> {
+    pub(crate) fn rest(&mut self) -> Vec<(String, i64)> {
         std::iter::from_fn(|| self.next()).collect()
     }
 }

@@ -120,3 +120,30 @@ fn who_may_only_read_is_offered_nothing_else_and_garbage_ends_nothing() {
     assistant.leave();
     place.finish();
 }
+
+/// Also where no server runs: what the assistant says is recorded, and whoever goes on with the job heeds it.
+#[test]
+fn an_assistant_at_a_terminal_says_its_persons_word() {
+    let mut place = Place::new();
+    place.env("USER", "ada");
+    let ci = "{ write = { path = \".github/workflows/ci.yml\", content = \"on: push\\n\" } }, { write = { path = \"answer\", content = \"42\\n\" } }, \
+              { commit = { message = \"With a pipeline\" } }";
+    place.rehearse(&[ci], &[]).expect_code(8);
+    let mut assistant = Assistant::start(&place, &[]);
+    let waiting = assistant.call("list_approvals", &json!({}));
+    let commit = waiting["approvals"][0]["commit"].as_str().unwrap().to_owned();
+    let log = assistant.call("job_log", &json!({"job": "repo-1", "limit": 3}));
+    assert!(log["kept"] == true && !log["lines"].as_array().unwrap().is_empty(), "{log:#}");
+    assert_eq!(assistant.call("retry_job", &json!({"job": "repo-1"}))["error"], "NOT_ENDED");
+    let yes = json!({"job": "repo-1", "commit": commit});
+    assert_eq!(assistant.call("approve_job", &yes)["commit"], commit.as_str());
+    assert_eq!(assistant.call("approve_job", &yes)["error"], "NO_APPROVAL_AWAITED");
+    let rule = json!({"repository": "repo", "rule": "ci-file", "message": "We know"});
+    assert_eq!(assistant.call("add_exception", &rule)["exception"]["by"], "ada");
+    assistant.leave();
+    place.overnight(&["resume", "repo-1"]).expect_code(0);
+    place.expect_reason("ended", "published");
+    assert_eq!(place.events_of("approved")[0]["by"], "ada");
+    assert_eq!(place.git(&["rev-parse", &place.branches()[0]]), commit);
+    place.finish();
+}
