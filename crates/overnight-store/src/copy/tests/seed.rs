@@ -80,7 +80,8 @@ pub(super) fn states() -> Vec<JobState> {
         JobState::Cascading { trail: trail(), end: end(EndReason::AgentFailed), cascade: Box::default() },
     ];
     for (reason, number) in ParkReason::ALL.into_iter().zip(0..) {
-        let wake = (number % 2 == 0).then_some(Timestamp(START + number));
+        let timed = number % 2 == 0 && reason != ParkReason::Dependency;
+        let wake = timed.then_some(Timestamp(START + number));
         let (detail, then) = (WORDS[3].to_owned(), Box::new(working()));
         states.push(JobState::Parked { reason, detail, wake, then });
     }
