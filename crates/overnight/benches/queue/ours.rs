@@ -233,6 +233,7 @@ async fn end(store: &Store, claimed: Claimed) {
         effects: Vec::new(),
         spend: Vec::new(),
         talk: Vec::new(),
+        documents: Vec::new(),
     };
     store.apply(&claimed.lease, &claimed.job.state, step).await.unwrap();
 }
