@@ -133,7 +133,7 @@ async fn jobs_are_listed_by_what_they_wait_for(f: &Fixture) {
         let filter = JobFilter { parked: Some(reason), ended: Some(false), ..JobFilter::default() };
         f.store.jobs(&filter).await.unwrap().jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
     };
-    assert_eq!(waits(ParkReason::Approval).await, [job.id.clone()]);
+    assert_eq!(waits(ParkReason::Approval).await, vec![job.id.clone()]);
     assert!(waits(ParkReason::Answer).await.is_empty());
     let repository = Some(job.repository.clone());
     let filter = JobFilter {
