@@ -208,3 +208,26 @@ fn a_job_on_a_pull_request_that_is_closed_meanwhile_opens_no_other() {
         place.finish();
     }
 }
+
+/// The last task of a sprint finds nothing to do, so that no job of it makes the draft ready.
+#[test]
+fn a_sprint_whose_last_task_has_nothing_to_do_is_made_ready() {
+    let mut place = Place::new();
+    crate::harness::fleet::hasten(&mut place);
+    let forge = Forge::beside(&mut place, Flavour::GitHub);
+    let remote = forge.clone_url(REPOSITORY);
+    place.overnight(&["repo", "add", &remote, "--name", "repo"]).expect_code(0);
+    place.overnight(&["task", "add", "Fix the answer"]).expect_code(0);
+    place.overnight(&["task", "add", "Look at it", "--verify-only", "true"]).expect_code(0);
+    place.overnight(&["sprint", "add", "Night", "--task", "repo-1", "--task", "repo-2"]).expect_code(0);
+    let once = "[ -e done ] && exit 0; echo 42 > answer; touch done; git add -A; git commit --quiet -m One";
+    place.starts(&[&crate::harness::sh(once)], &["repo-3"]).expect_code(0);
+    place.work_off();
+    let number = forge.pulls()[0].number;
+    look(&place, number);
+    assert_eq!(place.states("task"), ["repo-1 review", "repo-2 done"]);
+    assert!(!forge.pulls()[0].draft, "it is ready");
+    let news = place.shown("repo-1").events.pop().unwrap();
+    assert_eq!(news["news"]["kind"], "marked_ready", "{news:#}");
+    place.finish();
+}
