@@ -139,9 +139,7 @@ impl View {
             }
             JobEvent::TakenOver { backend, adapter, model, .. } => {
                 let agent = adapter.as_ref().map_or(backend.as_str(), AdapterName::as_str);
-                let model =
-                    model.as_deref().map(|model| format!(" ({})", one_line(model, 60))).unwrap_or_default();
-                vec![line(Mark::Again, "backup", None, &format!("{agent}{model} takes over on its commits"))]
+                vec![taken_over(agent, model.as_deref())]
             }
             JobEvent::BranchTaken { branch } => {
                 vec![line(Mark::Note, "note", None, &format!("{branch} is taken: another name is used"))]
@@ -356,6 +354,11 @@ fn cascaded(step: &CascadeStep, result: &CascadeResult) -> String {
 }
 
 /// What was said by an agent or to it.
+fn taken_over(agent: &str, model: Option<&str>) -> String {
+    let model = model.map(|model| format!(" ({})", one_line(model, 60))).unwrap_or_default();
+    line(Mark::Again, "backup", None, &format!("{agent}{model} takes over on its commits"))
+}
+
 fn said(what: &str, text: &str) -> Vec<String> {
     vec![line(Mark::Note, what, None, &one_line(text, 200))]
 }

@@ -77,13 +77,13 @@ async fn each_operation_answers_as_described() {
                 "cancelJob" => "app-2",
                 "showItem" | "editItem" | "markItem" | "exportEpic" => "app-4",
                 "removeItem" => "app-7",
-                "showApproval" | "rejectJob" => "app-4",
-                "approveJob" => "app-5",
+                "showApproval" | "rejectJob" => "app-8",
+                "approveJob" => "app-9",
                 _ => "app-1",
             };
             let query = if operation["operationId"] == "removeLimit" { "?key=label:gpu" } else { "" };
             let question = if operation["operationId"] == "takeBackQuestion" { 2 } else { 1 };
-            let question = format!("app-6%2Fq{question}");
+            let question = format!("app-10%2Fq{question}");
             let path = path.replace("{key}", key).replace("{question}", &question).replace("{name}", "app");
             let path = path.replace("{id}", "nobody") + query;
             let body = match operation["operationId"].as_str().unwrap() {
@@ -119,7 +119,7 @@ async fn each_operation_answers_as_described() {
             assert!(good, "{method} {path}: {said:?}");
         }
     }
-    assert_eq!(count, 43);
+    assert_eq!(count, 45);
     f.server.stop().await;
 }
 
