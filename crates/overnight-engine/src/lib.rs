@@ -36,6 +36,7 @@ mod random;
 pub mod repo_file;
 mod seat;
 mod signals;
+mod sprint;
 mod stages;
 pub mod sweep;
 mod trouble;

@@ -1,7 +1,6 @@
 //! The pull request that the jobs of a line share: looked for, or opened by the first of them; its text tells of each, and a draft is
 //! ready when the last is done. Each step asks the forge first what it has, so that it can be done again at any time.
 
-use overnight_core::backlog;
 use overnight_core::git::{BranchName, CommitId};
 use overnight_core::id::{EventNumber, TaskKey};
 use overnight_core::job::{BranchLine, EndReason, Job, JobEvent, Publication, PullRequestRef, StageOutput};
@@ -9,6 +8,7 @@ use overnight_forge::body::{self, LineFacts, TaskFacts};
 use overnight_forge::{Forge, NewPullRequest, PullRequest, PullRequestChange, PullRequestState};
 
 use crate::seat::Seat;
+use crate::sprint;
 use crate::stages::line;
 use crate::trouble::{self, StageError};
 
@@ -64,12 +64,7 @@ async fn still_open(seat: &Seat<'_>, place: &BranchLine) -> Result<Option<TaskKe
     if let Some(job) = jobs.iter().find(behind) {
         return Ok(Some(job.key.clone()));
     }
-    let Some((sprint, backlog)) = seat.until(|| seat.engine.store().sprint(&place.key)).await? else {
-        return Ok(None);
-    };
-    let here = (&seat.job.repository, seat.job.repository_name.as_str());
-    let task = backlog::still_open(&backlog.items, &backlog.facts, &sprint, here);
-    Ok(task.map(|task| task.key.clone()))
+    Ok(seat.until(|| sprint::open_task(seat.engine.store(), &seat.job, place)).await?)
 }
 
 /// Opens or finds it, and brings its text and its readiness to where they have to be.

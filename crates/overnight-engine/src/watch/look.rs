@@ -16,6 +16,7 @@ use overnight_store::{StoreError, Watched};
 use super::connections::Connection;
 use super::{LookError, act, now};
 use crate::engine::Engine;
+use crate::sprint;
 
 /// A pull request, and everything that is needed to do something about it.
 pub(super) struct Scene<'a> {
@@ -87,7 +88,13 @@ async fn fate(engine: &Engine, watched: &Watched) -> Result<Fate, StoreError> {
 async fn line_of(engine: &Engine, job: &Job) -> Result<LineStanding, StoreError> {
     let Some(place) = &job.spec.line else { return Ok(LineStanding::Alone) };
     let jobs = engine.store().jobs_of_line(&job.repository_name, place).await?;
-    Ok(line::standing(&jobs))
+    let standing = line::standing(&jobs);
+    // A sprint is not through because its jobs are: others may stand in it by now.
+    let whole = standing == LineStanding::Complete && place.draft;
+    if whole && sprint::open_task(engine.store(), job, place).await?.is_some() {
+        return Ok(LineStanding::Halted);
+    }
+    Ok(standing)
 }
 
 async fn closer(connection: &Connection, watched: &Watched, pull: &PullRequest) -> Result<Closer, LookError> {

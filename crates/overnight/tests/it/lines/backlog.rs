@@ -130,6 +130,10 @@ fn a_task_that_comes_to_a_sprint_while_its_last_job_works_keeps_it_a_draft() {
     let pull = only_pull(&place, &forge, SPRINT_BRANCH);
     assert!(pull.draft, "{pull:#?}");
     assert_eq!(place.shown("repo-6").reason(), "published");
+    // Whoever looks at the pull request later leaves it one, too.
+    place.overnight(&["pr", "look", &pull.number.to_string()]).expect_code(0);
+    place.work_off().expect_code(0);
+    assert!(only_pull(&place, &forge, SPRINT_BRANCH).draft);
     // What came later is the end of it.
     assert_eq!(start(&place, &numbered(""), &["repo-7"]), ["repo-3"]);
     place.work_off().expect_code(0);
