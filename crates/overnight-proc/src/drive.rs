@@ -197,7 +197,7 @@ impl Run {
                 stderr: Some(started.stderr),
                 report: Some(started.report),
             },
-            feed: Feed::new(started.stdin, &spec.stdin),
+            feed: Feed::new(started.stdin, &spec.stdin, started.given),
             watch: Watch::new(limits, started.at),
             news: News::default(),
             asides: None,

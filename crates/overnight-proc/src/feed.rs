@@ -17,10 +17,11 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    pub(crate) fn new(pipe: Option<Sender>, stdin: &Stdin) -> Self {
+    /// `given`: how many of the bytes the program has already.
+    pub(crate) fn new(pipe: Option<Sender>, stdin: &Stdin, given: usize) -> Self {
         let (waiting, close_when_empty) = match stdin {
             Stdin::Null => (Vec::new(), true),
-            Stdin::Bytes(bytes) => (bytes.clone(), true),
+            Stdin::Bytes(bytes) => (bytes.get(given..).unwrap_or_default().to_vec(), true),
             Stdin::Driven => (Vec::new(), false),
         };
         let mut feed = Self { pipe, waiting, taken: 0, close_when_empty };

@@ -64,6 +64,7 @@ mod lines;
 mod log;
 mod output;
 mod plan;
+mod prefill;
 mod probe;
 mod quiet;
 mod record;

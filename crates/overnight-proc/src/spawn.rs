@@ -20,6 +20,7 @@ use crate::identity;
 use crate::launch::{Keeper, LaunchError, launch};
 use crate::log::{BoundedLog, Redact};
 use crate::plan::{ChildFds, GuardEntry, Image, Mode, Plan, Tail, guard_entries, text};
+use crate::prefill::prefill;
 use crate::probe::{self, NamespaceMode};
 use crate::record::tail_path;
 
@@ -100,6 +101,8 @@ pub(crate) struct Started {
     pub(crate) keeper: Keeper,
     pub(crate) identity: ProcessIdentity,
     pub(crate) stdin: Option<pipe::Sender>,
+    /// How much of the input the program has already.
+    pub(crate) given: usize,
     pub(crate) stdout: pipe::Receiver,
     pub(crate) stderr: pipe::Receiver,
     pub(crate) report: pipe::Receiver,
@@ -173,6 +176,7 @@ fn try_start(
         keeper,
         identity,
         stdin: ours.stdin.map(sender).transpose()?,
+        given: ours.given,
         stdout: receiver(ours.stdout)?,
         stderr: receiver(ours.stderr)?,
         report: receiver(ours.report)?,
@@ -235,6 +239,8 @@ fn guard_path(guard: &[GuardEntry], index: u16) -> PathBuf {
 /// The runner's ends.
 pub(crate) struct Pipes {
     stdin: Option<PipeWriter>,
+    /// How much of the input is in the pipe already.
+    given: usize,
     stdout: PipeReader,
     stderr: PipeReader,
     pub(crate) setup: PipeReader,
@@ -261,11 +267,16 @@ enum StdinEnd {
 impl Pipes {
     pub(crate) fn open(stdin: &Stdin) -> io::Result<(Self, ChildPipes)> {
         let null = || OpenOptions::new().read(true).write(true).open("/dev/null");
-        let (stdin_end, stdin) = match stdin {
-            Stdin::Null => (StdinEnd::Null(null()?), None),
-            Stdin::Bytes(_) | Stdin::Driven => {
+        let (stdin_end, stdin, given) = match stdin {
+            Stdin::Null => (StdinEnd::Null(null()?), None, 0),
+            Stdin::Bytes(bytes) => {
+                let (read, mut write) = io::pipe()?;
+                let given = prefill(&mut write, bytes)?;
+                (StdinEnd::Pipe(read), (given < bytes.len()).then_some(write), given)
+            }
+            Stdin::Driven => {
                 let (read, write) = io::pipe()?;
-                (StdinEnd::Pipe(read), Some(write))
+                (StdinEnd::Pipe(read), Some(write), 0)
             }
         };
         let (stdout, stdout_end) = io::pipe()?;
@@ -282,7 +293,7 @@ impl Pipes {
             lifeline: lifeline_end,
             null: null()?,
         };
-        Ok((Self { stdin, stdout, stderr, setup, report, lifeline }, theirs))
+        Ok((Self { stdin, given, stdout, stderr, setup, report, lifeline }, theirs))
     }
 }
 
