@@ -3,20 +3,9 @@
 use overnight_core::backlog::plan;
 use overnight_core::backlog::{ItemBody, SprintBody};
 
+use super::backlog::PLAN;
 use super::{Fixture, spec};
 use crate::{BacklogError, NewItem, NewJob, NewLinks, NewRepository, ShownItem, Store};
-
-const PLAN: &str = "
-epic: {title: Tables}
-stories:
-  - title: Sorted
-    tasks:
-      - {title: Sort, id: sort}
-      - {title: Show, after: sort}
-  - title: Filtered
-    tasks:
-      - {title: Filter}
-";
 
 /// A repository with a plan: epic 1, stories 2 and 5, tasks 3, 4 and 6.
 async fn planned(store: &Store) -> NewItem {

@@ -18,7 +18,7 @@ use crate::{
     BacklogError, Claimed, ItemChange, NewItem, NewJob, NewRepository, PullRequest, Store, StoreError,
 };
 
-const PLAN: &str = "
+pub(super) const PLAN: &str = "
 epic: {title: Tables}
 stories:
   - title: Sorted
