@@ -132,7 +132,10 @@ impl Story {
             JobEvent::Configured { .. } | JobEvent::CancelAsked { .. } => {}
             // What an agent says of its work is no part of what came of it.
             JobEvent::AgentReported { .. } | JobEvent::AgentNoted { .. } => {}
-            JobEvent::WorkerLost { .. } | JobEvent::Moved | JobEvent::DocumentTaken { .. } => {}
+            JobEvent::WorkerLost { .. }
+            | JobEvent::Moved
+            | JobEvent::DocumentTaken { .. }
+            | JobEvent::CascadeBegan { .. } => {}
             JobEvent::QuestionAsked { .. }
             | JobEvent::QuestionAnswered { .. }
             | JobEvent::QuestionCancelled { .. }
@@ -169,18 +172,12 @@ impl Story {
             }
             JobEvent::TurnStarted { process, .. } => self.containment = Some(process.containment),
             JobEvent::TurnEnded { result, usage, .. } => {
-                if let Some(turn) = self.last_turn() {
-                    let done = || "completed".to_owned();
-                    turn.outcome = Some(crate::render::words::outcome(result).unwrap_or_else(done));
-                    turn.usage = Some(*usage);
-                }
+                let outcome = crate::render::words::outcome(result);
+                self.turn_over(outcome.unwrap_or_else(|| "completed".to_owned()), *usage);
             }
             JobEvent::TurnInterrupted { usage, .. } => {
                 self.interrupted_turns += 1;
-                if let Some(turn) = self.last_turn() {
-                    turn.outcome = Some("interrupted".to_owned());
-                    turn.usage = Some(*usage);
-                }
+                self.turn_over("interrupted".to_owned(), *usage);
             }
             JobEvent::Collected { tip, diff } => {
                 if tip.is_some() {
@@ -220,13 +217,18 @@ impl Story {
             JobEvent::PullRequestOpened { pull_request, .. } => {
                 self.pull_request = Some(pull_request.clone())
             }
-            JobEvent::CascadeBegan { .. } => {}
             JobEvent::Cascaded { step, result } => {
                 self.cascade.push(CascadeStory { step: step.clone(), result: result.clone() });
             }
             JobEvent::CascadeStopped { why } => self.cascade_stopped = Some(why.clone()),
             JobEvent::Parked { reason, detail, .. } => self.parked = Some((*reason, detail.clone())),
             JobEvent::Ended { end } => self.end = Some(end.clone()),
+        }
+    }
+
+    fn turn_over(&mut self, outcome: String, usage: Usage) {
+        if let Some(turn) = self.last_turn() {
+            (turn.outcome, turn.usage) = (Some(outcome), Some(usage));
         }
     }
 

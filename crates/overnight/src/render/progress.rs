@@ -9,6 +9,7 @@ use overnight_core::agent::{SessionStart, TurnOutcome, Usage};
 use overnight_core::id::TaskKey;
 use overnight_core::job::{JobEvent, Stage};
 use overnight_core::policy::cascade::{CascadeOutcome, CascadeResult, CascadeStep};
+use overnight_core::policy::preflight::Finding;
 use overnight_core::text::{cut_chars, one_line};
 use overnight_core::verdict::{Standing, Verdict};
 use overnight_engine::progress::Progress;
@@ -151,12 +152,7 @@ impl View {
                 let text = format!("{}: {}", words::park(*reason), one_line(detail, 200));
                 self.with_close(now, line(Mark::Wait, "waits", None, &text))
             }
-            JobEvent::Inspected { inspection, .. } => inspection
-                .findings
-                .iter()
-                .take(FINDINGS)
-                .map(|finding| line(words::gravity(finding), "found", None, &words::finding(finding)))
-                .collect(),
+            JobEvent::Inspected { inspection, .. } => found(&inspection.findings),
             JobEvent::Approved { by, commit, .. } => {
                 let text = format!("{} may be published, says {}", commit.short(), one_line(by, 80));
                 self.with_close(now, line(Mark::Note, "approved", None, &text))
@@ -354,6 +350,11 @@ fn cascaded(step: &CascadeStep, result: &CascadeResult) -> String {
 }
 
 /// What was said by an agent or to it.
+fn found(findings: &[Finding]) -> Vec<String> {
+    let told = |finding| line(words::gravity(finding), "found", None, &words::finding(finding));
+    findings.iter().take(FINDINGS).map(told).collect()
+}
+
 fn taken_over(agent: &str, model: Option<&str>) -> String {
     let model = model.map(|model| format!(" ({})", one_line(model, 60))).unwrap_or_default();
     line(Mark::Again, "backup", None, &format!("{agent}{model} takes over on its commits"))
